@@ -1,0 +1,45 @@
+"""Modality and temporal attention: one softmax decides which second and which sense count.
+
+Paper section 3.3. Both senses of all T clips compete in a single softmax over 2·T scores; a
+softmax per sense, or per clip, gives other classes (logits differ by 6 and by 52).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+HIDDEN = 512  # paper, section 3.3
+_NEVER = -1e30  # a masked score: exp() of it is exactly 0, and unlike -inf it leaves no NaN
+
+
+class ModalityTemporalAttention(nn.Module):
+    """Scores every clip's picture and sound vector with one shared network, then fuses them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(HIDDEN, HIDDEN)  # U
+        self.scorer = nn.Linear(HIDDEN, 1)  # W
+
+    def score(self, vectors: Tensor) -> Tensor:
+        """Score vectors `(…, 512)` to `(…)`; a score depends on its own vector alone."""
+        scores: Tensor = self.scorer(F.relu(self.hidden(vectors)))
+        return scores.squeeze(-1)
+
+    def fuse(self, vectors: Tensor, scores: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """Weigh the vectors and sum each sense over time.
+
+        Args:
+            vectors: `(B, T, 2, 512)`, picture first.
+            scores: `(B, T, 2)`.
+            present: bool `(B, T, 2)`.
+
+        Returns:
+            The attention `(B, T, 2)`, which sums to 1 over the present ones and is all 0 where
+            nothing is present, and the fused vector `(B, 1024)`: [picture | sound].
+        """
+        n_batch, n_clips, n_senses = scores.shape
+        masked = scores.masked_fill(~present, _NEVER).reshape(n_batch, n_clips * n_senses)
+        attention = torch.softmax(masked, dim=1).view(n_batch, n_clips, n_senses)
+        attention = attention * present  # where nothing is present, softmax gave 1/(2·T)
+        fused = torch.einsum("btm,btmh->bmh", attention, vectors)  # (B, 2, 512)
+        return attention, fused.flatten(start_dim=1)
