@@ -1,0 +1,61 @@
+"""EfficientNet-Lite0, the starter's picture trunk (Tan and Le 2019; timm's architecture).
+
+Its ImageNet classifier stays reachable beside the features: it names things that the
+project's own pictures do not show. It knows nothing of files: weights come through
+`extractors.visual`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, cast
+
+import timm
+import torch
+from torch import nn
+
+from extractors.frame_transform import EFFICIENTNET_LITE0_TRANSFORM, FrameTransform
+
+
+class EfficientNetLite0Trunk(nn.Module):
+    """Pictures to pooled EfficientNet-Lite0 features; parameter names are timm's."""
+
+    dim: ClassVar[int] = 1280
+    n_classes: ClassVar[int] = 1000  # ImageNet-1k, in its usual order
+    transform: ClassVar[FrameTransform] = EFFICIENTNET_LITE0_TRANSFORM
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network: nn.Module = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+
+    @property
+    def classifier(self) -> nn.Linear:
+        """The ImageNet classifier: weight `(1000, 1280)`, bias `(1000,)`."""
+        return cast(nn.Linear, self.network.classifier)
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """Encodes each picture on its own.
+
+        Args:
+            frames: Normalized pictures `(B, 3, 224, 224)`, float32.
+
+        Returns:
+            Features `(B, 1280)`, float32: the mean over space before the classifier.
+
+        Raises:
+            ValueError: `frames` has another shape.
+        """
+        if frames.ndim != 4 or frames.shape[1] != 3:
+            raise ValueError(f"frames must be (B, 3, 224, 224), got {tuple(frames.shape)}")
+        feature_map: torch.Tensor = self.network.forward_features(frames)  # type: ignore[operator]  # timm's method
+        return feature_map.mean(dim=(2, 3))
+
+    def class_logits(self, features: torch.Tensor) -> torch.Tensor:
+        """Names the pictures in ImageNet's 1000 classes.
+
+        Args:
+            features: What `forward` gave, `(B, 1280)`.
+
+        Returns:
+            Logits `(B, 1000)`, before the softmax.
+        """
+        return cast(torch.Tensor, self.classifier(features))

