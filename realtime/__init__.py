@@ -1,0 +1,1 @@
+"""The live recognizer: time, windows, threads, events and outputs around MAFnet."""

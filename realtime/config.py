@@ -1,0 +1,183 @@
+"""One frozen dataclass a stage, checked when it is made; nothing below the command line reads more.
+
+Times are in seconds here and only here; each stage turns them into nanoseconds or counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from realtime.errors import UsageError
+from realtime.packets import GRID_HZ
+
+DEFAULT_BIND = "tcp://127.0.0.1:5556"
+HOP_STEP_S = 1 / GRID_HZ  # hops lie on the picture grid
+MAX_WINDOW_CLIPS = 600  # ten minutes of clips; the attention over them stays below a millisecond
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig:
+    """Where one stream's sound and picture come from.
+
+    Attributes:
+        name: The stream's name in topics and messages; letters, digits, `-`, `_` and `.`.
+        kind: `live` (camera and microphone), `media` (a file or URL) or `demo`.
+        camera: Index, device path or URL; None for no camera.
+        microphone: Number, name substring or `default`; None for no microphone.
+        media: Path or URL, for kind `media`.
+        pace: Play a file at its own speed instead of as fast as possible.
+        hold_s: How long the last picture stands in for missing ones.
+        patience_s: How long a live clip waits for a sense that is late before it goes without.
+        loop: The demo starts anew when it ends.
+    """
+
+    name: str
+    kind: str
+    camera: str | None = None
+    microphone: str | None = None
+    media: str | None = None
+    pace: bool = False
+    hold_s: float = 0.5
+    patience_s: float = 0.25
+    loop: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if not self.name or not all(c.isalnum() or c in "-_." for c in self.name):
+            raise UsageError(
+                f"a source's name has letters, digits, '-', '_' and '.' only, got {self.name!r}"
+            )
+        if self.kind not in ("live", "media", "demo"):
+            raise UsageError(f"a source's kind is live, media or demo, got {self.kind!r}")
+        if self.kind == "live" and self.camera is None and self.microphone is None:
+            raise UsageError(
+                "a live source needs a camera or a microphone; give --camera or --mic"
+            )
+        if self.kind == "media" and not self.media:
+            raise UsageError("a media source needs a file or a URL; give --source PATH")
+        _check_range("hold_s", self.hold_s, 0.0, 10.0)
+        _check_range("patience_s", self.patience_s, 0.0, 10.0)
+
+    @property
+    def live(self) -> bool:
+        """Whether the source may drop (newest wins) rather than wait."""
+        return self.kind == "live" or (self.media is not None and is_network(self.media))
+
+
+def is_network(location: str) -> bool:
+    """Return whether `location` is a URL that plays by itself rather than a file to be read."""
+    scheme, found, _ = location.partition("://")
+    return bool(found) and scheme.lower() not in ("file",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowConfig:
+    """The window that MAFnet sees and how often.
+
+    Attributes:
+        hop_s: Time between decisions: a multiple of 1/16 s, up to 1 s.
+        n_clips: T, the window's length in clips of one second.
+    """
+
+    hop_s: float = 0.25
+    n_clips: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        slots = self.hop_s * GRID_HZ
+        if not (1 <= round(slots) <= GRID_HZ and abs(slots - round(slots)) < 1e-9):
+            raise UsageError(
+                f"the hop is a multiple of 1/16 s (0.0625) from 0.0625 to 1, got {self.hop_s:g}"
+            )
+        if not 1 <= self.n_clips <= MAX_WINDOW_CLIPS:
+            raise UsageError(
+                f"the window has 1 to {MAX_WINDOW_CLIPS} clips of one second, got {self.n_clips}"
+            )
+
+    @property
+    def hop_slots(self) -> int:
+        """The hop in sixteenths of a second."""
+        return round(self.hop_s * GRID_HZ)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackerConfig:
+    """How probabilities become events; see `realtime.event_tracker` for the meaning of each.
+
+    Attributes:
+        on: Score at which an event may start.
+        off: Score under which it may end.
+        per_label: `(on, off)` for single labels.
+        confirm_n: Of the last `confirm_m` hops this many must be at `on` or more.
+        confirm_m: See `confirm_n`.
+        min_duration_s: An event that proves shorter is not reported.
+        merge_gap_s: A pause shorter than this does not end an event.
+        cool_down_s: After an offset the same label stays silent for this long.
+        update_s: Time between update messages of a running event.
+        context: Share of the whole window in the score, 0 (newest second only) to 1.
+        background: The label that is no event.
+    """
+
+    on: float = 0.5
+    off: float = 0.3
+    per_label: dict[str, tuple[float, float]] = field(default_factory=dict)
+    confirm_n: int = 1
+    confirm_m: int = 1
+    min_duration_s: float = 0.0
+    merge_gap_s: float = 0.5
+    cool_down_s: float = 0.0
+    update_s: float = 1.0
+    context: float = 0.3
+    background: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        for label, (on, off) in {"the default": (self.on, self.off), **self.per_label}.items():
+            if not 0.0 < off <= on <= 1.0:
+                raise UsageError(
+                    f"thresholds must be 0 < off <= on <= 1, got on {on:g}, off {off:g} for {label}"
+                )
+        if not 1 <= self.confirm_n <= self.confirm_m:
+            raise UsageError(
+                f"confirm is N of M with 1 <= N <= M, got {self.confirm_n} of {self.confirm_m}"
+            )
+        _check_range("context", self.context, 0.0, 1.0)
+        for name in ("min_duration_s", "merge_gap_s", "cool_down_s"):
+            _check_range(name, getattr(self, name), 0.0, 3600.0)
+        _check_range("update_s", self.update_s, 0.05, 3600.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublisherConfig:
+    """The event socket.
+
+    Attributes:
+        bind: Endpoint; port 0 or `*` picks a free one.
+        send_hwm: Messages kept for one slow subscriber before it loses some.
+        capacity: Messages kept while the publisher thread is busy.
+        heartbeat_s: Time between heartbeats.
+        predictions: Whether each hop's prediction is published too.
+    """
+
+    bind: str = DEFAULT_BIND
+    send_hwm: int = 1000
+    capacity: int = 1000
+    heartbeat_s: float = 1.0
+    predictions: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if not self.bind.startswith(("tcp://", "ipc://", "inproc://")):
+            raise UsageError(
+                f"--bind wants an endpoint such as {DEFAULT_BIND} or ipc:///tmp/events, "
+                f"got {self.bind!r}"
+            )
+        for name in ("send_hwm", "capacity"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, got {getattr(self, name)}")
+        _check_range("heartbeat_s", self.heartbeat_s, 0.05, 60.0)
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise UsageError(f"{name} must be from {low:g} to {high:g}, got {value:g}")

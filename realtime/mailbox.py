@@ -1,0 +1,89 @@
+"""A bounded queue between two threads, with its loss policy in its name and every loss counted."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from enum import Enum
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Policy(Enum):
+    """What `put` does when the mailbox is full."""
+
+    DROP_OLDEST = "drop oldest"  # newest wins; the loss is counted
+    WAIT = "wait"  # the producer waits; nothing is lost
+
+
+class Mailbox(Generic[T]):
+    """Holds up to `capacity` items. Any thread may put and get.
+
+    After `close`, `put` refuses (returns False) and `get` hands out what is left, then None.
+    """
+
+    def __init__(self, capacity: int, policy: Policy) -> None:
+        if capacity < 1:
+            raise ValueError(f"a mailbox holds at least 1 item, got capacity {capacity}")
+        self._items: deque[T] = deque()
+        self._capacity = capacity
+        self._policy = policy
+        self._changed = threading.Condition()
+        self._closed = False
+        self._n_dropped = 0
+
+    @property
+    def n_dropped(self) -> int:
+        """How many items were thrown away so far."""
+        return self._n_dropped
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called and nothing is left."""
+        with self._changed:
+            return self._closed and not self._items
+
+    def __len__(self) -> int:
+        with self._changed:
+            return len(self._items)
+
+    def put(self, item: T, timeout_s: float = 1.0) -> bool:
+        """Add an item at the end.
+
+        With `DROP_OLDEST` it never waits. With `WAIT` it waits up to `timeout_s` for a place.
+
+        Returns:
+            Whether the item was taken; False when closed or, with `WAIT`, still full.
+        """
+        with self._changed:
+            if self._policy is Policy.WAIT:
+                self._changed.wait_for(
+                    lambda: self._closed or len(self._items) < self._capacity, timeout_s
+                )
+                if len(self._items) >= self._capacity:
+                    return False
+            if self._closed:
+                return False
+            if len(self._items) >= self._capacity:
+                self._items.popleft()
+                self._n_dropped += 1
+            self._items.append(item)
+            self._changed.notify_all()
+            return True
+
+    def get(self, timeout_s: float) -> T | None:
+        """Take the oldest item; None after `timeout_s` without one, or when closed and empty."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or bool(self._items), timeout_s)
+            if not self._items:
+                return None
+            item = self._items.popleft()
+            self._changed.notify_all()
+            return item
+
+    def close(self) -> None:
+        """Refuse further items and wake all who wait. May be called again."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()

@@ -1,0 +1,172 @@
+"""What the stages hand to one another: frozen packets, times in integer nanoseconds.
+
+`time_ns` is on the run's clock, `t_ns` counts from the stream's first sample. Arrays in a packet
+belong to the packet: nobody writes to them after it was made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 16_000  # Hz; VGGish hears 16 kHz mono (AudioSet release, vggish_params.py)
+GRID_HZ = 16  # pictures a second (the paper: ffmpeg fps=16, section 4.1)
+CLIP_SLOTS = GRID_HZ  # a clip is one second
+CLIP_SAMPLES = SAMPLE_RATE
+SLOT_NS = 1_000_000_000 // GRID_HZ  # exact: 62,500,000
+SAMPLES_PER_SLOT = SAMPLE_RATE // GRID_HZ  # exact: 1000
+
+
+class Sense(StrEnum):
+    """The two senses, in MAFnet's order (picture is m = 0)."""
+
+    PICTURE = "picture"
+    SOUND = "sound"
+
+
+class SenseState(StrEnum):
+    """How one sense of one stream is doing; one status message a change."""
+
+    WAITING = "waiting"  # opened, no sample yet
+    OK = "ok"
+    STALE = "stale"  # nothing new for longer than it may be held
+    LOST = "lost"  # its reader ended with an error; the other sense goes on
+    ENDED = "ended"  # a file came to its end
+    ABSENT = "absent"  # the stream has no such sense
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GridFrame:
+    """A picture chosen for the 16-a-second grid, already resized for the trunk.
+
+    `slot` k covers stream time [(k - 0.5)/16, (k + 0.5)/16) s; `image` is RGB uint8
+    `(size, size, 3)`. A frame that is held for later slots keeps its own slot.
+    """
+
+    slot: int
+    time_ns: int
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Clip:
+    """The newest second of a stream, cut at one stride, with only what is new in pictures.
+
+    Attributes:
+        index: Counts strides from 0; the first clip ends at t = 1 s.
+        end_t_ns: Exclusive end of the second, stream time.
+        decide: Whether a decision is due here (`end_t_ns` lies on the hop grid).
+        waveform: Mono float32 `(16000,)` in [-1, 1], or None where the sound is missing.
+        slots: For each of the 16 grid places the slot of the frame that it shows; -1 is missing.
+        new_frames: Frames that no earlier clip has handed out, by ascending slot.
+        newest_ns: Time of the newest sample used, on the run's clock.
+        av_skew_ms: Newest picture's minus newest sound's time, against the clip's end; None
+            unless both are there.
+        gap_samples: Samples of the waveform that the device lost and that are zero-filled.
+    """
+
+    index: int
+    end_t_ns: int
+    decide: bool
+    waveform: NDArray[np.float32] | None
+    slots: tuple[int, ...]
+    new_frames: tuple[GridFrame, ...]
+    newest_ns: int
+    av_skew_ms: float | None
+    gap_samples: int = 0
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether the sound of this second is there."""
+        return self.waveform is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prediction:
+    """What MAFnet says at one hop.
+
+    Attributes:
+        end_t_ns: Exclusive end of the window, stream time.
+        window: Probabilities over the whole window, float32 `(n_labels,)`.
+        newest: Probabilities from the newest clip alone (T = 1), float32 `(n_labels,)`.
+        attention: Float32 `(T, 2)`, oldest clip first, picture first; sums to 1.
+        present: Bool `(T, 2)`: which senses were there.
+        newest_ns: Time of the newest sample used, on the run's clock.
+        latency_ms: From that sample to the end of this computation; None where a file is read
+            faster than it plays.
+        compute_ms: What this step took, trunks included.
+    """
+
+    end_t_ns: int
+    window: NDArray[np.float32]
+    newest: NDArray[np.float32]
+    attention: NDArray[np.float32]
+    present: NDArray[np.bool_]
+    newest_ns: int
+    latency_ms: float | None
+    compute_ms: float
+    av_skew_ms: float | None
+    gap_samples: int
+
+    @property
+    def n_clips(self) -> int:
+        """T: how many clips the window has so far."""
+        return int(self.attention.shape[0])
+
+    @property
+    def senses(self) -> tuple[Sense, ...]:
+        """The senses that took part anywhere in the window."""
+        there = self.present.any(axis=0)
+        return tuple(s for s, here in zip(Sense, there, strict=True) if here)
+
+
+class Phase(StrEnum):
+    """The life of an event."""
+
+    ONSET = "onset"
+    UPDATE = "update"
+    OFFSET = "offset"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One message in an event's life; the same `number` from onset to offset.
+
+    Attributes:
+        number: Counts the stream's events from 1.
+        confidence: The highest score so far, 0 to 1.
+        score: The score at this moment, 0 to 1.
+        onset_t_ns: Stream time at which it began (estimated from the clips).
+        offset_t_ns: Stream time at which it ended; None while it goes on.
+        reason: Why an offset came: `quiet`, `stream ended`.
+    """
+
+    number: int
+    phase: Phase
+    label: str
+    confidence: float
+    score: float
+    onset_t_ns: int
+    offset_t_ns: int | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenseStatus:
+    """A change in the state of one sense."""
+
+    sense: Sense
+    state: SenseState
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Step:
+    """All that one hop gave: a prediction and the event messages that follow from it."""
+
+    source: str
+    prediction: Prediction
+    events: tuple[Event, ...] = field(default=())

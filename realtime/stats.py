@@ -1,0 +1,85 @@
+"""Counters and recent latencies that several threads feed and the dashboard and messages read."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from dataclasses import dataclass
+
+import numpy as np
+
+N_RECENT = 512  # latencies kept: two minutes at a hop of 0.25 s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsSnapshot:
+    """The figures at one moment; latencies in milliseconds, None before the first."""
+
+    counts: dict[str, int]
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
+    compute_p50_ms: float | None
+    compute_p95_ms: float | None
+    sound_level_db: float | None
+
+    def count(self, name: str) -> int:
+        """Return one counter, 0 if nothing was counted under that name."""
+        return self.counts.get(name, 0)
+
+
+class Stats:
+    """Any thread may call any method; each holds one short lock.
+
+    Counter names in use: `frames` and `audio_blocks` (as captured), `grid_frames`,
+    `dropped_frames`, `audio_gap_samples`, `audio_overflows`, `clips`, `predictions`,
+    `skipped_clips`, `events`, `messages`, `dropped_messages`, `broken_packets`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._latency_ms: deque[float] = deque(maxlen=N_RECENT)
+        self._compute_ms: deque[float] = deque(maxlen=N_RECENT)
+        self._sound_level_db: float | None = None
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add `n` to a counter."""
+        with self._lock:
+            self._counts[name] += n
+
+    def observe_step(self, compute_ms: float, latency_ms: float | None) -> None:
+        """Keep one step's times; `latency_ms` is None where it has no meaning (unpaced files)."""
+        with self._lock:
+            self._compute_ms.append(compute_ms)
+            if latency_ms is not None:
+                self._latency_ms.append(latency_ms)
+
+    def observe_sound_level(self, level_db: float) -> None:
+        """Keep the newest sound level, dB relative to full scale (RMS)."""
+        with self._lock:
+            self._sound_level_db = level_db
+
+    def snapshot(self) -> StatsSnapshot:
+        """Return all figures as of now."""
+        with self._lock:
+            counts = dict(self._counts)
+            latency = tuple(self._latency_ms)
+            compute = tuple(self._compute_ms)
+            level = self._sound_level_db
+        latency_p50, latency_p95 = _percentiles(latency)
+        compute_p50, compute_p95 = _percentiles(compute)
+        return StatsSnapshot(
+            counts=counts,
+            latency_p50_ms=latency_p50,
+            latency_p95_ms=latency_p95,
+            compute_p50_ms=compute_p50,
+            compute_p95_ms=compute_p95,
+            sound_level_db=level,
+        )
+
+
+def _percentiles(values: tuple[float, ...]) -> tuple[float | None, float | None]:
+    if not values:
+        return None, None
+    p50, p95 = np.percentile(values, (50, 95))
+    return float(p50), float(p95)
