@@ -115,8 +115,8 @@ class FrameTransform:
     def _source_box(self, width: int, height: int) -> tuple[float, float, float, float]:
         """The part of the source that the output shows: (left, top, right, bottom).
 
-        Resizing only this part gives the same pixels as torchvision's resize-then-crop, and
-        spares the pixels that the crop would throw away (44 % of a 16:9 picture).
+        Resizing only this part equals torchvision's resize-then-crop but for rounding, and
+        spares the pixels that the crop would throw away (half of a 16:9 picture).
         """
         if self.crop == "none":
             return 0.0, 0.0, float(width), float(height)

@@ -7,6 +7,7 @@ fetch or convert anything: paths come from `weights`, already checked.
 from __future__ import annotations
 
 import pickle
+import struct
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,21 @@ VISUAL_TRUNKS: Final[dict[str, type[DenseNet201Trunk] | type[EfficientNetLite0Tr
     "densenet201": DenseNet201Trunk,
     "efficientnet_lite0": EfficientNetLite0Trunk,
 }
+
+
+# torch's restricted unpickler meets damaged bytes with whatever its stack machine runs into.
+_MALFORMED: Final = (
+    SafetensorError,
+    pickle.UnpicklingError,
+    struct.error,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 class WeightsMismatchError(Exception):
@@ -83,7 +99,7 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
         raise WeightsMismatchError(
             f"cannot read the weights {path}: {error.strerror or error}"
         ) from error
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except _MALFORMED as error:
         raise WeightsMismatchError(
             f"{path} is not a readable weights file (safetensors, or a torch file of tensors); "
             "convert other formats with `python -m weights convert`"
