@@ -1,0 +1,360 @@
+"""Packets to messages: what subscribers and `--log-json` get. Pure: no socket, no thread.
+
+`docs/messages.md` explains the messages and `docs/message.schema.json` describes them; a test holds
+this module to the schema. Numbers are rounded here, once: times to 0.1 ms, probabilities and
+shares to 4 digits. JSON has no NaN; a probability that is not finite is refused while the culprit
+is still on the stack.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline
+from realtime.packets import Event, Phase, Prediction, Sense, SenseStatus
+from realtime.stats import StatsSnapshot
+
+VERSION = 1  # raised when a client that knows the old form would misread the new one
+TOP_K = 5
+HEARTBEAT_TOPIC = "heartbeat/"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A topic and a JSON object; nobody writes to `body` after it was made."""
+
+    topic: str
+    body: dict[str, object]
+
+    def payload(self) -> bytes:
+        """Return the body as compact UTF-8 JSON; raises ValueError for NaN or infinity."""
+        return json.dumps(
+            self.body, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        ).encode()
+
+    def as_replay(self) -> Message:
+        """Return the same message marked as sent again: same numbers, `"replay": true`."""
+        return Message(self.topic, {**self.body, "replay": True})
+
+
+class StreamState(StrEnum):
+    """How a whole stream is doing."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """What the stream has lost since the run began."""
+
+    dropped_frames: int = 0
+    audio_gap_samples: int = 0
+
+    @classmethod
+    def of(cls, figures: StatsSnapshot) -> Quality:
+        """Take the losses out of a stream's figures."""
+        return cls(
+            dropped_frames=figures.count("dropped_frames"),
+            audio_gap_samples=figures.count("audio_gap_samples"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamStatus:
+    """Everything that a client needs to read a stream's messages.
+
+    Attributes:
+        state: How the stream is doing.
+        senses: One entry a sense; a sense that is not named is published as absent.
+        bundle: Name of the bundle, with `bundle_version`.
+        labels: All labels that it can name, in its order.
+        background: The label that is no event, or None.
+        hop_s: Time between decisions.
+        window_clips: T, the full window.
+        device: `cpu`, `cuda`, …; `backend` is what runs the trunks there.
+        detail: One sentence, such as why it failed.
+    """
+
+    state: StreamState
+    senses: tuple[SenseStatus, ...]
+    bundle: str
+    bundle_version: str
+    labels: tuple[str, ...]
+    background: str | None
+    hop_s: float
+    window_clips: int
+    device: str
+    backend: str
+    detail: str = ""
+
+
+class MessageStamper:
+    """Builds messages and numbers them. Any thread may call any method.
+
+    `seq` counts all messages of a run and `topic_seq` those of a topic, both from 1. The numbers
+    go out in order as long as one thread stamps and posts the messages of one topic.
+
+    Args:
+        run: The run's id; a new one at every start.
+        clock: The run's clock; `sent.t_s` counts from this constructor's call.
+        started_utc: The same moment as UTC.
+        window_clips: T; a prediction with fewer clips is marked `short_window`.
+        context: Share of the whole window in `top`, as in `TrackerConfig`, so that the ranking
+            is the one that the event tracker sees.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        clock: Clock,
+        started_utc: datetime,
+        *,
+        window_clips: int = 10,
+        context: float = 0.3,
+    ) -> None:
+        self.run = run
+        self._clock = clock
+        self._started_ns = clock.now_ns()
+        self._started_utc = started_utc
+        self._window_clips = window_clips
+        self._context = context
+        self._lock = threading.Lock()
+        self._seq = 0
+        self._topic_seqs: dict[str, int] = {}
+
+    def event(
+        self,
+        source: str,
+        timeline: Timeline,
+        event: Event,
+        prediction: Prediction | None,
+        labels: Sequence[str],
+        quality: Quality,
+    ) -> Message:
+        """Build the message of one phase of an event, topic `event/<source>/`.
+
+        Args:
+            source: The stream's name.
+            timeline: The stream's time, for UTC.
+            event: What the tracker said.
+            prediction: The hop that it follows from; None when the stream ended instead.
+            labels: The bundle's labels, in the order of the probabilities.
+            quality: What was lost so far.
+        """
+        offset = None if event.offset_t_ns is None else _moment(timeline, event.offset_t_ns)
+        duration_s = (
+            None if event.offset_t_ns is None else _seconds(event.offset_t_ns - event.onset_t_ns)
+        )
+        body: dict[str, object] = {
+            "id": f"{self.run}-{source}-{event.number}",
+            "phase": event.phase.value,
+            "label": event.label,
+            "confidence": _share(event.confidence),
+            "score": _share(event.score),
+            "onset": _moment(timeline, event.onset_t_ns),
+            "offset": offset,
+            "duration_s": duration_s,
+            **self._decision(prediction, labels, quality),
+        }
+        if event.phase is Phase.OFFSET:
+            body["reason"] = event.reason
+        return self._stamp("event", source, body)
+
+    def prediction(
+        self,
+        source: str,
+        timeline: Timeline,
+        prediction: Prediction,
+        labels: Sequence[str],
+        quality: Quality,
+    ) -> Message:
+        """Build the message of one hop, topic `prediction/<source>/`; arguments as for `event`."""
+        body: dict[str, object] = {
+            "end": _moment(timeline, prediction.end_t_ns),
+            **self._decision(prediction, labels, quality),
+        }
+        return self._stamp("prediction", source, body)
+
+    def status(self, source: str, status: StreamStatus) -> Message:
+        """Build a stream's status, topic `status/<source>/`; send one a change."""
+        senses: dict[str, object] = {s.value: {"state": "absent", "detail": ""} for s in Sense}
+        for sense in status.senses:
+            senses[sense.sense.value] = {"state": sense.state.value, "detail": sense.detail}
+        body: dict[str, object] = {
+            "state": status.state.value,
+            "detail": status.detail,
+            "senses": senses,
+            "bundle": {"name": status.bundle, "version": status.bundle_version},
+            "labels": list(status.labels),
+            "background": status.background,
+            "hop_s": status.hop_s,
+            "window_clips": status.window_clips,
+            "device": status.device,
+            "backend": status.backend,
+        }
+        return self._stamp("status", source, body)
+
+    def heartbeat(
+        self,
+        counters: Mapping[str, int],
+        topics: Mapping[str, int],
+        sources: Mapping[str, Mapping[str, str]],
+        *,
+        interval_s: float = 1.0,
+        latency_p50_ms: float | None = None,
+        latency_p95_ms: float | None = None,
+    ) -> Message:
+        """Build the sign of life, topic `heartbeat/`.
+
+        Args:
+            counters: The run's counters.
+            topics: Last `topic_seq` that went out, by topic (`ZmqPublisher.published`): a client
+                learns from it that it lost the end of a topic.
+            sources: State of each sense, by sense and stream.
+            interval_s: When to expect the next one.
+            latency_p50_ms: Median of the recent latencies, None where there are none.
+            latency_p95_ms: Their 95th percentile.
+        """
+        body: dict[str, object] = {
+            "uptime_s": _seconds(self._clock.now_ns() - self._started_ns),
+            "interval_s": interval_s,
+            "counters": dict(sorted(counters.items())),
+            "latency_ms": {"p50": _ms(latency_p50_ms), "p95": _ms(latency_p95_ms)},
+            "topics": dict(sorted(topics.items())),
+            "sources": {
+                name: {str(sense): str(state) for sense, state in senses.items()}
+                for name, senses in sources.items()
+            },
+        }
+        return self._stamp("heartbeat", None, body)
+
+    def _stamp(self, kind: str, source: str | None, body: dict[str, object]) -> Message:
+        topic = HEARTBEAT_TOPIC if source is None else f"{kind}/{source}/"
+        with self._lock:
+            self._seq += 1
+            seq = self._seq
+            topic_seq = self._topic_seqs[topic] = self._topic_seqs.get(topic, 0) + 1
+        run_ns = self._clock.now_ns() - self._started_ns
+        head: dict[str, object] = {
+            "v": VERSION,
+            "type": kind,
+            "run": self.run,
+            "seq": seq,
+            "topic_seq": topic_seq,
+            "source": source,
+            "sent": {
+                "t_s": _seconds(run_ns),
+                "utc": format_utc(self._started_utc + timedelta(microseconds=run_ns / 1000)),
+            },
+        }
+        return Message(topic, {**head, **body})
+
+    def _decision(
+        self, prediction: Prediction | None, labels: Sequence[str], quality: Quality
+    ) -> dict[str, object]:
+        """What a decision rests on; without a prediction the fields are there and empty."""
+        figures: dict[str, object] = {
+            "latency_ms": None,
+            "av_skew_ms": None,
+            "dropped_frames": quality.dropped_frames,
+            "audio_gap_samples": quality.audio_gap_samples,
+            "compute_ms": None,
+        }
+        if prediction is None:
+            return {
+                "top": [],
+                "evidence": None,
+                "senses": [],
+                "window_clips": 0,
+                "short_window": True,
+                "quality": figures,
+            }
+        if prediction.latency_ms is not None:
+            latency_ns = self._clock.now_ns() - prediction.newest_ns
+            figures["latency_ms"] = _ms(latency_ns / NS_PER_MS)
+        figures["av_skew_ms"] = _ms(prediction.av_skew_ms)
+        figures["compute_ms"] = _ms(prediction.compute_ms)
+        return {
+            "top": top(score(prediction, self._context), labels),
+            "evidence": _evidence(prediction),
+            "senses": [sense.value for sense in prediction.senses],
+            "window_clips": prediction.n_clips,
+            "short_window": prediction.n_clips < self._window_clips,
+            "quality": figures,
+        }
+
+
+def score(prediction: Prediction, context: float) -> NDArray[np.float32]:
+    """Mix the newest clip's and the window's probabilities, `(n_labels,)`, as the tracker does."""
+    mixed: NDArray[np.float32] = (
+        np.float32(1.0 - context) * prediction.newest + np.float32(context) * prediction.window
+    )
+    return mixed
+
+
+def top(
+    probabilities: NDArray[np.float32], labels: Sequence[str], k: int = TOP_K
+) -> list[dict[str, object]]:
+    """Return the k likeliest labels, likeliest first; equal ones in the labels' order."""
+    if probabilities.shape != (len(labels),):
+        raise ValueError(
+            f"probabilities must be ({len(labels)},), one a label, got {probabilities.shape}"
+        )
+    order = np.argsort(-probabilities, kind="stable")[:k]
+    return [{"label": labels[i], "probability": _share(float(probabilities[i]))} for i in order]
+
+
+def format_utc(moment: datetime) -> str:
+    """Return ISO 8601 in UTC with milliseconds and `Z`."""
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def _evidence(prediction: Prediction) -> dict[str, object]:
+    attention = prediction.attention
+    n_clips = prediction.n_clips
+    # Clips are one second apart and the newest ends where the window does.
+    ends_ns = [prediction.end_t_ns - (n_clips - 1 - index) * NS_PER_S for index in range(n_clips)]
+    by_sense = attention.sum(axis=0)
+    clip, sense = np.unravel_index(int(attention.argmax()), attention.shape)
+    return {
+        "attention": [[_share(float(value)) for value in row] for row in attention],
+        "clip_end_t_s": [_seconds(end_ns) for end_ns in ends_ns],
+        "picture": _share(float(by_sense[0])),
+        "sound": _share(float(by_sense[1])),
+        "strongest": {
+            "clip_end_t_s": _seconds(ends_ns[int(clip)]),
+            "sense": list(Sense)[int(sense)].value,
+            "share": _share(float(attention[clip, sense])),
+        },
+    }
+
+
+def _moment(timeline: Timeline, t_ns: int) -> dict[str, object]:
+    return {"t_s": _seconds(t_ns), "utc": format_utc(timeline.utc(t_ns))}
+
+
+def _seconds(duration_ns: int) -> float:
+    return round(duration_ns / NS_PER_S, 4)
+
+
+def _ms(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(value, 2)
+
+
+def _share(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"a probability must be finite, got {value}")
+    return round(min(1.0, max(0.0, value)), 4)
