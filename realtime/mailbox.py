@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 from typing import Generic, TypeVar
 
@@ -32,6 +33,14 @@ class Mailbox(Generic[T]):
         self._changed = threading.Condition()
         self._closed = False
         self._n_dropped = 0
+        self._wake: Callable[[], None] | None = None
+
+    def wake_with(self, wake: Callable[[], None] | None) -> None:
+        """Have `wake` called after every put and at the close, outside the lock; None ends that.
+
+        For a consumer that blocks on more than this mailbox (a socket); `wake` must not block.
+        """
+        self._wake = wake
 
     @property
     def n_dropped(self) -> int:
@@ -70,7 +79,8 @@ class Mailbox(Generic[T]):
                 self._n_dropped += 1
             self._items.append(item)
             self._changed.notify_all()
-            return True
+        self._notify_consumer()
+        return True
 
     def get(self, timeout_s: float) -> T | None:
         """Take the oldest item; None after `timeout_s` without one, or when closed and empty."""
@@ -87,3 +97,9 @@ class Mailbox(Generic[T]):
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        self._notify_consumer()
+
+    def _notify_consumer(self) -> None:
+        wake = self._wake
+        if wake is not None:
+            wake()
