@@ -1,0 +1,109 @@
+"""Converting foreign weights to safetensors: all names and shapes matched first, or nothing.
+
+The file is written whole beside its target and then takes its place, so that a failed conversion
+leaves what was there. The result's bytes depend on the input alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from weights.errors import ConvertError
+from weights.files import sha256_of, written_whole
+from weights.foreign import open_foreign
+from weights.layouts import Kind, Layout, Origin, Shape, lay_out, source_shape
+
+KINDS: tuple[Kind, ...] = ("mafnet", "vggish", "densenet201")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One variable and the tensor that it became."""
+
+    source: str
+    source_shape: Shape
+    target: str
+    target_shape: Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertReport:
+    """What a conversion read and wrote.
+
+    Attributes:
+        matches: Every tensor written, by our names.
+        dropped: Variables known and not needed, with the reason.
+        n_values: Numbers written.
+        sha256: Of the file written.
+    """
+
+    origin: Origin
+    matches: tuple[Match, ...]
+    dropped: Mapping[str, str]
+    n_values: int
+    sha256: str
+
+
+def convert(path: Path, kind: Kind, target: Path) -> ConvertReport:
+    """Convert one foreign weights file.
+
+    Args:
+        path: A TensorFlow checkpoint's prefix or folder, a Keras .h5, or a torch .pth.
+        kind: What network it holds.
+        target: The safetensors file to write.
+
+    Raises:
+        ConvertError: Anything does not fit; nothing is written then.
+    """
+    if target.suffix != ".safetensors":
+        raise ConvertError(f"{target}: the target must end in .safetensors")
+    origin, variables = open_foreign(path)
+    shapes = variables.shapes()
+    try:
+        layout = lay_out(kind, origin, shapes)
+        _check(layout, shapes, origin)
+    except ConvertError as error:
+        raise ConvertError(f"{path}: {error}") from error
+    tensors: dict[str, NDArray[np.float32]] = {}
+    matches = []
+    for source, name in sorted(layout.found.items(), key=lambda item: item[1]):
+        array = variables.read(source)
+        if not np.isfinite(array).all():
+            raise ConvertError(f"{path}: {source} holds values that are not finite")
+        tensors[name] = np.ascontiguousarray(_our_axes(array, origin))
+        matches.append(Match(source, shapes[source], name, tensors[name].shape))
+    try:
+        with written_whole(target) as temporary:
+            save_file(tensors, temporary)
+    except OSError as error:
+        raise ConvertError(f"{target}: cannot be written ({error.strerror})") from error
+    return ConvertReport(
+        origin=origin,
+        matches=tuple(matches),
+        dropped=layout.dropped,
+        n_values=sum(tensor.size for tensor in tensors.values()),
+        sha256=sha256_of(target),
+    )
+
+
+def _check(layout: Layout, shapes: Mapping[str, Shape], origin: Origin) -> None:
+    missing = sorted(layout.wanted.keys() - set(layout.found.values()))
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ConvertError(f"no variable for {missing[0]}{more}")
+    for source, name in layout.found.items():
+        wanted = source_shape(layout.wanted[name], origin)
+        if shapes[source] != wanted:
+            raise ConvertError(f"{source} must be {wanted}, got {shapes[source]}")
+
+
+def _our_axes(array: NDArray[np.float32], origin: Origin) -> NDArray[np.float32]:
+    if origin == "torch":
+        return array
+    if array.ndim == 4:  # HWIO → OIHW
+        return array.transpose(3, 2, 0, 1)
+    return array.T
