@@ -155,6 +155,12 @@ EFFICIENTNET_LITE0_TRANSFORM = FrameTransform(
     std=(0.5, 0.5, 0.5),
 )
 
+# By the name of the trunk, so that a capture thread resizes without loading the trunk itself.
+TRANSFORMS = {
+    "densenet201": DENSENET201_TRANSFORM,
+    "efficientnet_lite0": EFFICIENTNET_LITE0_TRANSFORM,
+}
+
 
 @lru_cache(maxsize=64)
 def _nearest_indices(n_source: int, n_target: int) -> NDArray[np.int64]:

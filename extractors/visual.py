@@ -6,17 +6,14 @@ fetch or convert anything: paths come from `weights`, already checked.
 
 from __future__ import annotations
 
-import pickle
-import struct
 from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from extractors.densenet import DenseNet201Trunk
 from extractors.efficientnet import EfficientNetLite0Trunk
+from extractors.trunk_weights import WeightsMismatchError, check_fit, read_tensors
 
 VisualTrunk = DenseNet201Trunk | EfficientNetLite0Trunk
 
@@ -24,25 +21,6 @@ VISUAL_TRUNKS: Final[dict[str, type[DenseNet201Trunk] | type[EfficientNetLite0Tr
     "densenet201": DenseNet201Trunk,
     "efficientnet_lite0": EfficientNetLite0Trunk,
 }
-
-
-# torch's restricted unpickler meets damaged bytes with whatever its stack machine runs into.
-_MALFORMED: Final = (
-    SafetensorError,
-    pickle.UnpicklingError,
-    struct.error,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-
-
-class WeightsMismatchError(Exception):
-    """A weights file cannot be read, or does not fit the trunk; the message says where."""
 
 
 def make_visual_trunk(name: str) -> VisualTrunk:
@@ -82,33 +60,12 @@ def load_visual_trunk(name: str, path: Path | str) -> VisualTrunk:
     path = Path(path)
     trunk = make_visual_trunk(name)
     wanted = trunk.state_dict()
-    tensors = _read_tensors(path)
+    tensors = read_tensors(path)
     if path.suffix != ".safetensors" and isinstance(trunk, EfficientNetLite0Trunk):
         tensors = _renamed_by_order(tensors, wanted, path)
-    _check_fit(tensors, wanted, path)
+    check_fit(tensors, wanted, path)
     trunk.load_state_dict(tensors, strict=True)
     return trunk
-
-
-def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise WeightsMismatchError(
-            f"cannot read the weights {path}: {error.strerror or error}"
-        ) from error
-    except _MALFORMED as error:
-        raise WeightsMismatchError(
-            f"{path} is not a readable weights file (safetensors, or a torch file of tensors); "
-            "convert other formats with `python -m weights convert`"
-        ) from error
-    if not isinstance(content, dict) or not all(
-        isinstance(value, torch.Tensor) for value in content.values()
-    ):
-        raise WeightsMismatchError(f"{path} holds something other than named tensors")
-    return dict(content)
 
 
 def _renamed_by_order(
@@ -126,26 +83,3 @@ def _renamed_by_order(
                 f"{tuple(like.shape)} belongs"
             )
     return dict(zip(wanted, tensors.values(), strict=True))
-
-
-def _check_fit(
-    tensors: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], path: Path
-) -> None:
-    # A batch norm's step counter says nothing at inference; converted files may leave it out.
-    for name, tensor in wanted.items():
-        if name.endswith("num_batches_tracked"):
-            tensors.setdefault(name, tensor)
-    missing = [name for name in wanted if name not in tensors]
-    unknown = [name for name in tensors if name not in wanted]
-    if missing or unknown:
-        raise WeightsMismatchError(
-            f"{path} does not fit: {len(missing)} tensors missing (first: "
-            f"{missing[0] if missing else 'none'}), {len(unknown)} unknown (first: "
-            f"{unknown[0] if unknown else 'none'})"
-        )
-    for name, tensor in tensors.items():
-        if tensor.shape != wanted[name].shape:
-            raise WeightsMismatchError(
-                f"{path}: {name} has shape {tuple(tensor.shape)}, "
-                f"{tuple(wanted[name].shape)} wanted"
-            )

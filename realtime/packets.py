@@ -63,7 +63,8 @@ class Clip:
         slots: For each of the 16 grid places the slot of the frame that it shows; -1 is missing.
         new_frames: Frames that no earlier clip has handed out, by ascending slot.
         newest_ns: Time of the newest sample used, on the run's clock.
-        av_skew_ms: Newest picture's minus newest sound's time, against the clip's end; None
+        av_skew_ms: How far the pictures lie behind (+) or ahead of (-) the sound beside them:
+            mean over the grid of frame time minus grid time, less the same for the sound; None
             unless both are there.
         gap_samples: Samples of the waveform that the device lost and that are zero-filled.
     """
@@ -77,6 +78,11 @@ class Clip:
     newest_ns: int
     av_skew_ms: float | None
     gap_samples: int = 0
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether any picture of this second is there."""
+        return any(slot >= 0 for slot in self.slots)
 
     @property
     def has_sound(self) -> bool:
@@ -119,8 +125,7 @@ class Prediction:
     @property
     def senses(self) -> tuple[Sense, ...]:
         """The senses that took part anywhere in the window."""
-        there = self.present.any(axis=0)
-        return tuple(s for s, here in zip(Sense, there, strict=True) if here)
+        return tuple(sense for m, sense in enumerate(Sense) if self.present[:, m].any())
 
 
 class Phase(StrEnum):

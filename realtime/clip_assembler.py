@@ -1,0 +1,314 @@
+"""Cuts a stream into clips: at each stride the newest second of sound and pictures, aligned.
+
+Place in the flow: rings -> clip assembler -> recognizer. It decides when a second is complete and
+what of it is missing, and nothing else: no features, no thresholds.
+
+Strides. Decisions come every hop, windows are made of clips one second apart. Where the hop does
+not divide the second (3/16 s, say) the clips that a window needs lie between hops, so clips are
+cut at every common divisor of hop and second; `Clip.decide` marks those on the hop grid.
+
+Waiting. A file's clip waits for both senses to pass its end and loses nothing. A live clip waits
+for a late sense up to the patience, then goes without; a sense found late is not waited for again
+until it has caught up, so a dead camera costs its patience once. A live stream that has fallen
+behind skips to the newest hop (newest wins, counted in `skipped_clips`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.buffers.audio_ring import AudioRing
+from realtime.buffers.frame_ring import FrameRing
+from realtime.buffers.signal import DataSignal
+from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline
+from realtime.config import SourceConfig, WindowConfig
+from realtime.packets import (
+    CLIP_SAMPLES,
+    CLIP_SLOTS,
+    SLOT_NS,
+    Clip,
+    GridFrame,
+    Sense,
+    SenseState,
+)
+from realtime.stats import Stats
+
+MAX_MISSING_SAMPLES = CLIP_SAMPLES // 4  # with more than a quarter gone there is no second of sound
+MIN_SHOWN_SLOTS = CLIP_SLOTS // 2  # with fewer pictures than this the picture is missing
+MAX_BACKLOG_NS = NS_PER_S // 2  # a live stream further behind than this (or a hop) skips
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    slot: int
+    time_ns: int
+
+
+class ClipAssembler:
+    """Assembles one stream's clips in order; one thread calls it.
+
+    Args:
+        source: Patience and hold of the stream, and whether it is live.
+        window: The hop.
+        timeline: The stream's own time.
+        frames: The picture ring; None where the stream has no picture.
+        audio: The sound ring; None where the stream has no sound.
+        signal: What both rings notify.
+        clock: The run's clock.
+        stats: Counts `clips` and `skipped_clips`.
+    """
+
+    def __init__(
+        self,
+        source: SourceConfig,
+        window: WindowConfig,
+        timeline: Timeline,
+        frames: FrameRing | None,
+        audio: AudioRing | None,
+        signal: DataSignal,
+        clock: Clock,
+        stats: Stats,
+    ) -> None:
+        self._live = source.live
+        self._patience_ns = round(source.patience_s * NS_PER_S)
+        self._hold_slots = round(source.hold_s * NS_PER_S) // SLOT_NS
+        self._hop_slots = window.hop_slots
+        self.stride_slots = math.gcd(window.hop_slots, CLIP_SLOTS)
+        self._timeline = timeline
+        self._frames = frames
+        self._audio = audio
+        self._signal = signal
+        self._clock = clock
+        self._stats = stats
+        self._end_slot = CLIP_SLOTS  # exclusive end of the next clip, in sixteenths
+        self._index = 0
+        self._shown: deque[_Shown] = deque()  # frames handed out that may still be shown
+        self._handed_slot = -1
+        self._late: set[Sense] = set()
+        self._missing: set[Sense] = set()
+        self.finished = False
+
+    @property
+    def stride_ns(self) -> int:
+        """Time between two clips."""
+        return self.stride_slots * SLOT_NS
+
+    def states(self) -> dict[Sense, SenseState]:
+        """Return how each sense is doing, as the last clip saw it."""
+        return {
+            Sense.PICTURE: self._state(Sense.PICTURE, self._frames),
+            Sense.SOUND: self._state(Sense.SOUND, self._audio),
+        }
+
+    def assemble(self, timeout_s: float) -> Clip | None:
+        """Wait for the next clip and cut it.
+
+        Returns:
+            The clip; None after `timeout_s` without one, or when the stream is over (`finished`).
+        """
+        deadline_ns = self._clock.now_ns() + round(timeout_s * NS_PER_S)
+        while not self.finished:
+            seen = self._signal.count
+            now_ns = self._clock.now_ns()
+            wait_ns = self._wait_ns(now_ns)
+            if wait_ns <= 0:
+                if self._is_over():
+                    self.finished = True
+                    return None
+                return self._cut(now_ns)
+            wait_ns = min(wait_ns, deadline_ns - now_ns)
+            if wait_ns <= 0:
+                return None
+            self._signal.wait(seen, wait_ns / NS_PER_S)
+        return None
+
+    def _wait_ns(self, now_ns: int) -> int:
+        """How long the next clip may still wait for its senses; 0 when it can be cut."""
+        if self._timeline.epoch_ns is None:
+            over = all(ring is None or ring.ended for ring in (self._frames, self._audio))
+            return 0 if over else NS_PER_S
+        complete_picture, complete_sound = self._picture_complete(), self._sound_complete()
+        if complete_picture:
+            self._late.discard(Sense.PICTURE)
+        if complete_sound:
+            self._late.discard(Sense.SOUND)
+        if complete_picture and complete_sound:
+            return 0
+        if not self._live:
+            return NS_PER_S  # a file is waited for; the caller's time-out bounds one wait
+        end_ns = self._timeline.time_ns(self._end_slot * SLOT_NS)
+        patience_ns = 0
+        if not complete_picture and Sense.PICTURE not in self._late:
+            patience_ns = self._patience_ns
+        if not complete_sound and Sense.SOUND not in self._late:
+            patience_ns = self._patience_ns
+        wait_ns = end_ns + patience_ns - now_ns
+        if wait_ns <= 0:
+            if not complete_picture:
+                self._late.add(Sense.PICTURE)
+            if not complete_sound:
+                self._late.add(Sense.SOUND)
+        return wait_ns
+
+    def _picture_complete(self) -> bool:
+        return self._frames is None or self._frames.final_slot >= self._end_slot - 1
+
+    def _sound_complete(self) -> bool:
+        ring = self._audio
+        return ring is None or ring.ended or ring.end_index >= self._stop_index(ring)
+
+    def _stop_index(self, ring: AudioRing) -> int:
+        return ring.clock.index_at(self._timeline.time_ns(self._end_slot * SLOT_NS))
+
+    def _is_over(self) -> bool:
+        """Whether both senses have ended before the next clip's last sixteenth.
+
+        A stream shorter than a second still gives one clip.
+        """
+        frames, audio = self._frames, self._audio
+        if not (frames is None or frames.ended) or not (audio is None or audio.ended):
+            return False
+        if self._timeline.epoch_ns is None:
+            return True
+        has_data = False
+        if frames is not None and (newest := frames.newest_at(self._end_slot)) is not None:
+            has_data = True
+            if newest[0] >= self._end_slot - 2:
+                return False
+        if audio is not None and audio.clock.ready:
+            has_data = has_data or audio.end_index > audio.first_index
+            one_slot_before = (self._end_slot - 1) * SLOT_NS
+            if audio.end_index >= audio.clock.index_at(self._timeline.time_ns(one_slot_before)):
+                return False
+        return not (has_data and self._index == 0)
+
+    def _cut(self, now_ns: int) -> Clip:
+        if self._live:
+            self._skip_backlog(now_ns)
+        end_slot, index = self._end_slot, self._index
+        end_t_ns = end_slot * SLOT_NS
+        end_ns = self._timeline.time_ns(end_t_ns)
+        new_frames = self._take_frames(end_slot)
+        slots, frame_error_ns = self._show(end_slot)
+        waveform, n_gap, sound_error_ns = self._hear(end_ns)
+        has_picture = sum(slot >= 0 for slot in slots) >= MIN_SHOWN_SLOTS
+        if not has_picture:
+            slots = (-1,) * CLIP_SLOTS
+        self._missing = set()
+        if not has_picture:
+            self._missing.add(Sense.PICTURE)
+        if waveform is None:
+            self._missing.add(Sense.SOUND)
+        newest_ns = end_ns
+        if waveform is None and has_picture:
+            newest_ns = min(end_ns, self._shown[-1].time_ns)
+        skew_ms = None
+        if has_picture and waveform is not None:
+            skew_ms = (frame_error_ns - sound_error_ns) / NS_PER_MS
+        self._end_slot += self.stride_slots
+        self._index += 1
+        self._stats.count("clips")
+        self._release()
+        return Clip(
+            index=index,
+            end_t_ns=end_t_ns,
+            decide=(end_slot - CLIP_SLOTS) % self._hop_slots == 0,
+            waveform=waveform,
+            slots=slots,
+            new_frames=new_frames,
+            newest_ns=newest_ns,
+            av_skew_ms=skew_ms,
+            gap_samples=n_gap,
+        )
+
+    def _skip_backlog(self, now_ns: int) -> None:
+        """Move on to the newest hop whose second is over, if the backlog is too long."""
+        hop_ns = self._hop_slots * SLOT_NS
+        behind_ns = now_ns - self._timeline.time_ns(self._end_slot * SLOT_NS)
+        if behind_ns <= max(MAX_BACKLOG_NS, hop_ns + self._patience_ns):
+            return
+        # Land on the hop grid, late enough that its second has just passed.
+        first = self._end_slot + (-(self._end_slot - CLIP_SLOTS)) % self._hop_slots
+        n_hops = (behind_ns - (first - self._end_slot) * SLOT_NS) // hop_ns
+        target = first + max(0, n_hops) * self._hop_slots
+        n_skipped = (target - self._end_slot) // self.stride_slots
+        self._end_slot = target
+        self._index += n_skipped
+        self._stats.count("skipped_clips", n_skipped)
+
+    def _take_frames(self, end_slot: int) -> tuple[GridFrame, ...]:
+        """Take the frames that no clip has had yet and that this or a later clip shows."""
+        if self._frames is None:
+            return ()
+        oldest = end_slot - CLIP_SLOTS
+        held = self._frames.newest_at(oldest)
+        first = max(self._handed_slot + 1, held[0] if held is not None else oldest)
+        frames = tuple(self._frames.read(first, end_slot - 1))
+        for frame in frames:
+            self._shown.append(_Shown(frame.slot, frame.time_ns))
+            self._handed_slot = frame.slot
+        while len(self._shown) > 1 and self._shown[1].slot <= oldest:
+            self._shown.popleft()
+        return frames
+
+    def _show(self, end_slot: int) -> tuple[tuple[int, ...], float]:
+        """Say which frame each grid place shows, and the mean of frame time minus grid time."""
+        ended = self._frames is not None and self._frames.ended
+        bounded = self._live or ended  # a file's frame stands until the next, however long
+        last = self._shown[-1].slot if self._shown else -1
+        slots: list[int] = []
+        errors_ns: list[int] = []
+        shown = iter(self._shown)
+        current: _Shown | None = None
+        following = next(shown, None)
+        for slot in range(end_slot - CLIP_SLOTS, end_slot):
+            while following is not None and following.slot <= slot:
+                current, following = following, next(shown, None)
+            if current is None:
+                slots.append(-1)
+                continue
+            is_last = current.slot == last
+            too_old = slot - current.slot > self._hold_slots
+            if too_old and bounded and (self._live or is_last):
+                slots.append(-1)
+                continue
+            slots.append(current.slot)
+            if current.slot == slot:
+                errors_ns.append(current.time_ns - self._timeline.time_ns(slot * SLOT_NS))
+        mean_ns = sum(errors_ns) / len(errors_ns) if errors_ns else 0.0
+        return tuple(slots), mean_ns
+
+    def _hear(self, end_ns: int) -> tuple[NDArray[np.float32] | None, int, float]:
+        """Return the second of sound, its lost samples and its time error; None when missing."""
+        ring = self._audio
+        if ring is None or not ring.clock.ready:
+            return None, 0, 0.0
+        stop = ring.clock.index_at(end_ns)
+        span = ring.read(stop - CLIP_SAMPLES, stop)
+        # A stream shorter than its first second is padded, as the authors pad; see `_is_over`.
+        padded = ring.ended and self._index == 0 and span.n_missing < CLIP_SAMPLES
+        if span.n_missing + span.n_gap > MAX_MISSING_SAMPLES and not padded:
+            return None, span.n_gap, 0.0
+        return span.samples, span.n_gap + span.n_missing, float(ring.clock.time_at(stop) - end_ns)
+
+    def _release(self) -> None:
+        if self._frames is not None:
+            self._frames.release(self._handed_slot + 1)
+        ring = self._audio
+        if ring is not None and ring.clock.ready:
+            # One second of slack: the fitted clock may move an index back a little.
+            ring.release(self._stop_index(ring) - 2 * CLIP_SAMPLES)
+
+    def _state(self, sense: Sense, ring: FrameRing | AudioRing | None) -> SenseState:
+        if ring is None:
+            return SenseState.ABSENT
+        if ring.ended:
+            return SenseState.ENDED
+        if self._index == 0:
+            return SenseState.WAITING
+        return SenseState.STALE if sense in self._missing else SenseState.OK

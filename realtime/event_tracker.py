@@ -1,0 +1,203 @@
+"""Turns the predictions of a stream into events: onset, updates, offset, with a stable number.
+
+Score. The window says *what* is going on, the newest clip says whether it is going on *now*; a
+label's score joins both, `window^context * newest^(1 - context)`. With the whole window alone an
+event would seem to last until it leaves the window, ten seconds later.
+
+Times. The score of a clip crosses a threshold when about half of its second is event, so an event
+begins and ends at the centre of the first and last clip at or above its threshold; except at the
+very start of a stream (or after a pause without data), where nothing came before the first clip.
+
+States of a label, after pipecat's detector: quiet -> starting -> active -> stopping -> quiet. All
+settings are in seconds and become nanoseconds once, here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.clock import NS_PER_S
+from realtime.config import TrackerConfig
+from realtime.packets import Event, Phase, Prediction
+
+CLIP_NS = NS_PER_S
+HALF_CLIP_NS = CLIP_NS // 2
+MAX_TRACKED_GAP_NS = 2 * NS_PER_S  # predictions further apart than this begin anew
+
+
+def score_labels(
+    window: NDArray[np.float32], newest: NDArray[np.float32], context: float
+) -> NDArray[np.float64]:
+    """Join the window's and the newest clip's probabilities, `(n_labels,)` each, into scores."""
+    joined: NDArray[np.float64] = np.power(window.astype(np.float64), context) * np.power(
+        newest.astype(np.float64), 1.0 - context
+    )
+    return joined
+
+
+class EventTracker:
+    """Tracks all labels of one stream; one thread calls it.
+
+    Args:
+        config: Thresholds and times.
+        labels: The bundle's labels, in the order of the probabilities.
+    """
+
+    def __init__(self, config: TrackerConfig, labels: Sequence[str]) -> None:
+        unknown = set(config.per_label) - set(labels)
+        if unknown:
+            raise ValueError(f"thresholds for labels that the bundle has not: {sorted(unknown)}")
+        self._context = config.context
+        numbers = count(1)
+        self._detectors = [
+            (index, _Detector(label, config, numbers))
+            for index, label in enumerate(labels)
+            if label != config.background
+        ]
+        self._last_end_t_ns: int | None = None
+
+    def update(self, prediction: Prediction) -> tuple[Event, ...]:
+        """Take one prediction in; return the event messages that follow, in order of labels."""
+        end_t_ns = prediction.end_t_ns
+        last = self._last_end_t_ns
+        fresh = last is None or end_t_ns - last > MAX_TRACKED_GAP_NS
+        self._last_end_t_ns = end_t_ns
+        scores = score_labels(prediction.window, prediction.newest, self._context)
+        events: list[Event] = []
+        for index, detector in self._detectors:
+            events += detector.update(float(scores[index]), end_t_ns, fresh)
+        return tuple(events)
+
+    def close(self, end_t_ns: int) -> tuple[Event, ...]:
+        """End what is still going on, at stream time `end_t_ns`."""
+        events: list[Event] = []
+        for _, detector in self._detectors:
+            events += detector.close(end_t_ns)
+        return tuple(events)
+
+
+class _Detector:
+    """One label's four states."""
+
+    def __init__(self, label: str, config: TrackerConfig, numbers: Iterator[int]) -> None:
+        self._label = label
+        self._on, self._off = config.per_label.get(label, (config.on, config.off))
+        self._confirm_n = config.confirm_n
+        self._min_duration_ns = round(config.min_duration_s * NS_PER_S)
+        self._merge_gap_ns = round(config.merge_gap_s * NS_PER_S)
+        self._cool_down_ns = round(config.cool_down_s * NS_PER_S)
+        self._update_ns = round(config.update_s * NS_PER_S)
+        self._numbers = numbers
+        self._hits: deque[bool] = deque(maxlen=config.confirm_m)
+        self._starting_t_ns: int | None = None  # estimated onset of what may become an event
+        self._active: _Active | None = None
+        self._quiet_until_t_ns: int | None = None
+
+    def update(self, score: float, end_t_ns: int, fresh: bool) -> list[Event]:
+        """Take one score in; `fresh` says that no prediction came shortly before this one."""
+        events: list[Event] = []
+        if fresh and self._active is not None:
+            events.append(self._end(self._active, self._active.quiet_t_ns, "no data"))
+        if fresh:
+            self._reset()
+        if self._active is None:
+            return events + self._try_to_start(score, end_t_ns, fresh)
+        return events + self._go_on(self._active, score, end_t_ns)
+
+    def close(self, end_t_ns: int) -> list[Event]:
+        """End the event if one is going on."""
+        active = self._active
+        if active is None:
+            return []
+        stopping = active.last_high_t_ns < active.newest_t_ns
+        offset_t_ns = active.quiet_t_ns if stopping else max(end_t_ns, active.quiet_t_ns)
+        return [self._end(active, offset_t_ns, "quiet" if stopping else "stream ended")]
+
+    def _try_to_start(self, score: float, end_t_ns: int, fresh: bool) -> list[Event]:
+        if self._quiet_until_t_ns is not None and end_t_ns < self._quiet_until_t_ns:
+            return []
+        hit = score >= self._on
+        self._hits.append(hit)
+        if not any(self._hits):
+            self._starting_t_ns = None
+            return []
+        if self._starting_t_ns is None:
+            self._starting_t_ns = end_t_ns - (CLIP_NS if fresh else HALF_CLIP_NS)
+        confirmed = hit and sum(self._hits) >= self._confirm_n
+        if not confirmed or end_t_ns - self._starting_t_ns < self._min_duration_ns:
+            return []
+        active = _Active(
+            number=next(self._numbers),
+            onset_t_ns=self._starting_t_ns,
+            confidence=score,
+            last_high_t_ns=end_t_ns,
+            newest_t_ns=end_t_ns,
+            last_told_t_ns=end_t_ns,
+        )
+        self._reset()
+        self._active = active
+        return [self._tell(Phase.ONSET, active, score)]
+
+    def _go_on(self, active: _Active, score: float, end_t_ns: int) -> list[Event]:
+        active.newest_t_ns = end_t_ns
+        if score >= self._off:
+            active.last_high_t_ns = end_t_ns
+            active.confidence = max(active.confidence, score)
+            if end_t_ns - active.last_told_t_ns < self._update_ns:
+                return []
+            active.last_told_t_ns = end_t_ns
+            return [self._tell(Phase.UPDATE, active, score)]
+        if end_t_ns - active.last_high_t_ns <= self._merge_gap_ns:
+            return []
+        return [self._end(active, active.quiet_t_ns, "quiet", score)]
+
+    def _end(self, active: _Active, offset_t_ns: int, reason: str, score: float = 0.0) -> Event:
+        self._reset()
+        self._quiet_until_t_ns = offset_t_ns + self._cool_down_ns
+        return self._tell(Phase.OFFSET, active, score, offset_t_ns, reason)
+
+    def _reset(self) -> None:
+        self._hits.clear()
+        self._starting_t_ns = None
+        self._active = None
+
+    def _tell(
+        self,
+        phase: Phase,
+        active: _Active,
+        score: float,
+        offset_t_ns: int | None = None,
+        reason: str | None = None,
+    ) -> Event:
+        return Event(
+            number=active.number,
+            phase=phase,
+            label=self._label,
+            confidence=active.confidence,
+            score=score,
+            onset_t_ns=active.onset_t_ns,
+            offset_t_ns=offset_t_ns,
+            reason=reason,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Active:
+    number: int
+    onset_t_ns: int
+    confidence: float
+    last_high_t_ns: int
+    newest_t_ns: int
+    last_told_t_ns: int
+
+    @property
+    def quiet_t_ns(self) -> int:
+        """Estimated offset if nothing more is heard: never before a quarter of a second."""
+        shortest = min(self.onset_t_ns + NS_PER_S // 4, self.last_high_t_ns)
+        return max(self.last_high_t_ns - HALF_CLIP_NS, shortest)

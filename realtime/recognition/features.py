@@ -1,0 +1,210 @@
+"""Features as they arrive: frames and seconds of sound through the bundle's trunks, once each.
+
+Refuses to know time or windows: arrays in, tensors out. Everything runs under
+`torch.inference_mode()` on one device, chosen when the trunks were loaded.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from extractors.frame_transform import FrameTransform
+from extractors.log_mel import LogMel
+from extractors.sound import load_sound_trunk
+from extractors.trunk_weights import WeightsMismatchError
+from extractors.vggish import VGGishTrunk
+from extractors.visual import VisualTrunk, load_visual_trunk
+from mafnet.load import load_head
+from mafnet.model import MAFnet
+from realtime.errors import ModelError, UsageError
+from weights.bundle import Bundle, BundleError
+
+logger = logging.getLogger(__name__)
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+# How far a trunk in half precision may lie from float32, as relative L2 distance of its features,
+# to be chosen by `auto`. Probabilities then move by about a hundredth at most
+# (benchmarks/bench_end_to_end.py prints the figure).
+HALF_PRECISION_TOLERANCE = 0.03
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Models:
+    """A bundle's networks on their device, ready to run."""
+
+    visual: VisualTrunk
+    transform: FrameTransform
+    log_mel: LogMel
+    sound: VGGishTrunk
+    head: MAFnet
+    device: torch.device
+    precision: torch.dtype
+
+    def describe(self) -> str:
+        """Say where and how precisely the trunks run, for people."""
+        return f"torch {self.device.type} {str(self.precision).removeprefix('torch.')}"
+
+
+def choose_device(name: str) -> torch.device:
+    """Turn `--device` into a torch device.
+
+    Raises:
+        UsageError: There is no such device here.
+    """
+    if name not in DEVICES:
+        raise UsageError(f"--device is one of {', '.join(DEVICES)}, got {name!r}")
+    has = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if name == "auto":
+        return torch.device(next(d for d in ("cuda", "mps", "cpu") if has[d]))
+    if not has[name]:
+        raise UsageError(
+            f"--device {name} was asked for, but this torch ({torch.__version__}) finds none here; "
+            "use --device auto or cpu"
+        )
+    return torch.device(name)
+
+
+def load_models(bundle: Bundle, device: str = "auto", precision: str = "auto") -> Models:
+    """Build a bundle's networks from its verified files.
+
+    Args:
+        bundle: What `weights.bundle.load_bundle` gave.
+        device: One of `DEVICES`.
+        precision: One of `PRECISIONS`; of the trunks only, the head is always float32. `auto` is
+            float16 on CUDA, bfloat16 on a CPU that computes it in hardware, each only if it stays
+            within `HALF_PRECISION_TOLERANCE`; float32 elsewhere.
+
+    Raises:
+        UsageError: The device or the precision is not to be had.
+        ModelError: A file does not fit.
+    """
+    if precision not in PRECISIONS:
+        raise UsageError(f"--precision is one of {', '.join(PRECISIONS)}, got {precision!r}")
+    where = choose_device(device)
+    try:
+        visual = load_visual_trunk(bundle.visual.trunk, bundle.visual.weights)
+        sound = load_sound_trunk(bundle.audio.weights)
+        head = load_head(bundle)
+    except (BundleError, WeightsMismatchError, ValueError) as error:
+        raise ModelError(f"bundle {bundle.name}: {error}") from error
+    models = Models(
+        visual=visual.to(where),
+        transform=visual.transform,
+        log_mel=LogMel().to(where).eval(),
+        sound=sound.to(where).eval(),
+        head=head.to(where).eval(),
+        device=where,
+        precision=torch.float32,
+    )
+    return _with_precision(models, precision)
+
+
+class FeatureExtractor:
+    """Runs the trunks; one thread calls it."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+
+    @torch.inference_mode()
+    def encode_frames(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
+        """Return pooled features `(n, D)` float32 of n resized frames `(size, size, 3)`."""
+        batch = torch.from_numpy(np.stack(images)).to(self._models.device)
+        pixels = self._models.transform.normalize(batch)
+        with autocast(self._models.device, self._models.precision):
+            features: Tensor = self._models.visual(pixels)
+        return features.float()
+
+    @torch.inference_mode()
+    def encode_sound(self, waveform: NDArray[np.float32]) -> Tensor:
+        """Return the sound map `(1, 512, 12, 8)` float32 of one second, `(16000,)` in [-1, 1]."""
+        second = torch.from_numpy(waveform).to(self._models.device)[None]
+        mel = self._models.log_mel(second)  # (1, 1, 96, 64), always float32
+        with autocast(self._models.device, self._models.precision):
+            features: Tensor = self._models.sound(mel)
+        return features.float()
+
+
+def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:
+    """Return the context in which a trunk runs at `precision`."""
+    if precision is torch.float32:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=precision)
+
+
+def _with_precision(models: Models, precision: str) -> Models:
+    if precision == "float32":
+        return models
+    if precision != "auto":
+        return _at(models, getattr(torch, precision))
+    candidate = _hardware_half(models.device)
+    if candidate is None:
+        return models
+    half = _at(models, candidate)
+    distance = _distance(models, half)
+    if distance > HALF_PRECISION_TOLERANCE:
+        logger.info(
+            "float32 trunks: %s features would be %.3f away, tolerance %.3f",
+            candidate,
+            distance,
+            HALF_PRECISION_TOLERANCE,
+        )
+        return models
+    return half
+
+
+def _at(models: Models, precision: torch.dtype) -> Models:
+    return Models(
+        visual=models.visual,
+        transform=models.transform,
+        log_mel=models.log_mel,
+        sound=models.sound,
+        head=models.head,
+        device=models.device,
+        precision=precision,
+    )
+
+
+def _hardware_half(device: torch.device) -> torch.dtype | None:
+    if device.type == "cuda":
+        return torch.float16
+    if device.type == "cpu" and _cpu_computes_bfloat16():
+        return torch.bfloat16
+    return None
+
+
+def _cpu_computes_bfloat16() -> bool:
+    # mkldnn also emulates bfloat16 on older processors, slower than float32: ask for the units.
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+@torch.inference_mode()
+def _distance(models: Models, half: Models) -> float:
+    """Relative L2 distance of the trunks' features on a fixed noise picture and sound."""
+    random = np.random.default_rng(0)
+    size = models.transform.size
+    image = random.integers(0, 256, (size, size, 3), dtype=np.uint8)
+    waveform = (0.1 * random.standard_normal(16_000)).astype(np.float32)
+    worst = 0.0
+    for encode in ("picture", "sound"):
+        exact, rough = (
+            FeatureExtractor(m).encode_frames([image])
+            if encode == "picture"
+            else FeatureExtractor(m).encode_sound(waveform)
+            for m in (models, half)
+        )
+        worst = max(worst, float((exact - rough).norm() / exact.norm().clamp_min(1e-12)))
+    return worst

@@ -1,0 +1,83 @@
+"""The window: MAFnet's per-clip codes of the last seconds, and the T of them that a decision joins.
+
+Each clip's code is computed once (`mafnet.model.MAFnet.encode_clips`) and kept here; a decision
+takes the codes one second apart that end now. With a hop of less than a second the ring holds the
+interleaved windows of all phases.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from realtime.clock import NS_PER_S
+
+
+class ClipWindow:
+    """A preallocated ring of clip codes by end time; one thread uses it.
+
+    Args:
+        n_clips: T, the most clips that a window joins.
+        stride_ns: Time between two clips of the stream; divides a second.
+        vector_dim: Length of one sense's vector in a code (512).
+        device: Where codes are kept.
+    """
+
+    def __init__(
+        self, n_clips: int, stride_ns: int, vector_dim: int, device: torch.device | str = "cpu"
+    ) -> None:
+        if n_clips < 1:
+            raise ValueError(f"a window has at least 1 clip, got {n_clips}")
+        if stride_ns < 1 or NS_PER_S % stride_ns:
+            raise ValueError(f"the stride must divide a second, got {stride_ns} ns")
+        self._n_clips = n_clips
+        self._stride_ns = stride_ns
+        self._per_second = NS_PER_S // stride_ns
+        self._capacity = n_clips * self._per_second
+        self._vectors = torch.zeros((self._capacity, 2, vector_dim), device=device)
+        self._scores = torch.zeros((self._capacity, 2), device=device)
+        self._present = torch.zeros((self._capacity, 2), dtype=torch.bool, device=device)
+        self._numbers = [-1] * self._capacity  # which clip each row holds
+        self._newest = -1
+
+    def append(self, end_t_ns: int, vectors: Tensor, scores: Tensor, present: Tensor) -> None:
+        """Keep one clip's code.
+
+        Args:
+            end_t_ns: Its exclusive end, stream time; on the stride grid, later than any before.
+            vectors: `(2, vector_dim)`.
+            scores: `(2,)`.
+            present: bool `(2,)`.
+        """
+        number, rest = divmod(end_t_ns, self._stride_ns)
+        if rest or number <= self._newest:
+            raise ValueError(f"clips come in order on the stride grid, got end {end_t_ns} ns")
+        row = number % self._capacity
+        self._vectors[row] = vectors
+        self._scores[row] = scores
+        self._present[row] = present
+        self._numbers[row] = number
+        self._newest = number
+
+    def gather(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the window that ends with the newest clip, oldest clip first.
+
+        A clip that was skipped or fell before the stream's first second is left out.
+
+        Returns:
+            vectors `(1, T, 2, vector_dim)`, scores `(1, T, 2)`, present `(1, T, 2)`, with T from
+            1 to `n_clips`.
+
+        Raises:
+            ValueError: No clip was appended yet.
+        """
+        if self._newest < 0:
+            raise ValueError("the window is empty: append a clip first")
+        wanted = range(self._newest - (self._n_clips - 1) * self._per_second, self._newest + 1)
+        rows = [
+            number % self._capacity
+            for number in wanted[:: self._per_second]
+            if number >= 0 and self._numbers[number % self._capacity] == number
+        ]
+        index = torch.tensor(rows, device=self._vectors.device)
+        return self._vectors[index][None], self._scores[index][None], self._present[index][None]
