@@ -1,9 +1,11 @@
 """One second of sound to the log-mel picture that VGGish reads.
 
-Place in the flow: clip assembler → **log-mel** → VGGish trunk. It refuses to resample: the waveform comes at 16 kHz.
+Place in the flow: clip assembler → **log-mel** → VGGish trunk. It refuses to resample: the
+waveform comes at 16 kHz.
 
-Source: the authors' feature extraction (Google's `mel_features.py` with VGGish's parameters): 98 mel frames a second,
-the first 96 kept; magnitude, not power; no centring, no normalisation of the triangles.
+Source: the authors' feature extraction (Google's `mel_features.py` with VGGish's parameters): 98
+mel frames a second, the first 96 kept; magnitude, not power; no centring, no normalisation of the
+triangles.
 """
 
 import numpy as np
@@ -54,7 +56,7 @@ def mel_matrix() -> NDArray[np.float64]:
 
 
 class LogMel(nn.Module):
-    """ln(mel + 0.01) of one-second waveforms; its tables are buffers, so it follows `.to(device)`."""
+    """ln(mel + 0.01) of one-second waveforms; its tables are buffers and follow `.to(device)`."""
 
     window: Tensor
     mel: Tensor

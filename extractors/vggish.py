@@ -1,9 +1,10 @@
 """The VGGish trunk: a second's log-mel picture to the sound map that MAFnet reads.
 
-Place in the flow: log-mel → **VGGish trunk** → MAFnet. It stops at conv4_2 after its ReLU, before pool4: no embedding,
-no PCA, no quantisation.
+Place in the flow: log-mel → **VGGish trunk** → MAFnet. It stops at conv4_2 after its ReLU, before
+pool4: no embedding, no PCA, no quantisation.
 
-Source: the public VGGish (`vggish_slim.py`), as the MAFnet authors cut it. Same layers, channels first.
+Source: the public VGGish (`vggish_slim.py`), as the MAFnet authors cut it. Same layers, channels
+first.
 """
 
 from typing import cast

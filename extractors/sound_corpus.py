@@ -1,0 +1,222 @@
+"""Labelled sound files as one array of samples, and one-second clips drawn from them.
+
+Place in the flow: before training only. It decodes each file once (PyAV) into an int16 cache, and
+draws clips of which the label is audibly true. It refuses to change the sound beyond placing it
+in its second: that is `sound_augment`.
+"""
+
+import csv
+import dataclasses
+import logging
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors.log_mel import SAMPLE_RATE
+
+logger = logging.getLogger(__name__)
+
+BACKGROUND = "Background"
+LEVEL_BLOCK = 320  # 20 ms: short enough to find a click, long enough to measure a note
+AUDIBLE = 0.25  # of the file's loud level (−12 dB): below it a second does not count as the event
+N_TRIES = 4  # random offsets tried before the loudest place is taken
+MAX_GAP_S = 0.3  # silence between chained notes
+FADE = 80  # 5 ms: a cut event must not click
+
+Samples = NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SoundCorpus:
+    """Sound files, decoded, with their labels and loud levels.
+
+    Attributes:
+        samples: All files one after the other, int16 at 16 kHz.
+        starts: First sample of each file; one more entry marks the end.
+        labels: Index into `names` of each file.
+        names: Label names, sorted.
+        sources: Where each file comes from.
+        splits: `train`, `val` or `test`, of each file.
+        levels: Each file's loud level: the 95th percentile of its 20 ms RMS, full scale 1.
+    """
+
+    samples: NDArray[np.int16]
+    starts: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    names: tuple[str, ...]
+    sources: tuple[str, ...]
+    splits: tuple[str, ...]
+    levels: NDArray[np.float32]
+
+    def waveform(self, index: int) -> Samples:
+        """One whole file, scaled so that its loud level is 1.
+
+        Args:
+            index: File number.
+
+        Returns:
+            `(n_samples,)` float32.
+        """
+        raw = self.samples[self.starts[index] : self.starts[index + 1]]
+        return raw.astype(np.float32) / np.float32(32768.0 * self.levels[index])
+
+    def files(self, split: str) -> NDArray[np.int64]:
+        """File numbers of one split.
+
+        Args:
+            split: `train`, `val` or `test`.
+
+        Returns:
+            Increasing file numbers.
+        """
+        return np.flatnonzero(np.array(self.splits) == split)
+
+
+def load_corpus(data: Path, cache: Path) -> SoundCorpus:
+    """Decode `sounds.csv` of a data folder, or read what an earlier call decoded.
+
+    Args:
+        data: Folder that holds `sounds.csv` and the files it names.
+        cache: Folder for the decoded samples; made if it is missing.
+
+    Returns:
+        The corpus, in the order of the table.
+    """
+    with (data / "sounds.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    path = cache / "sounds.npz"
+    if not path.exists():
+        decoded = [_decode(data / row["file"]) for row in rows]
+        cache.mkdir(parents=True, exist_ok=True)
+        np.savez(
+            path,
+            samples=np.concatenate(decoded),
+            starts=np.cumsum([0, *map(len, decoded)]),
+            levels=np.array([_loud_level(x) for x in decoded], dtype=np.float32),
+        )
+        logger.info("decoded %d files into %s", len(rows), path)
+    with np.load(path) as kept:
+        samples, starts, levels = kept["samples"], kept["starts"], kept["levels"]
+    if len(starts) != len(rows) + 1:
+        raise ValueError(f"{path} holds {len(starts) - 1} files, the table {len(rows)}: delete it")
+    names = tuple(sorted({row["label"] for row in rows} | {BACKGROUND}))
+    return SoundCorpus(
+        samples=samples,
+        starts=starts,
+        labels=np.array([names.index(row["label"]) for row in rows]),
+        names=names,
+        sources=tuple(row["source"] for row in rows),
+        splits=tuple(row["split"] for row in rows),
+        levels=levels,
+    )
+
+
+def block_levels(waveform: Samples) -> Samples:
+    """RMS of each 20 ms block; a rest shorter than a block is left out unless it is all there is.
+
+    Args:
+        waveform: `(n_samples,)` float32.
+
+    Returns:
+        At least one level, float32.
+    """
+    n_blocks = max(1, len(waveform) // LEVEL_BLOCK)
+    kept = np.zeros(n_blocks * LEVEL_BLOCK, dtype=np.float32)
+    kept[: len(waveform)] = waveform[: len(kept)]
+    levels: Samples = np.sqrt(np.square(kept.reshape(n_blocks, LEVEL_BLOCK)).mean(axis=1))
+    return levels
+
+
+def draw_clip(
+    waveform: Samples, rng: np.random.Generator, *, cut: float = 0.25, speed: float = 0.15
+) -> Samples:
+    """Draw one second in which the event of a file can be heard, anywhere in that second.
+
+    Args:
+        waveform: A whole file from `SoundCorpus.waveform`, loud level 1.
+        rng: Source of every random choice.
+        cut: Share of clips in which the event starts late or stops early.
+        speed: Largest change of tape speed (pitch and tempo together), as a share.
+
+    Returns:
+        `(16000,)` float32.
+    """
+    factor = float(np.exp(rng.uniform(-speed, speed)))
+    n_wanted = int(SAMPLE_RATE * factor)
+    if len(waveform) > n_wanted:
+        clip = _audible_part(waveform, n_wanted, rng)
+    elif rng.random() < 0.5:
+        clip = _chained(waveform, n_wanted, rng)
+    else:
+        clip = _placed(waveform, n_wanted, rng)
+    positions = np.linspace(0, n_wanted - 1, SAMPLE_RATE)
+    clip = np.interp(positions, np.arange(n_wanted), clip).astype(np.float32)
+    if rng.random() < cut:
+        clip = _cut(clip, rng)
+    return clip
+
+
+def _audible_part(waveform: Samples, n_wanted: int, rng: np.random.Generator) -> Samples:
+    last = len(waveform) - n_wanted
+    for _ in range(N_TRIES):
+        start = int(rng.integers(0, last + 1))
+        part = waveform[start : start + n_wanted]
+        if block_levels(part).max() >= AUDIBLE:
+            return part
+    loudest = int(block_levels(waveform).argmax()) * LEVEL_BLOCK
+    start = min(last, max(0, loudest - int(rng.integers(0, n_wanted))))
+    return waveform[start : start + n_wanted]
+
+
+def _chained(waveform: Samples, n_wanted: int, rng: np.random.Generator) -> Samples:
+    clip = np.zeros(n_wanted, dtype=np.float32)
+    at = -int(rng.integers(0, len(waveform) // 2 + 1))
+    while at < n_wanted:
+        _add(clip, waveform, at)
+        at += max(LEVEL_BLOCK, len(waveform)) + int(rng.uniform(0, MAX_GAP_S) * SAMPLE_RATE)
+    return clip
+
+
+def _placed(waveform: Samples, n_wanted: int, rng: np.random.Generator) -> Samples:
+    clip = np.zeros(n_wanted, dtype=np.float32)
+    _add(clip, waveform, int(rng.integers(-len(waveform) // 3, n_wanted - len(waveform) // 2)))
+    return clip
+
+
+def _add(clip: Samples, waveform: Samples, at: int) -> None:
+    first, end = max(0, at), min(len(clip), at + len(waveform))
+    if end > first:
+        clip[first:end] += waveform[first - at : end - at]
+
+
+def _cut(clip: Samples, rng: np.random.Generator) -> Samples:
+    n_kept = int(rng.uniform(0.2, 0.9) * len(clip))
+    kept = np.zeros_like(clip)
+    ramp = np.linspace(0, 1, FADE, dtype=np.float32)
+    if rng.random() < 0.5:  # starts late: the file's beginning of this second moves to the end
+        kept[-n_kept:] = clip[:n_kept]
+        kept[-n_kept : -n_kept + FADE] *= ramp
+    else:
+        kept[:n_kept] = clip[-n_kept:]
+        kept[n_kept - FADE : n_kept] *= ramp[::-1]
+    return kept if block_levels(kept).max() >= AUDIBLE else clip
+
+
+def _loud_level(samples: NDArray[np.int16]) -> float:
+    level = np.percentile(block_levels(samples.astype(np.float32) / 32768.0), 95)
+    return max(float(level), 1e-4)  # a file of digital silence stays silence
+
+
+def _decode(path: Path) -> NDArray[np.int16]:
+    import av
+
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+        parts = [
+            out.to_ndarray().reshape(-1)
+            for frame in container.decode(audio=0)
+            for out in resampler.resample(frame)
+        ]
+        parts += [out.to_ndarray().reshape(-1) for out in resampler.resample(None)]
+    return np.concatenate(parts).astype(np.int16) if parts else np.zeros(0, dtype=np.int16)

@@ -1,0 +1,174 @@
+"""Features of the starter's training data: what MAFnet's head is trained on.
+
+Place in the flow: offline, between the trunks and `mafnet train --recipe starter`. Sounds become
+maps of augmented clips, pictures become pooled vectors of augmented frames. It pairs nothing:
+sounds and pictures come from different recordings, and composing them into windows is
+`mafnet.compose`.
+
+Writes `sound_{split}.npy` (float16 maps) with `sound_{split}.json`, and `picture_{split}.npz`.
+"""
+
+import argparse
+import csv
+import dataclasses
+import json
+import logging
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from extractors.efficientnet import EfficientNetLite0Trunk
+from extractors.log_mel import LogMel
+from extractors.picture_augment import as_frame
+from extractors.sound_corpus import BACKGROUND, load_corpus
+from extractors.train_sound import ClipSource, TrainSoundConfig
+from extractors.vggish import VGGishTrunk
+from extractors.visual import load_visual_trunk
+
+logger = logging.getLogger(__name__)
+
+SPLITS = ("train", "val", "test")
+N_VARIANTS = {"train": 3, "val": 2, "test": 2}  # frames of a picture; the first is unchanged
+N_CLIPS = {"train": 14_000, "val": 3_000, "test": 3_000}
+BATCH = 50
+SEED = 11
+
+
+@torch.inference_mode()
+def sound_features(data: Path, cache: Path, trunk_path: Path, to: Path) -> None:
+    """Write the maps of augmented clips of each split.
+
+    Args:
+        data: Folder that holds `sounds.csv`.
+        cache: Where decoded samples are kept.
+        trunk_path: VGGish weights, safetensors.
+        to: Folder to write to.
+    """
+    from safetensors.torch import load_file
+
+    corpus = load_corpus(data, cache)
+    trunk = VGGishTrunk().eval()
+    trunk.load_state_dict({k: v.float() for k, v in load_file(trunk_path).items()})
+    trunk = trunk.to(memory_format=torch.channels_last)
+    log_mel = LogMel()
+    for number, split in enumerate(SPLITS):
+        config = TrainSoundConfig(seed=SEED + number, nothing=0.12, synthesised=0.04)
+        source = ClipSource(corpus, split, config)
+        source.augment = dataclasses.replace(source.augment, blend=0.0)
+        n_batches = math.ceil(N_CLIPS[split] / BATCH)
+        shape = (n_batches * BATCH, *(VGGishTrunk.dim, *VGGishTrunk.map_size))
+        maps = np.lib.format.open_memmap(to / f"sound_{split}.npy", "w+", np.float16, shape)
+        labels: list[int] = []
+        levels: list[float] = []
+        for step in range(n_batches):
+            waves, targets = source.draw(BATCH, step)
+            pictures = log_mel(waves).to(memory_format=torch.channels_last)
+            maps[step * BATCH : (step + 1) * BATCH] = trunk(pictures).half().numpy()
+            labels += targets.argmax(dim=1).tolist()
+            levels += waves.square().mean(dim=1).sqrt().tolist()
+        maps.flush()
+        about = {"names": list(corpus.names), "labels": labels, "rms": levels}
+        (to / f"sound_{split}.json").write_text(json.dumps(about))
+        logger.info("%s: %d sound maps", split, len(labels))
+
+
+@torch.inference_mode()
+def picture_features(data: Path, trunk_path: Path, to: Path) -> None:
+    """Write the pooled vectors of augmented frames of each split, and the trunk's classifier.
+
+    Args:
+        data: Folder that holds `pictures.csv`.
+        trunk_path: EfficientNet-Lite0 weights.
+        to: Folder to write to.
+    """
+    trunk = load_visual_trunk("efficientnet_lite0", trunk_path)
+    assert isinstance(trunk, EfficientNetLite0Trunk)  # for the type checker
+    with (data / "pictures.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    names = sorted({row["label"] for row in rows} | {BACKGROUND})
+    for split in SPLITS:
+        rng = np.random.default_rng((SEED, SPLITS.index(split)))
+        chosen = [row for row in rows if row["split"] == split]
+        pictures = [Image.open(data / row["file"]).convert("RGB") for row in chosen]
+        scenes = [p for p, r in zip(pictures, chosen, strict=True) if r["label"] == BACKGROUND]
+        n_variants = N_VARIANTS[split]
+        vectors = np.zeros((len(chosen), n_variants, trunk.dim), dtype=np.float16)
+        for first in range(0, len(chosen), 16):
+            part = pictures[first : first + 16]
+            for variant in range(n_variants):
+                frames = np.stack(
+                    [
+                        trunk.transform.resize(np.asarray(_variant(p, scenes, variant, rng)))
+                        for p in part
+                    ]
+                )
+                batch = trunk.transform.normalize(torch.from_numpy(frames))
+                vectors[first : first + len(part), variant] = trunk(batch).half().numpy()
+        np.savez(
+            to / f"picture_{split}.npz",
+            names=np.array(names),
+            labels=np.array([names.index(row["label"]) for row in chosen]),
+            vectors=vectors,
+            class_weight=trunk.classifier.weight.numpy(),
+            class_bias=trunk.classifier.bias.numpy(),
+        )
+        logger.info("%s: %d pictures", split, len(chosen))
+
+
+def _variant(
+    picture: Image.Image, scenes: list[Image.Image], variant: int, rng: np.random.Generator
+) -> Image.Image:
+    if variant == 0:
+        return picture
+    inside = variant == 2 and rng.random() < 0.7
+    scene = scenes[int(rng.integers(0, len(scenes)))] if inside else None
+    return as_frame(picture, scene, rng)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of this command.
+
+    Args:
+        parser: The command's parser.
+    """
+    parser.add_argument("--data", type=Path, required=True, help="folder of sounds.csv")
+    parser.add_argument("--to", type=Path, required=True, help="folder for the features")
+    parser.add_argument("--cache", type=Path, default=Path("runs"), help="decoded samples")
+    parser.add_argument("--sound-trunk", type=Path, help="vggish.safetensors; none: no sounds")
+    parser.add_argument("--picture-trunk", type=Path, help="its weights; none: no pictures")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write whichever features a trunk was given for.
+
+    Args:
+        args: As declared by `add_arguments`.
+
+    Returns:
+        Exit code 0.
+    """
+    args.to.mkdir(parents=True, exist_ok=True)
+    if args.picture_trunk is not None:
+        picture_features(args.data, args.picture_trunk, args.to)
+    if args.sound_trunk is not None:
+        sound_features(args.data, args.cache, args.sound_trunk, args.to)
+    return 0
+
+
+def main() -> int:
+    """Run this command alone: `python -m extractors.starter_features`.
+
+    Returns:
+        Exit code.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
+    return run(parser.parse_args())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

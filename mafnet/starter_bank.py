@@ -1,0 +1,75 @@
+"""Reads the features that `extractors.starter_features` wrote into a bank to compose from.
+
+Place in the flow: before `mafnet.train_starter`. It decides which label each feature stands for:
+labels that are heard make the head's outputs; what can only be seen is "something else".
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from mafnet.compose import FeatureBank, Vectors
+
+BACKGROUND = "Background"
+# Steady hums that differ from a quiet room's own noise by level alone.
+MERGED = {"Air conditioner": BACKGROUND}
+FACE = "Face"
+SPEECH = ("Male speech, man speaking", "Female speech, woman speaking")
+VOICES = (*SPEECH, "Baby cry, infant cry", "Sneeze")  # labels that a face may belong to
+
+
+def load_bank(folder: Path, split: str) -> FeatureBank:
+    """Read one split's features.
+
+    Args:
+        folder: What `extractors.starter_features` wrote.
+        split: `train`, `val` or `test`.
+
+    Returns:
+        The bank; its labels are the same for every split.
+    """
+    about = json.loads((folder / f"sound_{split}.json").read_text())
+    heard = [MERGED.get(name, name) for name in about["names"]]
+    labels = tuple(sorted(set(heard)))
+    of_row = np.array([labels.index(heard[k]) for k in about["labels"]])
+    pictures, unrelated = _pictures(folder, split, labels)
+    return FeatureBank(
+        labels=labels,
+        background=BACKGROUND,
+        maps=np.load(folder / f"sound_{split}.npy"),
+        rows={name: np.flatnonzero(of_row == k) for k, name in enumerate(labels)},
+        pictures=pictures,
+        unrelated=unrelated,
+        silent=frozenset(VOICES),
+    )
+
+
+def _pictures(
+    folder: Path, split: str, labels: tuple[str, ...]
+) -> tuple[dict[str, list[Vectors]], list[Vectors]]:
+    with np.load(folder / f"picture_{split}.npz") as file:
+        names, of_row, vectors = file["names"], file["labels"], file["vectors"]
+    by_label: dict[str, list[Vectors]] = {}
+    unrelated: list[Vectors] = []
+    for k, name in enumerate(names.tolist()):
+        part = vectors[of_row == k]
+        if name == FACE:
+            for voice in VOICES:
+                by_label.setdefault(voice, []).append(part)
+            unrelated.append(part)  # people stand beside everything that sounds
+        elif name in labels and name != BACKGROUND:
+            by_label.setdefault(name, []).append(part)
+        else:
+            unrelated.append(part)
+    rows_path = folder / "picture_rows.npz"
+    if split == "train" and rows_path.exists():
+        with np.load(rows_path) as file:
+            names, of_row, vectors = file["names"], file["labels"], file["vectors"]
+        for k, name in enumerate(names.tolist()):
+            part = vectors[of_row == k]
+            if not name:
+                unrelated.append(part)
+            elif name in labels:
+                by_label.setdefault(name, []).append(part)
+    return by_label, unrelated
