@@ -1,0 +1,110 @@
+"""What the pipeline asks of every source: a reader with a step, and the rings that it fills.
+
+A reader is an ordinary object that one `Worker` thread drives: `open`, `step` until False, `close`.
+It ends the rings of its senses when its stream is over. It does not reopen, watch for silence or
+decide what a missing sense means; and when a step raises, ending the rings is up to its owner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+from realtime.sources.audio_intake import AudioIntake
+from realtime.sources.video_intake import VideoIntake
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from realtime.buffers.audio_ring import AudioRing
+    from realtime.buffers.frame_ring import FrameRing
+    from realtime.clock import Clock, Timeline
+    from realtime.stats import Stats
+
+
+class Reader(Protocol):
+    """One capture thread's work. `open` may run in any thread, `step` and `close` in its own."""
+
+    @property
+    def name(self) -> str:
+        """The thread's name: `capture-video`, `capture-audio` or `capture-media`."""
+        ...
+
+    def open(self) -> None:
+        """Open what is read; may take seconds.
+
+        Raises:
+            SourceError: It cannot be opened; `LibraryMissing` when software is absent.
+        """
+        ...
+
+    def step(self) -> bool:
+        """Read a little, for half a second at most; return False at the end of the stream.
+
+        A file's reader waits longer while its ring is full; closing the ring frees it.
+
+        Raises:
+            SourceError: The source was lost.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of everything. May be called again, and without `open`."""
+        ...
+
+    def describe(self) -> str:
+        """Return what is read, for a status line: `/dev/video0, 640x480 at 30 fps`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSenses:
+    """Which senses a stream will have at all; nobody waits for one that it has not."""
+
+    picture: bool
+    sound: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inlet:
+    """Everything that a reader of one stream writes to.
+
+    Attributes:
+        prepare: Makes the trunk's uint8 `(size, size, 3)` of an RGB uint8 `(H, W, 3)`.
+        live: Whether the rings may drop rather than wait.
+    """
+
+    timeline: Timeline
+    frames: FrameRing
+    sounds: AudioRing
+    prepare: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+    live: bool
+    clock: Clock
+    stats: Stats
+
+    def video_intake(self) -> VideoIntake:
+        """Return what takes the stream's frames."""
+        return VideoIntake(self.timeline, self.frames, self.prepare, self.live, self.stats)
+
+    def audio_intake(self, sample_rate: int, n_channels: int) -> AudioIntake:
+        """Return what takes the stream's sound at the rate at which it comes."""
+        return AudioIntake(
+            self.timeline, self.sounds, sample_rate, n_channels, self.live, self.stats
+        )
+
+
+def redact(url: str) -> str:
+    """Return `url` without user name, password and query, fit for a message or a log."""
+    if "://" not in url:
+        return url
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return url.partition("://")[0] + "://…"
+    query = "…" if parts.query else ""
+    return urlunsplit((parts.scheme, host, parts.path, query, ""))

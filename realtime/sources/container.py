@@ -1,0 +1,294 @@
+"""The one file that knows PyAV: a file or URL in, dated pictures and sound blocks out.
+
+Any container, codec, size and rate that FFmpeg reads. A packet that cannot be decoded is counted
+and skipped; a container that goes on failing is taken for ended. It does not pace, choose frames
+or resample. Attached cover art is no picture; rotation marks are obeyed.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from realtime.clock import NS_PER_S
+from realtime.config import is_network
+from realtime.errors import LibraryMissing, SourceError
+from realtime.sources.base import SourceSenses, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from realtime.stats import Stats
+
+logger = logging.getLogger(__name__)
+
+OPEN_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 5.0
+MAX_BROKEN_IN_A_ROW = 200  # packets; after that a container counts as ended
+DEFAULT_FRAME_RATE = 25  # where neither time stamps nor a rate are given
+_LIVE_OPTIONS = {"rtsp_transport": "tcp", "fflags": "nobuffer", "flags": "low_delay"}
+_TURNS = {90: 1, 180: 2, -180: 2, -90: 3, 270: 3}  # display matrix -> np.rot90's quarter turns
+_FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DecodedPicture:
+    """A frame: presentation time in ns, and what makes RGB uint8 `(H, W, 3)` of it."""
+
+    media_ns: int
+    render: Callable[[], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DecodedSound:
+    """A block, float32 `(n, channels)`; its first sample's presentation time in ns."""
+
+    media_ns: int
+    samples: NDArray[np.float32]
+    sample_rate: int
+
+    @property
+    def end_ns(self) -> int:
+        """Exclusive end, presentation time."""
+        return self.media_ns + len(self.samples) * NS_PER_S // self.sample_rate
+
+
+class MediaContainer:
+    """Reads one or both senses of a file or URL; one thread calls it.
+
+    Args:
+        location: Path or URL.
+        picture: Whether the picture is wanted.
+        sound: Whether the sound is wanted.
+        stats: Counts `broken_packets`.
+
+    Raises:
+        SourceError: It cannot be opened, or has none of what is wanted.
+    """
+
+    def __init__(self, location: str, *, picture: bool, sound: bool, stats: Stats) -> None:
+        self._av = _import_av()
+        self._where = redact(location)
+        self._stats = stats
+        self._container = self._open(location)
+        self._video: Any = self._find_video() if picture else None
+        self._audio: Any = self._find_audio() if sound else None
+        if self._video is None and self._audio is None:
+            self.close()
+            wanted = " or ".join(w for w, on in (("picture", picture), ("sound", sound)) if on)
+            raise SourceError(f"{self._where} has no {wanted} that can be decoded")
+        if self._video is not None:  # frame threads hold several frames back
+            self._video.thread_type = "SLICE" if is_network(location) else "AUTO"
+        self._packets: Iterator[Any] = self._demux()
+        self._n_broken_in_a_row = 0
+        self._next_ns: dict[int, int] = {}
+        self._stamps = _Stamps()
+        self._description = self._describe()
+
+    @property
+    def senses(self) -> SourceSenses:
+        """Which of the wanted senses are there."""
+        return SourceSenses(picture=self._video is not None, sound=self._audio is not None)
+
+    @property
+    def has_own_time(self) -> bool:
+        """Whether time stamps come from the sender; a bare JPEG stream has none."""
+        return "mjpeg" not in self._container.format.name.replace("mpjpeg", "mjpeg")
+
+    def describe(self) -> str:
+        """Return codecs and rates, for a status line; works after `close` too."""
+        return self._description
+
+    def _describe(self) -> str:
+        parts = []
+        if self._video is not None:
+            codec = self._video.codec_context
+            rate = self._video.average_rate
+            at = f" at {float(rate):.4g} fps" if rate else ""
+            parts.append(f"{codec.name} {codec.width}x{codec.height}{at}")
+        if self._audio is not None:
+            codec = self._audio.codec_context
+            parts.append(f"{codec.name} {codec.sample_rate} Hz {codec.layout.name}")
+        return f"{self._where}, {', '.join(parts)}"
+
+    def read(self) -> list[DecodedPicture | DecodedSound] | None:
+        """Decode the next packet.
+
+        Returns:
+            What came of it, often nothing; None at the end.
+
+        Raises:
+            SourceError: A network stream was lost.
+        """
+        error_types = self._av.error
+        try:
+            packet = next(self._packets)
+        except (StopIteration, error_types.EOFError):
+            return None
+        except error_types.ExitError as error:
+            raise SourceError(
+                f"{self._where} sent nothing for {READ_TIMEOUT_S:g} s; is the sender alive?"
+            ) from error
+        except (error_types.ConnectionResetError, error_types.BrokenPipeError) as error:
+            raise SourceError(f"{self._where} broke off: {_reason(error)}") from error
+        except (error_types.FFmpegError, OSError, ValueError):
+            self._packets = self._demux()
+            return self._skip_broken()
+        try:
+            frames = packet.decode()
+        except error_types.EOFError:
+            return []
+        except (error_types.FFmpegError, OSError, ValueError):
+            return self._skip_broken()
+        if frames:
+            self._n_broken_in_a_row = 0
+        stream = packet.stream
+        if stream is self._video or (self._video is not None and stream.index == self._video.index):
+            return [self._picture(frame) for frame in frames]
+        return [self._sound(frame) for frame in frames if frame.samples]
+
+    def close(self) -> None:
+        """Close the file or connection. May be called again."""
+        self._packets = iter(())
+        self._container.close()
+
+    def _open(self, location: str) -> Any:
+        error_types = self._av.error
+        live = is_network(location)
+        options = dict(_LIVE_OPTIONS) if live else {}
+        timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S) if live else None
+        try:
+            return self._av.open(
+                location, options=options, timeout=timeout, metadata_errors="replace"
+            )
+        except (error_types.FileNotFoundError, FileNotFoundError) as error:
+            raise SourceError(f"there is no file {self._where}; check the path") from error
+        except (error_types.IsADirectoryError, IsADirectoryError) as error:
+            raise SourceError(f"{self._where} is a folder; give one file or URL") from error
+        except (error_types.PermissionError, PermissionError) as error:
+            raise SourceError(f"{self._where} may not be read; check its permissions") from error
+        except error_types.ExitError as error:
+            raise SourceError(
+                f"{self._where} did not answer within {OPEN_TIMEOUT_S:g} s; check the address"
+            ) from error
+        except (error_types.FFmpegError, OSError, ValueError) as error:
+            what = "stream" if live else "sound or picture file"
+            raise SourceError(
+                f"{self._where} cannot be opened as a {what}: {_reason(error)}"
+            ) from error
+
+    def _find_video(self) -> Any:
+        for stream in self._container.streams.video:
+            attached = stream.disposition & type(stream.disposition).attached_pic
+            if not attached and stream.codec_context is not None:
+                return stream
+        return None
+
+    def _find_audio(self) -> Any:
+        usable = [s for s in self._container.streams.audio if s.codec_context is not None]
+        best = self._container.streams.best("audio")
+        return best if best in usable else next(iter(usable), None)
+
+    def _demux(self) -> Iterator[Any]:
+        wanted = [s for s in (self._video, self._audio) if s is not None]
+        packets: Iterator[Any] = self._container.demux(*wanted)
+        return packets
+
+    def _skip_broken(self) -> list[DecodedPicture | DecodedSound] | None:
+        self._stats.count("broken_packets")
+        self._n_broken_in_a_row += 1
+        if self._n_broken_in_a_row > MAX_BROKEN_IN_A_ROW:
+            logger.warning("%s: nothing more can be decoded; taken for its end", self._where)
+            return None
+        return []
+
+    def _picture(self, frame: Any) -> DecodedPicture:
+        rate = self._video.average_rate or DEFAULT_FRAME_RATE
+        stamp = self._stamps.choose(frame.pts, frame.dts)
+        media_ns = self._time_ns(frame, stamp, self._video, round(NS_PER_S / rate))
+        return DecodedPicture(media_ns=media_ns, render=partial(_to_rgb, frame))
+
+    def _sound(self, frame: Any) -> DecodedSound:
+        length_ns = frame.samples * NS_PER_S // frame.sample_rate
+        media_ns = self._time_ns(frame, frame.pts, self._audio, length_ns)
+        return DecodedSound(
+            media_ns=media_ns, samples=_to_float(frame), sample_rate=frame.sample_rate
+        )
+
+    def _time_ns(self, frame: Any, stamp: int | None, stream: Any, length_ns: int) -> int:
+        """Return the frame's time, or where its predecessor ended if it bears none."""
+        base = frame.time_base or stream.time_base
+        media_ns: int = self._next_ns.get(stream.index, 0)
+        if stamp is not None and base is not None:
+            media_ns = round(stamp * base * NS_PER_S)
+        self._next_ns[stream.index] = media_ns + length_ns
+        return media_ns
+
+
+class _Stamps:
+    """Which of a frame's two time stamps to trust: the kind that went back less often so far.
+
+    FFmpeg's rule for its "best effort" stamp (libavcodec/decode.c, guess_correct_pts), which PyAV
+    does not hand out. AVI with B-frames needs it: 54 of other_makeup.avi's 164 frames go back.
+    """
+
+    def __init__(self) -> None:
+        self._n_faulty_pts = self._n_faulty_dts = 0
+        self._last_pts: int | None = None
+        self._last_dts: int | None = None
+
+    def choose(self, pts: int | None, dts: int | None) -> int | None:
+        if dts is not None:
+            self._n_faulty_dts += self._last_dts is not None and dts <= self._last_dts
+            self._last_dts = dts
+        if pts is not None:
+            self._n_faulty_pts += self._last_pts is not None and pts <= self._last_pts
+            self._last_pts = pts
+        if pts is not None and (dts is None or self._n_faulty_pts <= self._n_faulty_dts):
+            return pts
+        return dts
+
+
+def _import_av() -> Any:
+    try:
+        import av
+        import av.error
+    except ImportError as error:
+        raise LibraryMissing(
+            f"files and streams need the package av (PyAV), which cannot be loaded: {error}; "
+            "run `pip install av`"
+        ) from error
+    av.logging.set_level(None)  # a broken packet is counted, not printed
+    return av
+
+
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def _to_rgb(frame: Any) -> NDArray[np.uint8]:
+    image: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
+    turns = _TURNS.get(frame.rotation)
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def _to_float(frame: Any) -> NDArray[np.float32]:
+    """Return float32 `(n, channels)` of any of FFmpeg's sample formats."""
+    values: NDArray[Any] = frame.to_ndarray()
+    n_channels = frame.layout.nb_channels
+    by_sample = values.T if frame.format.is_planar else values.reshape(-1, n_channels)
+    kind = frame.format.packed.name if frame.format.is_planar else frame.format.name
+    scale = _FULL_SCALE.get(kind)
+    if scale is None:  # flt, dbl
+        return np.ascontiguousarray(by_sample, dtype=np.float32)
+    centre = scale if kind == "u8" else 0.0
+    floats: NDArray[np.float32] = ((by_sample.astype(np.float64) - centre) / scale).astype(
+        np.float32
+    )
+    return floats

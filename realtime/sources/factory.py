@@ -1,0 +1,159 @@
+"""From a source's settings to opened readers, and which senses the stream will have.
+
+A live stream whose microphone is missing runs on with its camera, and the other way round; what
+failed is told as a `SenseStatus`. Only when nothing opens is it an error. Each kind of reader is
+imported here, when it is asked for, so that a file needs no device library.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from realtime.config import SourceConfig, is_network
+from realtime.errors import SourceError
+from realtime.packets import Sense, SenseState, SenseStatus
+from realtime.sources.base import Inlet, Reader, SourceSenses
+from realtime.sources.playback import Playback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from realtime.buffers.audio_ring import AudioRing
+    from realtime.buffers.frame_ring import FrameRing
+    from realtime.clock import Clock, Timeline
+    from realtime.stats import Stats
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedSource:
+    """What was opened of one source.
+
+    Attributes:
+        readers: Opened, one for each capture thread; the owner steps and closes them.
+        senses: Which senses the stream will have; the ring of another gets nothing.
+        problems: Senses that were asked for and could not be opened.
+    """
+
+    readers: list[Reader]
+    senses: SourceSenses
+    problems: list[SenseStatus] = field(default_factory=list)
+
+
+def open_readers(
+    config: SourceConfig,
+    timeline: Timeline,
+    frames: FrameRing,
+    sounds: AudioRing,
+    prepare: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+    clock: Clock,
+    stats: Stats,
+) -> OpenedSource:
+    """Open all that one source asks for; may take seconds.
+
+    Args:
+        config: What to open.
+        timeline: The stream's time, not started.
+        frames: Its picture ring.
+        sounds: Its sound ring.
+        prepare: Makes the trunk's uint8 `(size, size, 3)` of an RGB uint8 `(H, W, 3)`.
+        clock: The run's clock.
+        stats: The stream's figures.
+
+    Raises:
+        SourceError: Nothing could be opened; what is said is the first device's fault.
+    """
+    inlet = Inlet(
+        timeline=timeline,
+        frames=frames,
+        sounds=sounds,
+        prepare=prepare,
+        live=config.live,
+        clock=clock,
+        stats=stats,
+    )
+    if config.kind == "demo":
+        return _open_demo(config, inlet)
+    if config.kind == "live":
+        return _open_live(config, inlet)
+    if is_network(config.media or ""):
+        return _open_network(config.media or "", inlet)
+    return _open_file(config, inlet)
+
+
+def _open_demo(config: SourceConfig, inlet: Inlet) -> OpenedSource:
+    from realtime.sources.demo import DemoReader
+
+    playback = Playback(inlet.clock, inlet.timeline, config.pace)
+    readers: list[Reader] = [DemoReader(s, playback, inlet, loop=config.loop) for s in Sense]
+    for reader in readers:
+        reader.open()
+    return OpenedSource(readers=readers, senses=SourceSenses(picture=True, sound=True))
+
+
+def _open_file(config: SourceConfig, inlet: Inlet) -> OpenedSource:
+    from realtime.sources.container import MediaContainer
+    from realtime.sources.media import MediaReader
+
+    location = (config.media or "").removeprefix("file://")
+    container = MediaContainer(location, picture=True, sound=True, stats=inlet.stats)
+    senses = container.senses
+    container.close()
+    playback = Playback(inlet.clock, inlet.timeline, config.pace)
+    wanted = [s for s, there in zip(Sense, (senses.picture, senses.sound), strict=True) if there]
+    readers: list[Reader] = [MediaReader(location, s, playback, inlet) for s in wanted]
+    for reader in readers:
+        reader.open()
+    return OpenedSource(readers=readers, senses=senses)
+
+
+def _open_network(url: str, inlet: Inlet) -> OpenedSource:
+    from realtime.sources.network import NetworkReader
+
+    reader = NetworkReader(url, inlet, picture=True, sound=True)
+    reader.open()
+    return OpenedSource(readers=[reader], senses=reader.senses)
+
+
+def _open_live(config: SourceConfig, inlet: Inlet) -> OpenedSource:
+    asked: list[tuple[Sense, Reader]] = []
+    if config.camera is not None:
+        asked.append((Sense.PICTURE, _make_camera(config.camera, inlet)))
+    if config.microphone is not None:
+        from realtime.sources.microphone import MicrophoneReader
+
+        asked.append((Sense.SOUND, MicrophoneReader(config.microphone, inlet)))
+    opened: dict[Sense, Reader] = {}
+    problems: list[SenseStatus] = []
+    first_error: SourceError | None = None
+    for sense, reader in asked:
+        try:
+            reader.open()
+        except SourceError as error:
+            reader.close()
+            first_error = first_error or error
+            problems.append(SenseStatus(sense=sense, state=SenseState.LOST, detail=str(error)))
+        else:
+            opened[sense] = reader
+    if not opened:
+        raise first_error or SourceError("neither a camera nor a microphone was asked for")
+    for problem in problems:
+        logger.warning("%s: running on without %s: %s", config.name, problem.sense, problem.detail)
+    senses = SourceSenses(picture=Sense.PICTURE in opened, sound=Sense.SOUND in opened)
+    return OpenedSource(readers=list(opened.values()), senses=senses, problems=problems)
+
+
+def _make_camera(camera: str, inlet: Inlet) -> Reader:
+    if is_network(camera):
+        from realtime.sources.network import NetworkReader
+
+        return NetworkReader(camera, inlet, picture=True, sound=False)
+    from realtime.sources.camera import CameraReader
+
+    return CameraReader(camera, inlet)

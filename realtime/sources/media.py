@@ -1,0 +1,112 @@
+"""A file with sound, picture or both, read to its end without a loss.
+
+One reader a sense, each with its own opened file and its own thread. A container may hold its
+sound seconds away from its pictures; with one demuxer for both, a ring that is full of the one
+would keep the other from coming, and the clip assembler, which needs both, would wait for ever.
+With two, each ring fills at its own pace and no interleaving needs memory. Reading a file twice
+costs a few percent of decoding it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+from realtime.packets import Sense
+from realtime.sources.base import redact
+from realtime.sources.container import DecodedPicture, DecodedSound, MediaContainer
+
+if TYPE_CHECKING:
+    from realtime.sources.audio_intake import AudioIntake
+    from realtime.sources.base import Inlet
+    from realtime.sources.playback import Playback
+    from realtime.sources.video_intake import VideoIntake
+
+
+class MediaReader:
+    """Reads one sense of a file; see `realtime.sources.base.Reader`.
+
+    Args:
+        location: The file's path.
+        sense: Which of its senses.
+        playback: Shared with the reader of the other sense.
+        inlet: Where frames or sound go.
+    """
+
+    def __init__(self, location: str, sense: Sense, playback: Playback, inlet: Inlet) -> None:
+        self.name = "capture-video" if sense is Sense.PICTURE else "capture-audio"
+        self._location = location
+        self._sense = sense
+        self._playback = playback
+        self._inlet = inlet
+        self._stop = threading.Event()
+        self._container: MediaContainer | None = None
+        self._video: VideoIntake | None = None
+        self._audio: AudioIntake | None = None
+        self._decoded: deque[DecodedPicture | DecodedSound] = deque()
+
+    def open(self) -> None:
+        """Open the file and decode up to the first frame or block, which says where it begins."""
+        picture = self._sense is Sense.PICTURE
+        self._container = MediaContainer(
+            self._location, picture=picture, sound=not picture, stats=self._inlet.stats
+        )
+        while not self._decoded:
+            decoded = self._container.read()
+            if decoded is None:
+                break
+            self._decoded.extend(decoded)
+        if self._decoded:
+            self._playback.announce(self._decoded[0].media_ns)
+
+    def step(self) -> bool:
+        """Read, wait for the right moment and hand on one packet's worth."""
+        if self._container is None:
+            raise ValueError("open the reader first")
+        self._playback.start()
+        if not self._decoded:
+            decoded = self._container.read()
+            if decoded is None:
+                self._end()
+                return False
+            self._decoded.extend(decoded)
+        while self._decoded and not self._stop.is_set():
+            item = self._decoded[0]
+            due_ns = item.media_ns if isinstance(item, DecodedPicture) else item.end_ns
+            if not self._playback.wait_until(due_ns, self._stop):
+                break
+            self._deliver(self._decoded.popleft())
+        return not self._stop.is_set()
+
+    def close(self) -> None:
+        """Close the file; wakes a step that waits for its moment."""
+        self._stop.set()
+        if self._container is not None:
+            self._container.close()
+
+    def describe(self) -> str:
+        """Return file, codec and rate."""
+        return redact(self._location) if self._container is None else self._container.describe()
+
+    def _deliver(self, item: DecodedPicture | DecodedSound) -> None:
+        time_ns = self._playback.time_ns(item.media_ns)
+        if isinstance(item, DecodedPicture):
+            if self._video is None:
+                self._video = self._inlet.video_intake()
+            self._video.append_lazy(time_ns, item.render)
+            return
+        n_channels = item.samples.shape[1]
+        if self._audio is None:
+            self._audio = self._inlet.audio_intake(item.sample_rate, n_channels)
+        self._audio.retune(item.sample_rate, n_channels)
+        self._audio.append(item.samples, time_ns)
+
+    def _end(self) -> None:
+        """End the ring, even of a stream that gave nothing."""
+        if self._sense is Sense.PICTURE:
+            (self._video or self._inlet.video_intake()).end()
+        elif self._audio is not None:
+            self._audio.end()
+        else:
+            self._inlet.sounds.end()
