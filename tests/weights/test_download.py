@@ -1,0 +1,125 @@
+import contextlib
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from weights.download import download
+from weights.errors import FetchError
+
+CONTENT = bytes(index % 251 for index in range(300_000))
+
+
+class _Server(http.server.HTTPServer):
+    etag = '"one"'
+    stop_at: int | None = None
+    content_type = "application/octet-stream"
+    ranges: list[str | None]
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        self.server.ranges.append(wanted)
+        if self.path != "/file":
+            self.send_error(404)
+            return
+        start = 0
+        if wanted and self.headers.get("If-Range") == self.server.etag:
+            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+            if start >= len(CONTENT):
+                self.send_error(416)
+                return
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+        else:
+            self.send_response(200)
+        self.send_header("Content-Type", self.server.content_type)
+        self.send_header("ETag", self.server.etag)
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):
+            self.wfile.write(CONTENT[start : self.server.stop_at])
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[_Server]:
+    with _Server(("127.0.0.1", 0), _Handler) as running:
+        running.ranges = []
+        thread = threading.Thread(target=running.serve_forever, args=(0.02,), name="http-server")
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join(timeout=5)
+
+
+def _url(server: _Server, path: str = "/file") -> str:
+    return f"http://127.0.0.1:{server.server_port}{path}"
+
+
+def _quiet(n_there: int, n_total: int | None) -> None:
+    pass
+
+
+def test_file_lands_whole_and_progress_is_told(server: _Server, tmp_path: Path) -> None:
+    told: list[tuple[int, int | None]] = []
+    download(_url(server), tmp_path / "store" / "file", lambda *step: told.append(step))
+    assert (tmp_path / "store" / "file").read_bytes() == CONTENT
+    assert told[-1] == (len(CONTENT), len(CONTENT))
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["file"]
+
+
+def test_broken_download_goes_on_where_it_ended(server: _Server, tmp_path: Path) -> None:
+    server.stop_at = 100_000
+    with pytest.raises(FetchError, match="run it again"):
+        download(_url(server), tmp_path / "file", _quiet)
+    assert not (tmp_path / "file").exists()
+    server.stop_at = None
+
+    download(_url(server), tmp_path / "file", _quiet)
+
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=100000-"]
+
+
+def test_changed_file_is_downloaded_from_its_start(server: _Server, tmp_path: Path) -> None:
+    (tmp_path / "file.part").write_bytes(b"of another version")
+    (tmp_path / "file.validator").write_text('"zero"')
+    download(_url(server), tmp_path / "file", _quiet)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_part_that_is_too_long_is_thrown_away(server: _Server, tmp_path: Path) -> None:
+    (tmp_path / "file.part").write_bytes(CONTENT + b"more")
+    (tmp_path / "file.validator").write_text(server.etag)
+    download(_url(server), tmp_path / "file", _quiet)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_web_page_in_place_of_the_file_is_told(server: _Server, tmp_path: Path) -> None:
+    server.content_type = "text/html; charset=utf-8"
+    with pytest.raises(FetchError, match="a web page instead of the file"):
+        download(_url(server), tmp_path / "file", _quiet)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_servers_refusal_is_one_sentence(server: _Server, tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match="answered 404"):
+        download(_url(server, "/other"), tmp_path / "file", _quiet)
+
+
+def test_unreachable_server_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match="give the file with --from"):
+        download("http://127.0.0.1:9/file", tmp_path / "file", _quiet)
+
+
+def test_only_the_web_is_fetched(tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match="only http and https"):
+        download("file:///etc/passwd", tmp_path / "file", _quiet)

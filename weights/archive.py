@@ -1,0 +1,61 @@
+"""Taking a checkpoint out of a zip or tar archive, and nothing else out of it."""
+
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from weights.errors import FetchError
+
+_MAX_BYTES = 2 << 30
+
+
+def is_archive(path: Path) -> bool:
+    """Tell whether a file is a zip or a tar archive, by its content."""
+    return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
+
+
+def unpack_checkpoint(archive: Path, folder: Path) -> None:
+    """Copy an archive's checkpoint files into a folder, without their paths.
+
+    Only regular `*.index`, `*.data-*` and `checkpoint` members are taken.
+
+    Raises:
+        FetchError: The archive is damaged, too large, or holds no or several checkpoints.
+    """
+    n_bytes = 0
+    try:
+        for name, size, file in _members(archive):
+            plain = PurePosixPath(name.replace("\\", "/")).name
+            if not (plain.endswith(".index") or ".data-" in plain or plain == "checkpoint"):
+                continue
+            n_bytes += size
+            if n_bytes > _MAX_BYTES:
+                raise FetchError(f"{archive}: unpacks to more than {_MAX_BYTES} bytes")
+            target = folder / plain
+            if target.exists():
+                raise FetchError(f"{archive}: holds {plain} twice: unpack it and give one folder")
+            with target.open("wb") as out:
+                shutil.copyfileobj(file, out)
+    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, RuntimeError) as error:
+        raise FetchError(f"{archive}: not an undamaged archive ({error})") from error
+    if not any(folder.glob("*.index")):
+        raise FetchError(f"{archive}: no checkpoint (*.index) in this archive")
+
+
+def _members(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as source:
+            for info in source.infolist():
+                if not info.is_dir():
+                    with source.open(info) as file:
+                        yield info.filename, info.file_size, file
+        return
+    with tarfile.open(archive) as packed:
+        for member in packed:
+            regular = packed.extractfile(member) if member.isfile() else None
+            if regular is not None:
+                with regular:
+                    yield member.name, member.size, regular
