@@ -5,7 +5,8 @@ maps of augmented clips, pictures become pooled vectors of augmented frames. It 
 sounds and pictures come from different recordings, and composing them into windows is
 `mafnet.compose`.
 
-Writes `sound_{split}.npy` (float16 maps) with `sound_{split}.json`, and `picture_{split}.npz`.
+Writes `sound_{split}.npy` (float16 maps) with `sound_{split}.json`, `picture_{split}.npz` and
+`picture_rows.npz`.
 """
 
 import argparse
@@ -18,9 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from extractors.efficientnet import EfficientNetLite0Trunk
+from extractors.imagenet_classes import class_labels, vectors_of_rows, within_covariance
 from extractors.log_mel import LogMel
 from extractors.picture_augment import as_frame
 from extractors.sound_corpus import BACKGROUND, load_corpus
@@ -33,6 +36,8 @@ logger = logging.getLogger(__name__)
 SPLITS = ("train", "val", "test")
 N_VARIANTS = {"train": 3, "val": 2, "test": 2}  # frames of a picture; the first is unchanged
 N_CLIPS = {"train": 14_000, "val": 3_000, "test": 3_000}
+N_OF_LABEL = 160  # vectors from the classifier's rows for a label
+N_OF_NO_LABEL = 4  # and for a class that shows none
 BATCH = 50
 SEED = 11
 
@@ -118,6 +123,37 @@ def picture_features(data: Path, trunk_path: Path, to: Path) -> None:
         logger.info("%s: %d pictures", split, len(chosen))
 
 
+def row_features(to: Path) -> None:
+    """Write vectors made from the classifier's rows, beside the pictures of the training split.
+
+    Args:
+        to: Folder that `picture_features` wrote to.
+    """
+    with np.load(to / "picture_train.npz") as file:
+        vectors, groups = file["vectors"].astype(np.float32), file["labels"]
+        class_weight = file["class_weight"]
+    flat = vectors[:, 1:].reshape(-1, vectors.shape[2])  # frames as a camera gives them
+    mean, residuals = within_covariance(flat, np.repeat(groups, vectors.shape[1] - 1))
+    rng = np.random.default_rng(SEED)
+    labels = class_labels(len(class_weight))
+    names = sorted({label for label in labels if label is not None})
+    made: list[NDArray[np.float16]] = []
+    of_row: list[int] = []
+    for k, name in enumerate(names):
+        rows = np.array([row for row, label in enumerate(labels) if label == name])
+        n_each = N_OF_NO_LABEL if not name else math.ceil(N_OF_LABEL / len(rows))
+        part = vectors_of_rows(class_weight[rows], mean, residuals, n_each, rng)
+        made.append(part[:, None])
+        of_row += [k] * len(part)
+    np.savez(
+        to / "picture_rows.npz",
+        names=np.array(names),
+        labels=np.array(of_row),
+        vectors=np.concatenate(made),
+    )
+    logger.info("%d vectors from classifier rows", len(of_row))
+
+
 def _variant(
     picture: Image.Image, scenes: list[Image.Image], variant: int, rng: np.random.Generator
 ) -> Image.Image:
@@ -153,6 +189,7 @@ def run(args: argparse.Namespace) -> int:
     args.to.mkdir(parents=True, exist_ok=True)
     if args.picture_trunk is not None:
         picture_features(args.data, args.picture_trunk, args.to)
+        row_features(args.to)
     if args.sound_trunk is not None:
         sound_features(args.data, args.cache, args.sound_trunk, args.to)
     return 0

@@ -166,12 +166,14 @@ class ClipSource:
         self._files = files
         self._weights = weights / weights.sum()
         self._beds = files[corpus.labels[files] == corpus.names.index(BACKGROUND)]
-        # A sound that is a bed to other events, and an event of its own when alone.
-        self._ambient = tuple(
+        # Sounds that are a bed to other events, and events of their own when alone.
+        ambient = tuple(
             files[corpus.labels[files] == corpus.names.index(name)]
             for name in ("Air conditioner", "Street music", "Children playing", "Rain")
             if name in corpus.names
         )
+        self._ambient = tuple(pool for pool in ambient if len(pool)) or (self._beds,)
+        self._synthesised = sorted(SYNTHESISED_EVENTS.keys() & set(corpus.names))
 
     def draw(self, n_clips: int, step: int) -> tuple[Tensor, Tensor]:
         """Draw the batch of one step.
@@ -201,8 +203,8 @@ class ClipSource:
             if kind == len(SYNTHESISED_BACKGROUND):
                 return np.zeros(SAMPLE_RATE, dtype=np.float32), names.index(BACKGROUND)
             return SYNTHESISED_BACKGROUND[kind](SAMPLE_RATE, rng), names.index(BACKGROUND)
-        if chance < self.config.nothing + self.config.synthesised:
-            name = str(rng.choice(sorted(SYNTHESISED_EVENTS)))
+        if self._synthesised and chance < self.config.nothing + self.config.synthesised:
+            name = str(rng.choice(self._synthesised))
             wave = SYNTHESISED_EVENTS[name](SAMPLE_RATE, rng)
             return draw_clip(wave, rng, speed=0.0), names.index(name)
         index = int(rng.choice(self._files, p=self._weights))
@@ -217,6 +219,8 @@ class ClipSource:
             pool = self._beds
         else:
             pool = self._ambient[int(rng.integers(0, len(self._ambient)))]
+        if not len(pool):
+            return np.zeros(SAMPLE_RATE, dtype=np.float32)
         return draw_clip(self.corpus.waveform(int(rng.choice(pool))), rng, cut=0.0)
 
 

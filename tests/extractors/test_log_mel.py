@@ -1,4 +1,4 @@
-"""Parity with the authors' log-mel (reference/logmel, resampy 0.2.2), from arrays kept here and from shared/."""
+"""Parity with the authors' log-mel (reference/logmel, resampy 0.2.2), kept here and in shared."""
 
 from pathlib import Path
 
