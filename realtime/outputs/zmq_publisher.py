@@ -1,0 +1,311 @@
+"""Messages from a mailbox to ZeroMQ subscribers: the only file of the recognizer that knows zmq.
+
+A subscriber that stops reading must cost the others nothing: the socket is XPUB, which drops for
+one peer at its high-water mark and never blocks. A subscriber that comes late must not wait for the
+next change: on each subscription the last state of the matching topics goes out again, marked
+`"replay": true`. XPUB cannot address one peer, so all subscribers of these topics see the repeat;
+it has its old `topic_seq` and is no gap.
+
+The thread blocks on one poll over subscriptions, connections and a wake-up from the mailbox. It
+neither spins nor delays a message.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import logging
+import socket
+import struct
+import threading
+from collections.abc import Callable
+
+import zmq
+
+from realtime.clock import NS_PER_MS, NS_PER_S, Clock
+from realtime.config import DEFAULT_BIND, PublisherConfig
+from realtime.errors import OutputError, UsageError
+from realtime.mailbox import Mailbox
+from realtime.outputs.last_values import LastValues
+from realtime.outputs.wire import Message
+from realtime.stats import Stats
+
+logger = logging.getLogger(__name__)
+
+LINGER_MS = 500  # what the last messages may take to leave; Ctrl-C never hangs longer
+MAX_WAIT_MS = 100  # a stopped worker is noticed within this time
+MAX_BATCH = 256  # messages a step, so that heartbeats and subscriptions get their turn
+MAX_INBOUND_BYTES = 1024  # subscribers only send topic prefixes
+_MONITOR_EVENT = "=hi"  # zmq_socket_monitor: 16-bit event, 32-bit value (the peer's fd)
+
+
+class ZmqPublisher:
+    """Publishes what the mailbox holds.
+
+    Threads: a ZeroMQ socket may move to another thread across a full memory barrier, and
+    `Thread.start` and `join` are such barriers. So main calls `open` before the publishing thread
+    starts, which is how a taken port ends the program before it begins; from then on only the
+    publishing thread calls `step` and, at its end, `close`. `endpoint`, `n_subscribers` and
+    `published` may be called by any thread.
+
+    Args:
+        config: Where to bind and what to keep for slow subscribers.
+        mailbox: Messages to publish, in order.
+        heartbeat: Makes a heartbeat; called in the publishing thread.
+        stats: Gets `messages`, `replayed_messages`, `dropped_messages` and `subscriptions`.
+        clock: The run's clock.
+        insecure: Allow an endpoint that other machines can reach, without encryption.
+        context: ZeroMQ's context, for `inproc` endpoints; its own one if None.
+
+    Raises:
+        UsageError: The endpoint can be reached from other machines and `insecure` is not set.
+    """
+
+    def __init__(
+        self,
+        config: PublisherConfig,
+        mailbox: Mailbox[Message],
+        heartbeat: Callable[[], Message],
+        stats: Stats,
+        clock: Clock,
+        *,
+        insecure: bool = False,
+        context: zmq.Context[zmq.Socket[bytes]] | None = None,
+    ) -> None:
+        if not insecure:
+            _require_local(config.bind)
+        self._config = config
+        self._mailbox = mailbox
+        self._heartbeat = heartbeat
+        self._stats = stats
+        self._clock = clock
+        self._shared_context = context
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._socket: zmq.Socket[bytes] | None = None
+        self._monitor: zmq.Socket[bytes] | None = None
+        self._poller = zmq.Poller()
+        self._bell: _Bell | None = None
+        self._last_values = LastValues()
+        self._published: dict[str, int] = {}
+        self._peers: frozenset[int] = frozenset()
+        self._endpoint = ""
+        self._heartbeat_due_ns = 0
+        self._n_dropped_seen = 0
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint in force, with the port that was really taken; empty before `open`."""
+        return self._endpoint
+
+    @property
+    def n_subscribers(self) -> int:
+        """How many peers are connected now (0 for `inproc`, which has no connections)."""
+        return len(self._peers)
+
+    def published(self) -> dict[str, int]:
+        """Return the last `topic_seq` that went out, by topic."""
+        return dict(self._published)
+
+    def open(self) -> None:
+        """Bind; call it once, before the publishing thread starts.
+
+        Raises:
+            OutputError: The endpoint is taken or cannot be used.
+        """
+        if self._socket is not None:
+            raise ValueError("the publisher is open already")
+        self._context = self._shared_context or zmq.Context()
+        self._bell = _Bell()
+        publisher = self._context.socket(zmq.XPUB)
+        publisher.setsockopt(zmq.XPUB_VERBOSE, 1)  # every subscription is told, not only the first
+        publisher.setsockopt(zmq.SNDHWM, self._config.send_hwm)
+        publisher.setsockopt(zmq.LINGER, LINGER_MS)
+        publisher.setsockopt(zmq.MAXMSGSIZE, MAX_INBOUND_BYTES)
+        if self._config.bind.startswith("tcp://["):
+            publisher.setsockopt(zmq.IPV6, 1)
+        self._socket = publisher
+        try:
+            # The monitor comes first: a peer may connect as soon as the port is open.
+            self._monitor = publisher.get_monitor_socket(
+                zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+            )
+            publisher.bind(_bindable(self._config.bind))
+        except zmq.ZMQError as error:
+            self.close()
+            raise OutputError(_bind_failure(self._config.bind, error)) from error
+        self._endpoint = publisher.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._poller.register(publisher, zmq.POLLIN)
+        self._poller.register(self._monitor, zmq.POLLIN)
+        self._poller.register(self._bell.fileno(), zmq.POLLIN)
+        self._heartbeat_due_ns = self._clock.now_ns()
+        self._mailbox.wake_with(self._bell.ring)
+        self._bell.ring()  # what was posted before
+
+    def step(self) -> bool:
+        """Wait for something to do, at most 0.1 s, and do it.
+
+        Returns:
+            Whether there is more to come: False once the mailbox is closed and empty.
+        """
+        publisher, bell = self._socket, self._bell
+        if publisher is None or bell is None:
+            raise ValueError("the publisher is not open; call open() first")
+        until_heartbeat_ms = -((self._clock.now_ns() - self._heartbeat_due_ns) // NS_PER_MS)
+        ready = dict(self._poller.poll(min(MAX_WAIT_MS, max(0, until_heartbeat_ms))))
+        if bell.fileno() in ready:
+            bell.silence()
+        if self._monitor in ready:
+            self._note_connections()
+        # Not only when polled: a batch of messages may have let new subscriptions in.
+        self._answer_subscriptions(publisher)
+        if not self._publish_batch(publisher):
+            bell.ring()  # more is waiting, and its ring is silenced already
+        now_ns = self._clock.now_ns()
+        if now_ns >= self._heartbeat_due_ns:
+            self._send(publisher, self._heartbeat())
+            self._heartbeat_due_ns = now_ns + int(self._config.heartbeat_s * NS_PER_S)
+        return not self._mailbox.closed
+
+    def close(self) -> None:
+        """Publish what is left, then close; waits at most half a second. May be called again."""
+        self._mailbox.wake_with(None)
+        if self._socket is not None:
+            if self._endpoint:
+                for _ in range(self._config.capacity):
+                    if not self._publish_next(self._socket):
+                        break
+            self._socket.disable_monitor()
+            if self._monitor is not None:
+                self._monitor.close(linger=0)
+                self._monitor = None
+            self._socket.close(linger=LINGER_MS)
+            self._socket = None
+            self._peers = frozenset()
+        if self._context is not None and self._shared_context is None:
+            self._context.term()
+        self._context = None
+        if self._bell is not None:
+            self._bell.close()
+            self._bell = None
+
+    def _publish_batch(self, publisher: zmq.Socket[bytes]) -> bool:
+        """Publish up to `MAX_BATCH` messages; return whether that was all."""
+        is_all = False
+        for _ in range(MAX_BATCH):
+            if not self._publish_next(publisher):
+                is_all = True
+                break
+        n_dropped = self._mailbox.n_dropped
+        if n_dropped > self._n_dropped_seen:
+            self._stats.count("dropped_messages", n_dropped - self._n_dropped_seen)
+            self._n_dropped_seen = n_dropped
+        return is_all
+
+    def _publish_next(self, publisher: zmq.Socket[bytes]) -> bool:
+        message = self._mailbox.get(timeout_s=0.0)
+        if message is None:
+            return False
+        self._send(publisher, message)
+        self._last_values.keep(message)
+        return True
+
+    def _send(self, publisher: zmq.Socket[bytes], message: Message) -> None:
+        publisher.send_multipart((message.topic.encode(), message.payload()), zmq.NOBLOCK)
+        self._stats.count("messages")
+        topic_seq = message.body["topic_seq"]
+        if isinstance(topic_seq, int):
+            # A new dict: `published` copies from any thread while this one adds topics.
+            self._published = {**self._published, message.topic: topic_seq}
+
+    def _answer_subscriptions(self, publisher: zmq.Socket[bytes]) -> None:
+        """Send the last state of all topics that somebody has just subscribed to."""
+        prefixes: set[bytes] = set()
+        while publisher.poll(0):
+            request = publisher.recv(zmq.NOBLOCK)
+            if request[:1] == b"\x01":  # 1 subscribes, 0 unsubscribes; anything else is no request
+                prefixes.add(request[1:])
+                self._stats.count("subscriptions")
+        for message in self._last_values.matching(prefixes):
+            replay = message.as_replay()
+            publisher.send_multipart((replay.topic.encode(), replay.payload()), zmq.NOBLOCK)
+            self._stats.count("replayed_messages")
+
+    def _note_connections(self) -> None:
+        monitor = self._monitor
+        while monitor is not None and monitor.poll(0):
+            frames = monitor.recv_multipart(zmq.NOBLOCK)
+            event, peer = struct.unpack(_MONITOR_EVENT, frames[0])
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._peers |= {peer}
+            else:
+                self._peers -= {peer}
+
+
+class _Bell:
+    """Wakes a poll from any thread: a connected pair of sockets, one byte a ring."""
+
+    def __init__(self) -> None:
+        self._read, self._write = socket.socketpair()
+        self._read.setblocking(False)
+        self._write.setblocking(False)
+        self._lock = threading.Lock()
+        self._rung = False
+
+    def fileno(self) -> int:
+        return self._read.fileno()
+
+    def ring(self) -> None:
+        with self._lock:
+            if not self._rung and self._write.fileno() != -1:
+                self._write.send(b"\0")
+                self._rung = True
+
+    def silence(self) -> None:
+        with self._lock:
+            self._read.recv(16)
+            self._rung = False
+
+    def close(self) -> None:
+        with self._lock:
+            self._read.close()
+            self._write.close()
+
+
+def _require_local(endpoint: str) -> None:
+    if endpoint.startswith("tcp://") and not _is_loopback(_host(endpoint)):
+        raise UsageError(
+            f"{endpoint} can be reached from other machines and the messages are not encrypted; "
+            f"bind to loopback, such as {DEFAULT_BIND}, or add --insecure if you mean it"
+        )
+
+
+def _host(endpoint: str) -> str:
+    host, _, _ = endpoint.removeprefix("tcp://").rpartition(":")
+    return host.strip("[]")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # `*`, an interface's name, or nonsense that bind will name
+        return False
+
+
+def _bindable(endpoint: str) -> str:
+    """Write the endpoint as libzmq binds it: it resolves no names and takes `*` for any port."""
+    if endpoint.startswith("tcp://localhost:"):
+        return endpoint.replace("localhost", "127.0.0.1", 1)
+    return endpoint
+
+
+def _bind_failure(endpoint: str, error: zmq.ZMQError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"{endpoint} is taken by another program; stop it, or choose another port with --bind"
+        )
+    return (
+        f"cannot publish on {endpoint} ({error.strerror}); "
+        f"--bind wants an endpoint such as {DEFAULT_BIND} or ipc:///tmp/events"
+    )
