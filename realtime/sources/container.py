@@ -99,7 +99,12 @@ class MediaContainer:
     @property
     def has_own_time(self) -> bool:
         """Whether time stamps come from the sender; a bare JPEG stream has none."""
-        return "mjpeg" not in self._container.format.name.replace("mpjpeg", "mjpeg")
+        return self._container.format.name not in ("mpjpeg", "mjpeg")
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether its length is known: a recording, even if it lies on a server."""
+        return self._container.duration is not None
 
     def describe(self) -> str:
         """Return codecs and rates, for a status line; works after `close` too."""

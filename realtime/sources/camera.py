@@ -1,0 +1,137 @@
+"""A camera of this machine through OpenCV: the one file that knows it.
+
+Each frame is dated when the driver hands it over, before it is decoded; a driver's own queue is
+asked to be short but never relied on (opencv#10671), so every frame is taken as soon as it is
+there and the intake keeps the newest. Cameras at a URL are read by `realtime.sources.network`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from realtime.errors import LibraryMissing, SourceError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from realtime.sources.base import Inlet
+    from realtime.sources.video_intake import VideoIntake
+
+MAX_FAILED_READS = 10  # in a row; an unplugged camera fails at once, a busy one now and then
+_WHAT_TO_DO = "plug a camera in, or give --source FILE, or --camera URL"
+
+
+class CameraReader:
+    """Reads one camera; see `realtime.sources.base.Reader`.
+
+    Args:
+        camera: Index (`0`) or device path (`/dev/video0`).
+        inlet: Where frames go.
+    """
+
+    def __init__(self, camera: str, inlet: Inlet) -> None:
+        self.name = "capture-video"
+        self._camera = camera
+        self._inlet = inlet
+        self._capture: Any = None
+        self._cv2: Any = None
+        self._video: VideoIntake | None = None
+        self._n_failed = 0
+        self._description = f"camera {camera}"
+
+    def open(self) -> None:
+        """Open the device and take a first frame, which some drivers need seconds for."""
+        _check_device(self._camera)
+        self._cv2 = _import_cv2()
+        target = int(self._camera) if self._camera.isdigit() else self._camera
+        api = self._cv2.CAP_V4L2 if sys.platform.startswith("linux") else self._cv2.CAP_ANY
+        capture = self._cv2.VideoCapture(target, api)
+        if not capture.isOpened():
+            capture.release()
+            raise SourceError(
+                f"camera {self._camera} cannot be opened: another program may hold it, or this "
+                f"user may not read it (group video); {_WHAT_TO_DO}"
+            )
+        capture.set(self._cv2.CAP_PROP_BUFFERSIZE, 1)
+        if not capture.grab():
+            capture.release()
+            raise SourceError(f"camera {self._camera} opens but gives no picture; {_WHAT_TO_DO}")
+        width = round(capture.get(self._cv2.CAP_PROP_FRAME_WIDTH))
+        height = round(capture.get(self._cv2.CAP_PROP_FRAME_HEIGHT))
+        rate = capture.get(self._cv2.CAP_PROP_FPS)
+        path = f"/dev/video{self._camera}" if self._camera.isdigit() else self._camera
+        self._description = f"{path}, {width}x{height} at {rate:g} fps"
+        self._capture = capture
+        self._video = self._inlet.video_intake()
+
+    def step(self) -> bool:
+        """Take one frame."""
+        if self._capture is None or self._video is None:
+            raise ValueError("open the reader first")
+        if not self._capture.grab():
+            return self._fail()
+        time_ns = self._inlet.clock.now_ns()
+        found, image = self._capture.retrieve()
+        if not found:
+            return self._fail()
+        self._n_failed = 0
+        self._video.append_lazy(time_ns, lambda: _to_rgb(image))
+        return True
+
+    def close(self) -> None:
+        """Let go of the device."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+    def describe(self) -> str:
+        """Return device, size and rate."""
+        return self._description
+
+    def _fail(self) -> bool:
+        self._inlet.stats.count("failed_reads")
+        self._n_failed += 1
+        if self._n_failed > MAX_FAILED_READS:
+            raise SourceError(
+                f"camera {self._camera} gives no pictures any more; was it unplugged?"
+            )
+        return True
+
+
+def _to_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if image.ndim == 2:  # an infrared or thermal camera
+        return np.repeat(image[:, :, np.newaxis], 3, axis=2)
+    return np.ascontiguousarray(image[:, :, 2::-1])  # OpenCV's order is blue, green, red
+
+
+def _check_device(camera: str) -> None:
+    """Say at once what OpenCV would take seconds and many lines to say."""
+    if not sys.platform.startswith("linux"):
+        return
+    path = Path(f"/dev/video{camera}") if camera.isdigit() else Path(camera)
+    if path.exists():
+        return
+    there = sorted(p.name for p in Path("/dev").glob("video*"))
+    have = f"here are {', '.join(there)}" if there else "no /dev/video* device exists here"
+    raise SourceError(f"camera {camera} cannot be opened: {have}; {_WHAT_TO_DO}")
+
+
+def _import_cv2() -> Any:
+    try:
+        import cv2
+    except ImportError as error:
+        if "libGL" in str(error):
+            raise LibraryMissing(
+                "OpenCV needs the system library libGL.so.1, which is not installed; "
+                "run `apt-get install libgl1`"
+            ) from error
+        raise LibraryMissing(
+            f"OpenCV cannot be loaded: {error}; run `pip install opencv-python`"
+        ) from error
+    # Its warnings on stderr say less than the error that follows.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    return cv2

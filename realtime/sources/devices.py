@@ -1,0 +1,55 @@
+"""What `--list-devices` prints: cameras and sound inputs, each with the argument that picks it.
+
+It always answers: what cannot be listed is one line with the reason. It loads neither torch nor
+OpenCV, and opens no device.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from realtime.errors import LibraryMissing
+from realtime.sources.portaudio import import_sounddevice
+
+_V4L_ROOT = Path("/sys/class/video4linux")
+
+
+def list_devices() -> str:
+    """Return the list as lines of text."""
+    return "\n".join(["Cameras", *_cameras(_V4L_ROOT), "", "Sound inputs", *_sound_inputs()])
+
+
+def _cameras(root: Path) -> list[str]:
+    """List V4L2 devices; a camera's metadata node (index above 0) gives no pictures."""
+    lines = []
+    for folder in sorted(root.glob("video*"), key=lambda p: (len(p.name), p.name)):
+        if _read(folder / "index", "0") == "0":
+            number = folder.name.removeprefix("video")
+            lines.append(
+                f"  --camera {number:<12} /dev/{folder.name}  {_read(folder / 'name', '')}"
+            )
+    return lines or ["  none found; a camera at a URL works too: --camera rtsp://…"]
+
+
+def _sound_inputs() -> list[str]:
+    try:
+        sounddevice = import_sounddevice()
+    except LibraryMissing as error:
+        return [f"  not listed: {error}"]
+    try:
+        devices: list[dict[str, Any]] = list(sounddevice.query_devices())
+        default = sounddevice.default.device[0]
+    except sounddevice.PortAudioError as error:
+        return [f"  not listed: {error}"]
+    lines = []
+    for device in devices:
+        if device["max_input_channels"] > 0:
+            mark = "  (default)" if device["index"] == default else ""
+            form = f"{device['default_samplerate']:g} Hz, {device['max_input_channels']} channels"
+            lines.append(f"  --mic {device['index']!s:<15} {device['name']}, {form}{mark}")
+    return lines or ["  none found"]
+
+
+def _read(path: Path, otherwise: str) -> str:
+    return path.read_text(errors="replace").strip() if path.is_file() else otherwise

@@ -1,0 +1,197 @@
+"""A sound device through PortAudio: any rate, any channel count, dated block by block.
+
+PortAudio's callback runs in its own time-critical thread: it looks at the status, copies and puts
+into a bounded queue without waiting, and nothing else. The reader's step takes from there.
+
+Dating. PortAudio says when a block's first sample met the converter, but on some hosts that time
+is zero, constant or from another clock (portaudio#171, #850). It is believed only while the age
+that it implies is possible; else a block is dated by its arrival less its length and the device's
+latency. The fitted clock of the ring takes out what jitter is left.
+"""
+
+from __future__ import annotations
+
+import queue
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from realtime.clock import NS_PER_MS, NS_PER_S
+from realtime.errors import SourceError
+from realtime.sources.portaudio import import_sounddevice, quiet_stderr
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from realtime.clock import Clock
+    from realtime.sources.audio_intake import AudioIntake
+    from realtime.sources.base import Inlet
+
+DEFAULT_DEVICE = "default"
+BLOCK_S = 0.02
+MAX_CHANNELS = 8  # a virtual device claims up to 128; more than an array microphone has is no sense
+_QUEUE_BLOCKS = 250  # 5 s of 20 ms blocks, while the reader is kept from the processor
+_GET_S = 0.25
+_MAX_AGE_NS = NS_PER_S  # an older block is a lie
+_AGE_SLACK_NS = 5 * NS_PER_MS
+
+
+class _Block(NamedTuple):
+    samples: NDArray[np.float32]
+    arrived_ns: int
+    age_s: float  # PortAudio's: the callback's time less the first sample's
+    overflowed: bool
+
+
+class MicrophoneReader:
+    """Reads one sound input; see `realtime.sources.base.Reader`.
+
+    Args:
+        device: Number, part of a name, or `default`.
+        inlet: Where sound goes.
+    """
+
+    def __init__(self, device: str, inlet: Inlet) -> None:
+        self.name = "capture-audio"
+        self._device = device
+        self._inlet = inlet
+        self._blocks: queue.Queue[_Block] = queue.Queue(_QUEUE_BLOCKS)
+        self._n_lost = 0
+        self._stream: Any = None
+        self._audio: AudioIntake | None = None
+        self._dating: BlockDating | None = None
+        self._description = f"microphone {device}"
+
+    def open(self) -> None:
+        """Find the device and start it at its own rate."""
+        sounddevice = import_sounddevice()
+        info = find_input(sounddevice, self._device)
+        sample_rate = round(info["default_samplerate"])
+        n_channels = min(info["max_input_channels"], MAX_CHANNELS)
+        try:
+            with quiet_stderr():
+                self._stream = sounddevice.InputStream(
+                    samplerate=sample_rate,
+                    channels=n_channels,
+                    device=info["index"],
+                    dtype="float32",
+                    blocksize=round(BLOCK_S * sample_rate),
+                    latency="high",  # the room in the driver; blocks come as soon as before
+                    callback=self._callback,
+                )
+                self._stream.start()
+        except sounddevice.PortAudioError as error:
+            self.close()
+            raise SourceError(
+                f"microphone {info['name']!r} cannot be opened: {error}; another program may hold "
+                "it; --list-devices shows the others"
+            ) from error
+        self._audio = self._inlet.audio_intake(sample_rate, n_channels)
+        self._dating = BlockDating(sample_rate, float(self._stream.latency))
+        self._description = f"{info['name']}, {sample_rate} Hz, {n_channels} channels"
+
+    def step(self) -> bool:
+        """Date and hand on one block."""
+        if self._audio is None or self._dating is None:
+            raise ValueError("open the reader first")
+        try:
+            block = self._blocks.get(timeout=_GET_S)
+        except queue.Empty:
+            if self._stream is None or not self._stream.active:
+                raise SourceError(f"{self._description}: stopped; was it unplugged?") from None
+            return True
+        if block.overflowed:
+            self._inlet.stats.count("audio_overflows")
+        if self._n_lost:
+            self._inlet.stats.count("dropped_blocks", self._n_lost)
+            self._n_lost = 0
+        time_ns = self._dating.first_sample_ns(len(block.samples), block.arrived_ns, block.age_s)
+        self._audio.append(block.samples, time_ns)
+        return True
+
+    def close(self) -> None:
+        """Stop the device."""
+        if self._stream is not None:
+            self._stream.close(ignore_errors=True)
+            self._stream = None
+
+    def describe(self) -> str:
+        """Return name, rate and channels."""
+        return self._description
+
+    def _callback(
+        self, samples: NDArray[np.float32], n_frames: int, time: Any, status: Any
+    ) -> None:
+        block = _Block(
+            samples.copy(),
+            self._clock.now_ns(),
+            time.currentTime - time.inputBufferAdcTime,
+            bool(status.input_overflow),
+        )
+        try:
+            self._blocks.put_nowait(block)
+        except queue.Full:
+            self._n_lost += 1
+
+    @property
+    def _clock(self) -> Clock:
+        return self._inlet.clock
+
+
+class BlockDating:
+    """When a block's first sample was heard, from its arrival and what PortAudio claims.
+
+    Args:
+        sample_rate: Hz.
+        latency_s: The device's latency as PortAudio tells it.
+    """
+
+    def __init__(self, sample_rate: int, latency_s: float) -> None:
+        self._sample_rate = sample_rate
+        self._latency_ns = min(_MAX_AGE_NS, max(0, round(latency_s * NS_PER_S)))
+        self.believes_device = True
+
+    def first_sample_ns(self, n_samples: int, arrived_ns: int, age_s: float) -> int:
+        """Return the capture time of the block's first sample, on the run's clock.
+
+        Args:
+            n_samples: The block's length.
+            arrived_ns: When the callback got it, on the run's clock.
+            age_s: How old PortAudio says its first sample was then.
+        """
+        length_ns = n_samples * NS_PER_S // self._sample_rate
+        if self.believes_device:
+            age_ns = age_s * NS_PER_S
+            if length_ns - _AGE_SLACK_NS <= age_ns <= length_ns + _MAX_AGE_NS:
+                return arrived_ns - round(age_ns)
+            self.believes_device = False  # for good: two ways of dating would jump between them
+        return arrived_ns - max(length_ns, self._latency_ns)
+
+
+def find_input(sounddevice: Any, device: str) -> dict[str, Any]:
+    """Return PortAudio's description of one sound input.
+
+    Args:
+        sounddevice: The module.
+        device: Number, part of a name (any case), or `default`.
+
+    Raises:
+        SourceError: None or several are meant.
+    """
+    inputs = [d for d in sounddevice.query_devices() if d["max_input_channels"] > 0]
+    if not inputs:
+        raise SourceError(
+            "no sound input exists here; plug a microphone in, or go without sound: --mic none"
+        )
+    if device == DEFAULT_DEVICE:
+        number = sounddevice.default.device[0]
+        return next((d for d in inputs if d["index"] == number), inputs[0])
+    if device.isdigit():
+        found = [d for d in inputs if d["index"] == int(device)]
+    else:
+        found = [d for d in inputs if d["name"].lower() == device.lower()]
+        found = found or [d for d in inputs if device.lower() in d["name"].lower()]
+    if len(found) == 1:
+        return dict(found[0])
+    named = ", ".join(f"{d['index']} {d['name']!r}" for d in found or inputs)
+    what = "fits several inputs" if found else "is no sound input"
+    raise SourceError(f"microphone {device!r} {what}; give a number: {named}")

@@ -1,0 +1,203 @@
+"""A stream that plays by itself (RTSP, MJPEG or HLS over HTTP, SRT), or a recording on a server.
+
+One connection serves both senses; it is live, so the newest wins and nothing can block for ever.
+A library read of a dead socket blocks for seconds and cannot be interrupted, so a helper thread
+does the reading and decoding and hands over through a bounded mailbox; `step` stays short.
+
+Time: the sender's time stamps say how far apart two samples are, their arrival says when. Arrival
+is late by a varying amount, never early, so the sender's clock is laid at the least delay seen
+lately. A JPEG stream bears no time: its frames are dated when they arrive.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from realtime.clock import NS_PER_S
+from realtime.errors import SourceError
+from realtime.mailbox import Mailbox, Policy
+from realtime.sources.base import SourceSenses, redact
+from realtime.sources.container import DecodedPicture, DecodedSound, MediaContainer
+from realtime.sources.playback import Playback
+
+if TYPE_CHECKING:
+    from realtime.sources.audio_intake import AudioIntake
+    from realtime.sources.base import Inlet
+    from realtime.sources.video_intake import VideoIntake
+
+logger = logging.getLogger(__name__)
+
+_CAPACITY = 256  # decoded frames and blocks between the two threads: a few seconds
+_GET_S = 0.25
+_JOIN_S = 0.5
+_RESTART_NS = 3 * NS_PER_S  # time stamps that jump this far have a new origin
+_BUCKET_NS = NS_PER_S
+_N_BUCKETS = 30  # the least delay of half a minute: outlives a busy spell, follows drift
+
+
+class _Arrival(NamedTuple):
+    item: DecodedPicture | DecodedSound
+    arrived_ns: int
+
+
+class NetworkReader:
+    """Reads a URL; see `realtime.sources.base.Reader`.
+
+    Args:
+        url: What PyAV opens; user name and password may be in it and are never shown.
+        inlet: Where frames and sound go.
+        picture: Whether the picture is wanted.
+        sound: Whether the sound is wanted.
+    """
+
+    def __init__(self, url: str, inlet: Inlet, *, picture: bool, sound: bool) -> None:
+        self.name = "capture-media" if sound else "capture-video"
+        self.senses = SourceSenses(picture=picture, sound=sound)
+        self._url = url
+        self._inlet = inlet
+        self._stop = threading.Event()
+        self._arrivals: Mailbox[_Arrival] = Mailbox(_CAPACITY, Policy.DROP_OLDEST)
+        self._thread: threading.Thread | None = None
+        self._error: SourceError | None = None
+        self._description = redact(url)
+        self._sender: SenderClock | None = None
+        self._playback: Playback | None = None
+        self._video: VideoIntake | None = None
+        self._audio: AudioIntake | None = None
+        self._n_dropped = 0
+
+    def open(self) -> None:
+        """Connect; takes up to `container.OPEN_TIMEOUT_S`."""
+        container = MediaContainer(
+            self._url,
+            picture=self.senses.picture,
+            sound=self.senses.sound,
+            stats=self._inlet.stats,
+        )
+        self.senses = container.senses
+        self._description = container.describe()
+        if container.is_finite:
+            self._playback = Playback(self._inlet.clock, self._inlet.timeline, pace=True)
+            self._arrivals = Mailbox(_CAPACITY, Policy.WAIT)
+        elif container.has_own_time:
+            self._sender = SenderClock()
+        if self.senses.picture:
+            self._video = self._inlet.video_intake()
+        self._thread = threading.Thread(
+            target=self._pump, args=(container,), name="capture-socket", daemon=True
+        )
+        self._thread.start()
+
+    def step(self) -> bool:
+        """Hand on what has arrived."""
+        arrival = self._arrivals.get(_GET_S)
+        if arrival is not None:
+            self._deliver(arrival)
+            self._count_drops()
+            return not self._stop.is_set()
+        if not self._arrivals.closed:
+            return not self._stop.is_set()
+        if self._error is not None:
+            raise self._error
+        self._end()
+        return False
+
+    def close(self) -> None:
+        """Hang up. A read that hangs ends by its own time-out, in a daemon thread."""
+        self._stop.set()
+        self._arrivals.close()
+        if self._thread is not None:
+            self._thread.join(_JOIN_S)
+            if self._thread.is_alive():
+                logger.info("%s: the socket's thread ends by its time-out", self._description)
+
+    def describe(self) -> str:
+        """Return address, codec and rate."""
+        return self._description
+
+    def _pump(self, container: MediaContainer) -> None:
+        """Read and decode until told to stop; runs in the helper thread."""
+        try:
+            while not self._stop.is_set():
+                decoded = container.read()
+                if decoded is None:
+                    break
+                arrived_ns = self._inlet.clock.now_ns()
+                for item in decoded:
+                    self._put(_Arrival(item, arrived_ns))
+        except SourceError as error:
+            self._error = error
+        finally:
+            container.close()
+            self._arrivals.close()
+
+    def _put(self, arrival: _Arrival) -> None:
+        while not self._arrivals.put(arrival, _GET_S) and not self._stop.is_set():
+            pass
+
+    def _deliver(self, arrival: _Arrival) -> None:
+        item, arrived_ns = arrival
+        time_ns = arrived_ns
+        if self._playback is not None:
+            due_ns = item.media_ns if isinstance(item, DecodedPicture) else item.end_ns
+            self._playback.announce(item.media_ns)
+            self._playback.start()
+            while not self._playback.wait_until(due_ns, self._stop):
+                if self._stop.is_set():
+                    return
+            time_ns = self._playback.time_ns(item.media_ns)
+        elif self._sender is not None:
+            end_ns = item.end_ns if isinstance(item, DecodedSound) else item.media_ns
+            self._sender.observe(end_ns, arrived_ns)
+            time_ns = self._sender.time_ns(item.media_ns)
+        if isinstance(item, DecodedPicture):
+            if self._video is not None:
+                self._video.append_lazy(time_ns, item.render)
+            return
+        n_channels = item.samples.shape[1]
+        if self._audio is None:
+            self._audio = self._inlet.audio_intake(item.sample_rate, n_channels)
+        self._audio.retune(item.sample_rate, n_channels)
+        self._audio.append(item.samples, time_ns)
+
+    def _count_drops(self) -> None:
+        n_dropped = self._arrivals.n_dropped
+        if n_dropped > self._n_dropped:
+            self._inlet.stats.count("dropped_packets", n_dropped - self._n_dropped)
+            self._n_dropped = n_dropped
+
+    def _end(self) -> None:
+        if self._video is not None:
+            self._video.end()
+        if self._audio is not None:
+            self._audio.end()
+        elif self.senses.sound:
+            self._inlet.sounds.end()
+
+
+class SenderClock:
+    """Lays a sender's time stamps on the run's clock at the least delay seen lately."""
+
+    def __init__(self) -> None:
+        self._buckets: deque[tuple[int, int]] = deque(maxlen=_N_BUCKETS)
+        self._offset_ns: int | None = None
+
+    def observe(self, media_ns: int, arrived_ns: int) -> None:
+        """Say that what was captured at `media_ns`, sender's time, arrived at `arrived_ns`."""
+        offset_ns = arrived_ns - media_ns
+        if self._offset_ns is not None and abs(offset_ns - self._offset_ns) > _RESTART_NS:
+            self._buckets.clear()
+        bucket = arrived_ns // _BUCKET_NS
+        if self._buckets and self._buckets[-1][0] == bucket:
+            offset_ns = min(offset_ns, self._buckets.pop()[1])
+        self._buckets.append((bucket, offset_ns))
+        self._offset_ns = min(offset for _, offset in self._buckets)
+
+    def time_ns(self, media_ns: int) -> int:
+        """Return sender's time `media_ns` on the run's clock."""
+        if self._offset_ns is None:
+            raise ValueError("nothing has arrived yet")
+        return media_ns + self._offset_ns
