@@ -127,7 +127,7 @@ class ZmqPublisher:
         try:
             # The monitor comes first: a peer may connect as soon as the port is open.
             self._monitor = publisher.get_monitor_socket(
-                zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+                zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
             )
             publisher.bind(_bindable(self._config.bind))
         except zmq.ZMQError as error:
@@ -235,7 +235,7 @@ class ZmqPublisher:
         while monitor is not None and monitor.poll(0):
             frames = monitor.recv_multipart(zmq.NOBLOCK)
             event, peer = struct.unpack(_MONITOR_EVENT, frames[0])
-            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            if event == zmq.EVENT_ACCEPTED:
                 self._peers |= {peer}
             else:
                 self._peers -= {peer}
