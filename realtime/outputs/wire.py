@@ -111,8 +111,7 @@ class MessageStamper:
         clock: The run's clock; `sent.t_s` counts from this constructor's call.
         started_utc: The same moment as UTC.
         window_clips: T; a prediction with fewer clips is marked `short_window`.
-        context: Share of the whole window in `top`, as in `TrackerConfig`, so that the ranking
-            is the one that the event tracker sees.
+        context: As in `TrackerConfig`, so that `top` ranks by the score that the tracker sees.
     """
 
     def __init__(
@@ -287,7 +286,7 @@ class MessageStamper:
         figures["av_skew_ms"] = _ms(prediction.av_skew_ms)
         figures["compute_ms"] = _ms(prediction.compute_ms)
         return {
-            "top": top(score(prediction, self._context), labels),
+            "top": top(prediction.scores(self._context), labels),
             "evidence": _evidence(prediction),
             "senses": [sense.value for sense in prediction.senses],
             "window_clips": prediction.n_clips,
@@ -296,24 +295,14 @@ class MessageStamper:
         }
 
 
-def score(prediction: Prediction, context: float) -> NDArray[np.float32]:
-    """Mix the newest clip's and the window's probabilities, `(n_labels,)`, as the tracker does."""
-    mixed: NDArray[np.float32] = (
-        np.float32(1.0 - context) * prediction.newest + np.float32(context) * prediction.window
-    )
-    return mixed
-
-
 def top(
-    probabilities: NDArray[np.float32], labels: Sequence[str], k: int = TOP_K
+    scores: NDArray[np.float64], labels: Sequence[str], k: int = TOP_K
 ) -> list[dict[str, object]]:
     """Return the k likeliest labels, likeliest first; equal ones in the labels' order."""
-    if probabilities.shape != (len(labels),):
-        raise ValueError(
-            f"probabilities must be ({len(labels)},), one a label, got {probabilities.shape}"
-        )
-    order = np.argsort(-probabilities, kind="stable")[:k]
-    return [{"label": labels[i], "probability": _share(float(probabilities[i]))} for i in order]
+    if scores.shape != (len(labels),):
+        raise ValueError(f"scores must be ({len(labels)},), one a label, got {scores.shape}")
+    order = np.argsort(-scores, kind="stable")[:k]
+    return [{"label": labels[i], "probability": _share(float(scores[i]))} for i in order]
 
 
 def format_utc(moment: datetime) -> str:
