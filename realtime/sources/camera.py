@@ -7,12 +7,15 @@ there and the intake keeps the newest. Cameras at a URL are read by `realtime.so
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.errors import LibraryMissing, SourceError
 
 if TYPE_CHECKING:
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
     from realtime.sources.base import Inlet
     from realtime.sources.video_intake import VideoIntake
 
-MAX_FAILED_READS = 10  # in a row; an unplugged camera fails at once, a busy one now and then
+LOST_NS = 2 * NS_PER_S  # without a picture; a busy camera fails now and then
+_RETRY_NS = 50 * NS_PER_MS
+_SELECT_TIMEOUT_S = "1"  # OpenCV waits 10 s for a frame unless told (opencv#14044)
 _WHAT_TO_DO = "plug a camera in, or give --source FILE, or --camera URL"
 
 
@@ -40,7 +45,8 @@ class CameraReader:
         self._capture: Any = None
         self._cv2: Any = None
         self._video: VideoIntake | None = None
-        self._n_failed = 0
+        self._stop = threading.Event()
+        self._failing_since_ns: int | None = None
         self._description = f"camera {camera}"
 
     def open(self) -> None:
@@ -78,12 +84,13 @@ class CameraReader:
         found, image = self._capture.retrieve()
         if not found:
             return self._fail()
-        self._n_failed = 0
+        self._failing_since_ns = None
         self._video.append_lazy(time_ns, lambda: _to_rgb(image))
         return True
 
     def close(self) -> None:
         """Let go of the device."""
+        self._stop.set()
         if self._capture is not None:
             self._capture.release()
             self._capture = None
@@ -94,12 +101,14 @@ class CameraReader:
 
     def _fail(self) -> bool:
         self._inlet.stats.count("failed_reads")
-        self._n_failed += 1
-        if self._n_failed > MAX_FAILED_READS:
+        now_ns = self._inlet.clock.now_ns()
+        if self._failing_since_ns is None:
+            self._failing_since_ns = now_ns
+        if now_ns - self._failing_since_ns >= LOST_NS:
             raise SourceError(
                 f"camera {self._camera} gives no pictures any more; was it unplugged?"
             )
-        return True
+        return not self._inlet.clock.wait(self._stop, _RETRY_NS)
 
 
 def _to_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -121,6 +130,7 @@ def _check_device(camera: str) -> None:
 
 
 def _import_cv2() -> Any:
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", _SELECT_TIMEOUT_S)
     try:
         import cv2
     except ImportError as error:
