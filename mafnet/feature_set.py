@@ -1,0 +1,214 @@
+"""Features of a split, from this project's folder or from the authors' pickles.
+
+A folder of ours holds `features.json` and arrays that are memory-mapped, so that AVE's 6.5 GB of
+training sound need not fit in memory; the authors' holds `{split}Set_{visual,audio,target}.p`.
+docs/features.md describes both. Features are read as they were made: nothing is normalised here.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mafnet.array_pickle import read_array_pickle
+from mafnet.errors import FeaturesError
+from mafnet.labels import AVE_LABELS
+
+SPLITS = ("train", "val", "test")
+_SOUND_MAP = (12, 8, 512)  # the authors' axis order: time, mel, channels
+_MAX_MANIFEST = 10_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Some videos as the network reads them."""
+
+    visual: Tensor  # (B, T, D) float32
+    audio: Tensor  # (B, T, 512, 12, 8) float32
+    present: Tensor | None  # (B, T, 2) bool, picture first; None: everything is there
+    target: Tensor  # (B,) int64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSet:
+    """All videos of a split.
+
+    Attributes:
+        labels: Names of the target's columns.
+        visual: `(N, T, D)`, possibly memory-mapped, float32 or float16.
+        audio: `(N, T, 12, 8, 512)`, likewise.
+        target: `(N,)` int64, index of each video's label.
+        present: `(N, T, 2)` bool, or None where everything is there.
+        names: What each video is called.
+        visual_trunk: The picture trunk that made them, as `extractors` names it.
+    """
+
+    labels: tuple[str, ...]
+    visual: NDArray[Any]
+    audio: NDArray[Any]
+    target: NDArray[np.int64]
+    present: NDArray[np.bool_] | None
+    names: tuple[str, ...]
+    visual_trunk: str
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    @property
+    def visual_dim(self) -> int:
+        """Width D of the visual vectors."""
+        return int(self.visual.shape[2])
+
+    def batch(self, rows: NDArray[np.int64]) -> Batch:
+        """Gather some videos; the order of ``rows`` is kept."""
+        audio = torch.from_numpy(np.asarray(self.audio[rows], np.float32))
+        return Batch(
+            visual=torch.from_numpy(np.asarray(self.visual[rows], np.float32)),
+            audio=audio.permute(0, 1, 4, 2, 3),  # channels last in memory, as convolutions like it
+            present=None if self.present is None else torch.from_numpy(self.present[rows]),
+            target=torch.from_numpy(self.target[rows]),
+        )
+
+
+def load_feature_set(folder: Path, split: str) -> FeatureSet:
+    """Open the features of a split.
+
+    Args:
+        folder: A folder of ours or of the authors' pickles.
+        split: train, val or test.
+
+    Raises:
+        FeaturesError: Something is missing, unreadable or does not fit together.
+    """
+    if not folder.is_dir():
+        raise FeaturesError(f"{folder}: there is no such folder of features")
+    if (folder / "features.json").is_file():
+        return _load_ours(folder, split)
+    if (folder / f"{split}Set_visual.p").is_file():
+        return _load_authors(folder, split)
+    raise FeaturesError(
+        f"{folder}: no features of the split {split} (neither features.json with "
+        f"{split}_visual.npy nor {split}Set_visual.p)"
+    )
+
+
+def has_split(folder: Path, split: str) -> bool:
+    """Tell whether a folder has features of a split."""
+    return any(
+        (folder / name).is_file() for name in (f"{split}_visual.npy", f"{split}Set_visual.p")
+    )
+
+
+def _load_ours(folder: Path, split: str) -> FeatureSet:
+    where = folder / "features.json"
+    manifest = _read_json(where)
+    labels = manifest.get("labels") if isinstance(manifest, dict) else None
+    if (
+        not isinstance(labels, list)
+        or not labels
+        or not all(isinstance(label, str) and label for label in labels)
+        or len(set(labels)) != len(labels)
+    ):
+        raise FeaturesError(f"{where}: 'labels' must be a list of different texts")
+    trunk = manifest.get("visual_trunk")
+    if not isinstance(trunk, str) or not trunk:
+        raise FeaturesError(f"{where}: 'visual_trunk' must name the picture trunk")
+    arrays = {
+        part: _read_npy(folder / f"{split}_{part}.npy") for part in ("visual", "audio", "target")
+    }
+    present = folder / f"{split}_present.npy"
+    names = folder / f"{split}_names.json"
+    return _checked(
+        where=f"{folder} ({split})",
+        labels=tuple(labels),
+        arrays=arrays,
+        present=_read_npy(present) if present.is_file() else None,
+        names=_read_json(names) if names.is_file() else None,
+        visual_trunk=trunk,
+    )
+
+
+def _load_authors(folder: Path, split: str) -> FeatureSet:
+    arrays = {
+        part: read_array_pickle(folder / f"{split}Set_{part}.p")
+        for part in ("visual", "audio", "target")
+    }
+    n_labels = arrays["target"].shape[-1] if arrays["target"].ndim else 0
+    labels = (
+        AVE_LABELS
+        if n_labels == len(AVE_LABELS)
+        else tuple(f"label {number}" for number in range(n_labels))
+    )
+    return _checked(
+        where=f"{folder} ({split})",
+        labels=labels,
+        arrays=arrays,
+        present=None,
+        names=None,
+        visual_trunk="densenet201",
+    )
+
+
+def _checked(
+    *,
+    where: str,
+    labels: tuple[str, ...],
+    arrays: dict[str, NDArray[Any]],
+    present: NDArray[Any] | None,
+    names: object,
+    visual_trunk: str,
+) -> FeatureSet:
+    visual, audio, target = arrays["visual"], arrays["audio"], arrays["target"]
+    if visual.ndim != 3 or 0 in visual.shape or visual.dtype.kind != "f":
+        raise FeaturesError(f"{where}: visual must be (N, T, D) floats, got {_told(visual)}")
+    n_videos, n_clips, _ = visual.shape
+    maps = (n_videos, n_clips, *_SOUND_MAP)
+    if audio.shape != maps or audio.dtype.kind != "f":
+        raise FeaturesError(f"{where}: audio must be {maps} floats, got {_told(audio)}")
+    rows = (n_videos, len(labels))
+    if target.shape != rows:
+        raise FeaturesError(f"{where}: target must be {rows}, got {_told(target)}")
+    if not np.isin(target, (0, 1)).all() or not (target.sum(axis=1) == 1).all():
+        raise FeaturesError(f"{where}: each row of target must have one 1 among zeros")
+    senses = (n_videos, n_clips, 2)
+    if present is not None and (present.shape != senses or present.dtype != np.bool_):
+        raise FeaturesError(f"{where}: present must be bool {senses}, got {_told(present)}")
+    if names is None:
+        names = [f"video {number}" for number in range(n_videos)]
+    if not isinstance(names, list) or len(names) != n_videos:
+        raise FeaturesError(f"{where}: names must be a list of {n_videos} texts")
+    return FeatureSet(
+        labels=labels,
+        visual=visual,
+        audio=audio,
+        target=target.argmax(axis=1).astype(np.int64),
+        present=present,
+        names=tuple(str(name) for name in names),
+        visual_trunk=visual_trunk,
+    )
+
+
+def _told(array: NDArray[Any]) -> str:
+    return f"{array.dtype} {array.shape}"
+
+
+def _read_npy(path: Path) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise FeaturesError(f"{path}: not a readable array ({error})") from error
+    return array
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        if path.stat().st_size > _MAX_MANIFEST:
+            raise FeaturesError(f"{path}: too large")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise FeaturesError(f"{path}: not readable JSON ({error})") from error

@@ -1,0 +1,122 @@
+"""What a test says in numbers: accuracy with its interval, each label, the confusions, calibration.
+
+Plain numpy on logits and targets; nothing here knows a network.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+N_BINS = 15  # Guo et al. 2017, "On Calibration of Modern Neural Networks", section 2
+_Z95 = 1.959964  # the standard normal's 97.5 % point
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bin:
+    """The answers whose confidence fell into one interval."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """Measured on N videos.
+
+    Attributes:
+        accuracy: Share named rightly.
+        interval: 95 % interval of the accuracy (Wilson).
+        loss: Mean cross-entropy, nats.
+        ece: Expected calibration error over `N_BINS` equal bins.
+        bins: Those bins, the empty ones too.
+        confusion: `(n_labels, n_labels)` int64, rows are what was there, columns what was said.
+    """
+
+    n: int
+    accuracy: float
+    interval: tuple[float, float]
+    loss: float
+    ece: float
+    bins: tuple[Bin, ...]
+    confusion: NDArray[np.int64]
+
+    def recall(self) -> NDArray[np.float64]:
+        """Share of each label's videos that were named rightly; NaN where there are none."""
+        return _share(np.diag(self.confusion), self.confusion.sum(axis=1))
+
+    def precision(self) -> NDArray[np.float64]:
+        """Share of each label's answers that were right; NaN where it was never said."""
+        return _share(np.diag(self.confusion), self.confusion.sum(axis=0))
+
+
+def measure(probabilities: NDArray[np.float32], target: NDArray[np.int64]) -> Metrics:
+    """Compare answers with the truth.
+
+    Args:
+        probabilities: `(N, n_labels)`.
+        target: `(N,)`, the right label's index.
+
+    Raises:
+        ValueError: The shapes do not fit, or there is nothing to measure.
+    """
+    if probabilities.ndim != 2 or target.shape != probabilities.shape[:1] or not len(target):
+        raise ValueError(
+            f"probabilities must be (N, n_labels) and target (N,), N at least 1, "
+            f"got {probabilities.shape} and {target.shape}"
+        )
+    n, n_labels = probabilities.shape
+    said = probabilities.argmax(axis=1)
+    right = said == target
+    confusion = np.zeros((n_labels, n_labels), np.int64)
+    np.add.at(confusion, (target, said), 1)
+    of_truth = probabilities[np.arange(n), target].astype(np.float64)
+    bins = _bins(probabilities.max(axis=1).astype(np.float64), right)
+    return Metrics(
+        n=n,
+        accuracy=float(right.mean()),
+        interval=wilson_interval(int(right.sum()), n),
+        loss=float(-np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)).mean()),
+        ece=sum(bin_.n / n * abs(bin_.accuracy - bin_.confidence) for bin_ in bins if bin_.n),
+        bins=bins,
+        confusion=confusion,
+    )
+
+
+def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
+    """Give the 95 % interval of a share; unlike the plain one it stays inside [0, 1].
+
+    Wilson 1927; see Brown, Cai, DasGupta 2001 for why it is to be preferred.
+    """
+    share, z2 = n_right / n, _Z95**2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = _Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _bins(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[Bin, ...]:
+    place = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
+    bins = []
+    for k in range(N_BINS):
+        inside = place == k
+        n = int(inside.sum())
+        bins.append(
+            Bin(
+                low=k / N_BINS,
+                high=(k + 1) / N_BINS,
+                n=n,
+                confidence=float(confidence[inside].mean()) if n else math.nan,
+                accuracy=float(right[inside].mean()) if n else math.nan,
+            )
+        )
+    return tuple(bins)
+
+
+def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    shares = np.full(len(part), np.nan)
+    np.divide(part, whole, out=shares, where=whole > 0)
+    return shares
