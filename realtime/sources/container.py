@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 OPEN_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 5.0
 MAX_BROKEN_IN_A_ROW = 200  # packets; after that a container counts as ended
+MAX_FAILED_READS_IN_A_ROW = 10  # likewise, where not even a packet is found
 DEFAULT_FRAME_RATE = 25  # where neither time stamps nor a rate are given
 _LIVE_OPTIONS = {"rtsp_transport": "tcp", "fflags": "nobuffer", "flags": "low_delay"}
 _TURNS = {90: 1, 180: 2, -180: 2, -90: 3, 270: 3}  # display matrix -> np.rot90's quarter turns
@@ -87,6 +88,7 @@ class MediaContainer:
             self._video.thread_type = "SLICE" if is_network(location) else "AUTO"
         self._packets: Iterator[Any] = self._demux()
         self._n_broken_in_a_row = 0
+        self._n_failed_in_a_row = 0
         self._next_ns: dict[int, int] = {}
         self._stamps = _Stamps()
         self._description = self._describe()
@@ -144,7 +146,9 @@ class MediaContainer:
             raise SourceError(f"{self._where} broke off: {_reason(error)}") from error
         except (error_types.FFmpegError, OSError, ValueError):
             self._packets = self._demux()
+            self._n_failed_in_a_row += 1
             return self._skip_broken()
+        self._n_failed_in_a_row = 0
         try:
             frames = packet.decode()
         except error_types.EOFError:
@@ -208,7 +212,10 @@ class MediaContainer:
     def _skip_broken(self) -> list[DecodedPicture | DecodedSound] | None:
         self._stats.count("broken_packets")
         self._n_broken_in_a_row += 1
-        if self._n_broken_in_a_row > MAX_BROKEN_IN_A_ROW:
+        if (
+            self._n_broken_in_a_row > MAX_BROKEN_IN_A_ROW
+            or self._n_failed_in_a_row > MAX_FAILED_READS_IN_A_ROW
+        ):
             logger.warning("%s: nothing more can be decoded; taken for its end", self._where)
             return None
         return []

@@ -1,0 +1,156 @@
+"""Readers of devices, with fakes where the library would be, and the list of devices."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from source_builders import make_stream
+
+from realtime.clock import NS_PER_MS, NS_PER_S
+from realtime.config import SourceConfig
+from realtime.errors import SourceError
+from realtime.sources import camera, devices, microphone
+from realtime.sources.base import redact
+from realtime.sources.factory import open_readers
+
+NO_CAMERA_HERE = not list(Path("/dev").glob("video*"))
+
+DEVICES = [
+    {"index": 0, "name": "HDMI", "max_input_channels": 0, "default_samplerate": 48000.0},
+    {"index": 1, "name": "USB Mic Array", "max_input_channels": 4, "default_samplerate": 16000.0},
+    {"index": 2, "name": "Built-in", "max_input_channels": 2, "default_samplerate": 44100.0},
+    {"index": 3, "name": "USB Webcam", "max_input_channels": 1, "default_samplerate": 48000.0},
+]
+
+
+class FakeSounddevice:
+    """Enough of the module to choose a device."""
+
+    def __init__(self, found: list[dict[str, object]], default: int = 2) -> None:
+        self._found = found
+        self.default = SimpleNamespace(device=(default, 0))
+
+    def query_devices(self) -> list[dict[str, object]]:
+        return self._found
+
+
+@pytest.mark.skipif(not NO_CAMERA_HERE, reason="this machine has a camera")
+def test_a_missing_camera_is_one_sentence_with_what_to_do() -> None:
+    config = SourceConfig(name="cam", kind="live", camera="0")
+    i = make_stream(live=True).inlet
+    with pytest.raises(SourceError, match="no /dev/video") as caught:
+        open_readers(config, i.timeline, i.frames, i.sounds, i.prepare, i.clock, i.stats)
+    assert "--source FILE" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "number"), [("default", 2), ("1", 1), ("array", 1), ("webcam", 3), ("Built-in", 2)]
+)
+def test_a_microphone_is_found_by_number_or_name(asked: str, number: int) -> None:
+    assert microphone.find_input(FakeSounddevice(DEVICES), asked)["index"] == number
+
+
+def test_the_first_input_is_taken_when_there_is_no_default() -> None:
+    assert microphone.find_input(FakeSounddevice(DEVICES, default=-1), "default")["index"] == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"), [("usb", "several"), ("0", "no sound input"), ("piano", "no sound input")]
+)
+def test_the_inputs_are_named_when_none_or_several_fit(asked: str, said: str) -> None:
+    with pytest.raises(SourceError, match=said) as caught:
+        microphone.find_input(FakeSounddevice(DEVICES), asked)
+    assert "1 'USB Mic Array'" in str(caught.value)
+
+
+def test_no_sound_input_is_one_sentence() -> None:
+    with pytest.raises(SourceError, match="no sound input exists"):
+        microphone.find_input(FakeSounddevice(DEVICES[:1]), "default")
+
+
+def test_the_converters_time_is_believed_when_it_is_possible() -> None:
+    dating = microphone.BlockDating(16_000, latency_s=0.05)
+
+    assert dating.first_sample_ns(320, NS_PER_S, 0.035) == NS_PER_S - 35 * NS_PER_MS
+    assert dating.believes_device
+
+
+@pytest.mark.parametrize("age_s", [0.0, -3.0, 1e6, float("nan")])
+def test_arrival_dates_a_block_when_the_converters_time_is_a_lie(age_s: float) -> None:
+    dating = microphone.BlockDating(16_000, latency_s=0.05)
+
+    assert dating.first_sample_ns(320, NS_PER_S, age_s) == NS_PER_S - 50 * NS_PER_MS
+    assert not dating.believes_device
+    assert dating.first_sample_ns(320, NS_PER_S, 0.035) == NS_PER_S - 50 * NS_PER_MS
+
+
+def test_the_callback_only_copies_and_never_waits_when_nobody_takes() -> None:
+    stream = make_stream(live=True)
+    reader = microphone.MicrophoneReader("default", stream.inlet)
+    time = SimpleNamespace(currentTime=1.0, inputBufferAdcTime=0.98)
+    samples = np.zeros((320, 1), np.float32)
+    for _ in range(microphone._QUEUE_BLOCKS + 7):
+        reader._callback(samples, 320, time, SimpleNamespace(input_overflow=True))
+
+    assert reader._blocks.qsize() == microphone._QUEUE_BLOCKS
+    assert reader._n_lost == 7
+    assert reader._blocks.get().samples is not samples
+
+
+def test_grey_pictures_become_rgb_and_bgr_is_turned() -> None:
+    grey = np.full((2, 3), 7, np.uint8)
+    assert camera._to_rgb(grey).shape == (2, 3, 3)
+    bgr = np.zeros((2, 3, 3), np.uint8)
+    bgr[..., 0] = 200
+    assert camera._to_rgb(bgr)[0, 0].tolist() == [0, 0, 200]
+
+
+def test_cameras_are_listed_with_their_argument(tmp_path: Path) -> None:
+    for number, index in ((0, "0"), (1, "1"), (10, "0")):
+        folder = tmp_path / f"video{number}"
+        folder.mkdir()
+        (folder / "name").write_text(f"Camera {number}\n")
+        (folder / "index").write_text(index)
+
+    lines = devices._cameras(tmp_path)
+
+    assert len(lines) == 2
+    assert lines[0].split() == ["--camera", "0", "/dev/video0", "Camera", "0"]
+
+
+def test_listing_needs_no_heavy_package_and_always_answers() -> None:
+    code = (
+        "import sys; from realtime.sources.devices import list_devices; print(list_devices());"
+        "sys.exit(any(m in sys.modules for m in ('torch', 'cv2', 'av', 'PIL')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=Path(__file__).parents[3],
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "Cameras" in done.stdout
+    assert "Sound inputs" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://bob:secret@cam.example:554/s1", "rtsp://cam.example:554/s1"),
+        ("http://cam/mjpg?user=bob&pwd=secret", "http://cam/mjpg?…"),
+        ("http://[::1/x", "http://…"),
+        ("clips/a@b.mp4", "clips/a@b.mp4"),
+    ],
+)
+def test_passwords_are_never_shown(url: str, shown: str) -> None:
+    assert redact(url) == shown

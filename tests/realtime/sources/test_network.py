@@ -1,0 +1,168 @@
+"""Streams over loopback sockets: no other machine is asked."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from source_builders import Stream, make_stream, write_media
+
+from realtime.clock import NS_PER_MS, NS_PER_S, MonotonicClock
+from realtime.config import SourceConfig
+from realtime.errors import SourceError
+from realtime.sources.factory import OpenedSource, open_readers
+from realtime.sources.network import SenderClock
+
+N_JPEGS = 40
+
+
+class Handler(BaseHTTPRequestHandler):
+    file: Path
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        if self.path.startswith("/live"):
+            self._send_jpegs()
+            return
+        data = self.file.read_bytes()
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self._send(data)
+
+    def _send_jpegs(self) -> None:
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        for i in range(N_JPEGS):
+            picture = io.BytesIO()
+            Image.new("RGB", (64, 48), (i * 5, 0, 0)).save(picture, "JPEG")
+            data = picture.getvalue()
+            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+            self._send(head.encode() + data + b"\r\n")
+            time.sleep(0.02)
+        if self.path == "/live/hang":
+            time.sleep(20.0)
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self.wfile.write(data)
+        except OSError:  # the reader hung up
+            self.close_connection = True
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    Handler.file = write_media(tmp_path_factory.mktemp("web") / "a.mkv", seconds=1.0)
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    httpd.daemon_threads = True
+    httpd.block_on_close = False
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{httpd.server_address[1]}"
+    httpd.shutdown()
+    httpd.server_close()
+
+
+def open_config(config: SourceConfig) -> tuple[Stream, OpenedSource]:
+    stream = make_stream(live=True, clock=MonotonicClock())
+    i = stream.inlet
+    opened = open_readers(config, i.timeline, i.frames, i.sounds, i.prepare, i.clock, i.stats)
+    return stream, opened
+
+
+@pytest.mark.timeout(60)
+def test_jpeg_frames_are_dated_when_they_arrive(server: str) -> None:
+    config = SourceConfig(name="c", kind="live", camera=f"{server}/live/end")
+    stream, opened = open_config(config)
+    (reader,) = opened.readers
+    began_ns = stream.clock.now_ns()
+    while reader.step():
+        pass
+    reader.close()
+
+    assert (opened.senses.picture, opened.senses.sound) == (True, False)
+    assert stream.count("frames") >= N_JPEGS - 1  # FFmpeg waits for the boundary after the last
+    assert stream.frames.ended
+    newest_ns = stream.frames.newest_time_ns
+    assert newest_ns is not None
+    assert began_ns < newest_ns <= stream.clock.now_ns()
+    assert stream.slots()[-1] >= 8
+
+
+@pytest.mark.timeout(60)
+def test_close_is_quick_when_the_sender_hangs(server: str) -> None:
+    config = SourceConfig(name="c", kind="live", camera=f"{server}/live/hang")
+    stream, opened = open_config(config)
+    (reader,) = opened.readers
+    while stream.count("frames") < N_JPEGS - 1:
+        assert reader.step()
+    before = time.monotonic()
+    assert reader.step()
+    reader.close()
+
+    assert time.monotonic() - before < 1.5
+
+
+@pytest.mark.timeout(60)
+def test_a_recording_on_a_server_plays_at_its_own_speed(server: str) -> None:
+    config = SourceConfig(name="c", kind="media", media=f"{server}/a.mkv")
+    stream, opened = open_config(config)
+    (reader,) = opened.readers
+    before = time.monotonic()
+    while reader.step():
+        pass
+    reader.close()
+
+    assert time.monotonic() - before >= 0.8
+    assert (opened.senses.picture, opened.senses.sound) == (True, True)
+    assert len(stream.slots()) >= 14
+    assert stream.sounds.end_index >= 15_000
+
+
+def test_a_refused_connection_is_one_sentence_without_the_password() -> None:
+    config = SourceConfig(name="c", kind="live", camera="http://bob:secret@127.0.0.1:9/x")
+    with pytest.raises(SourceError, match=r"127\.0\.0\.1:9/x cannot be opened") as caught:
+        open_config(config)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.skipif(bool(list(Path("/dev").glob("video*"))), reason="this machine has a camera")
+@pytest.mark.timeout(60)
+def test_the_stream_runs_on_when_only_one_sense_opens(server: str) -> None:
+    config = SourceConfig(
+        name="c", kind="live", camera=f"{server}/live/end", microphone="no such device"
+    )
+    _, opened = open_config(config)
+    for reader in opened.readers:
+        reader.close()
+
+    assert (opened.senses.picture, opened.senses.sound) == (True, False)
+    (problem,) = opened.problems
+    assert problem.sense == "sound"
+    assert problem.state == "lost"
+    assert problem.detail
+
+
+def test_sender_clock_takes_the_least_delay_when_arrival_varies() -> None:
+    clock = SenderClock()
+    for i in range(100):
+        delay_ms = (i * 37) % 90 + 10
+        clock.observe(i * 40 * NS_PER_MS, NS_PER_S + (i * 40 + delay_ms) * NS_PER_MS)
+
+    assert clock.time_ns(0) == NS_PER_S + 10 * NS_PER_MS
+
+
+def test_sender_clock_starts_anew_when_time_stamps_jump() -> None:
+    clock = SenderClock()
+    clock.observe(1000 * NS_PER_S, 5 * NS_PER_S)
+    clock.observe(0, 6 * NS_PER_S)
+
+    assert clock.time_ns(0) == 6 * NS_PER_S
