@@ -1,0 +1,246 @@
+"""`python -m extractors`: features of one video, of a data set, and the sound trunk's training.
+
+Only parses, reports and sets the exit code: 0 done, 1 a file or folder is at fault, 2 usage, 130
+interrupted. torch is loaded when a command runs, not to print the help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from extractors.errors import ExtractorError
+
+if TYPE_CHECKING:
+    from extractors.clip_features import ClipFeatures
+    from extractors.datasets import DataSet
+    from extractors.encoders import Encoders
+
+_TRAIN_SOUND = "train-sound"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        argv: The arguments, or None for the process's own.
+
+    Returns:
+        The exit code.
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    args = _parser(full=argv[:1] == [_TRAIN_SOUND]).parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        return int(args.func(args))
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except ExtractorError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser(*, full: bool) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m extractors", description=_summary())
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_features(commands.add_parser("features", help="features of one video, as .npz"))
+    _add_extract(commands.add_parser("extract", help="features of a data set, as a folder"))
+    if full:
+        from extractors.train_sound import add_parser
+
+        add_parser(commands)
+    else:  # that module loads torch
+        commands.add_parser(_TRAIN_SOUND, help="train the VGGish trunk on labelled sounds")
+    return parser
+
+
+def _summary() -> str:
+    return "Pictures and sound to the features that MAFnet reads."
+
+
+def _add_weights(parser: argparse.ArgumentParser) -> None:
+    weights = parser.add_argument_group("weights (files win over the bundle's)")
+    weights.add_argument("--bundle", help="starter, ave or a bundle's folder (default: starter)")
+    kinds = "safetensors, or a file that `python -m weights convert` reads"
+    weights.add_argument("--densenet201", type=Path, metavar="FILE", help=kinds)
+    weights.add_argument("--efficientnet-lite0", type=Path, metavar="FILE")
+    weights.add_argument("--vggish", type=Path, metavar="FILE", help=kinds)
+    weights.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument(
+        "--jpeg",
+        action="store_true",
+        help="pass frames through JPEG, as the authors' pictures were stored",
+    )
+
+
+def _add_features(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("video", type=Path, nargs="?", metavar="VIDEO", help="a video or sound")
+    parser.add_argument("--frames", type=Path, help=".npy or .npz: RGB uint8 (N, H, W, 3), 16/s")
+    parser.add_argument("--waveform", type=Path, help="a sound file, or .npy or .npz: (n_samples,)")
+    parser.add_argument("--sample-rate", type=_positive, help="of the array (default: 16000)")
+    parser.add_argument("--clips", type=_positive, help="T (default: the picture's whole seconds)")
+    parser.add_argument("--to", type=Path, required=True, help="the .npz to write")
+    _add_weights(parser)
+    parser.set_defaults(func=_features, fail=parser.error)
+
+
+def _add_extract(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--ave", type=Path, metavar="DIR", help="AVE's layout")
+    source.add_argument("--folders", type=Path, metavar="DIR", help="a folder per label")
+    source.add_argument(
+        "--tables", type=Path, nargs="+", metavar="CSV", help="tables with file, label (, split, …)"
+    )
+    parser.add_argument("--to", type=Path, required=True, help="the folder to write")
+    parser.add_argument("--clips", type=_positive, default=10, help="T (default: 10; AVE: 10)")
+    parser.add_argument("--half", action="store_true", help="store float16")
+    parser.add_argument("--workers", type=_positive, default=2, help="files at a time (default: 2)")
+    parser.add_argument("--keep-one-sense", action="store_true", help="keep videos that lack one")
+    parser.add_argument(
+        "--pair", action="store_true", help="give each sound a picture of its label and split"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the pairing (default: 0)")
+    parser.add_argument("--pickles", action="store_true", help="write the authors' pickles too")
+    _add_weights(parser)
+    parser.set_defaults(func=_extract, fail=parser.error)
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 is wanted, got {text!r}")
+    return int(text)
+
+
+def _features(args: argparse.Namespace) -> int:
+    if (args.video is None) == (args.frames is None and args.waveform is None):
+        args.fail("give a VIDEO, or --frames and --waveform in its place")
+    if args.to.suffix != ".npz":
+        args.fail(f"--to must end in .npz, got {args.to}")
+    encoders = _load_encoders(args)
+    features = _video_features(args, encoders) if args.video else _array_features(args, encoders)
+    for note in features.notes:
+        print(f"note: {note}", file=sys.stderr)
+    _write_features(args.to, features)
+    return 0
+
+
+def _video_features(args: argparse.Namespace, encoders: Encoders) -> ClipFeatures:
+    from extractors.clip_features import extract_media
+
+    return extract_media(args.video, encoders, args.clips, jpeg=args.jpeg)
+
+
+def _array_features(args: argparse.Namespace, encoders: Encoders) -> ClipFeatures:
+    from extractors.array_input import load_frames, load_waveform
+    from extractors.clip_features import ClipFeatures, encode_frames, encode_sound
+    from extractors.resample import resample_blocks
+
+    features, n_clips = ClipFeatures(), args.clips
+    if args.frames is not None:
+        if encoders.picture is None:
+            raise ExtractorError("--frames needs a picture trunk: name its weights or a bundle")
+        resized = map(encoders.picture.transform.resize, load_frames(args.frames))
+        features.visual = encode_frames(resized, encoders.picture, n_clips, features.notes)
+        n_clips = len(features.visual)
+    if args.waveform is not None:
+        if encoders.sound is None:
+            raise ExtractorError("--waveform needs the sound trunk: give --vggish or a bundle")
+        blocks, rate = load_waveform(args.waveform, args.sample_rate)
+        encode_sound(resample_blocks(blocks, rate), encoders.sound, n_clips, features)
+    return features
+
+
+def _write_features(path: Path, features: ClipFeatures) -> None:
+    import numpy as np
+
+    from extractors.errors import StoreError
+    from weights.files import written_whole
+
+    arrays: dict[str, Any] = {}
+    if features.visual is not None:
+        arrays["visual"] = features.visual  # (T, dim)
+    if features.audio is not None and features.log_mel is not None:
+        arrays["audio"] = features.audio.transpose(0, 2, 3, 1)  # (T, 12, 8, 512), the authors'
+        arrays["logmel"] = features.log_mel  # (T, 96, 64)
+    try:
+        with written_whole(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **arrays)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+    print(f"{path}: " + ", ".join(f"{name} {array.shape}" for name, array in arrays.items()))
+
+
+def _extract(args: argparse.Namespace) -> int:
+    from extractors.author_pickles import write_author_pickles
+    from extractors.extract import ExtractConfig, extract
+    from extractors.progress import ExtractProgress
+
+    data = _read_data_set(args)
+    config = ExtractConfig(
+        n_clips=args.clips,
+        half=args.half,
+        jpeg=args.jpeg,
+        keep_one_sense=args.keep_one_sense,
+        pair=args.pair,
+        seed=args.seed,
+        n_workers=args.workers,
+    )
+    encoders = _load_encoders(args)
+    if encoders.picture is None or encoders.sound is None:
+        args.fail("both trunks are needed: name a bundle, or a file for each")
+    with ExtractProgress() as progress:
+        summary = extract(data, encoders, args.to, config, progress.report)
+    counts = ", ".join(f"{split} {n}" for split, n in summary.n_windows.items())
+    print(f"{args.to}: windows of {config.n_clips if not args.ave else 10} clips: {counts}")
+    if summary.left_out:
+        print(f"left out: {len(summary.left_out)} files (features.json says why)")
+    if args.pickles:
+        for path in write_author_pickles(args.to, args.to / "pickles"):
+            print(path)
+    return 0
+
+
+def _read_data_set(args: argparse.Namespace) -> DataSet:
+    from extractors.datasets import read_ave, read_folders, read_tables
+
+    if args.ave is not None:
+        return read_ave(args.ave)
+    return read_folders(args.folders) if args.folders is not None else read_tables(args.tables)
+
+
+def _load_encoders(args: argparse.Namespace) -> Encoders:
+    if args.densenet201 is not None and args.efficientnet_lite0 is not None:
+        args.fail("give --densenet201 or --efficientnet-lite0, not both")
+    import torch
+
+    from extractors.encoders import best_device, load_encoders
+    from extractors.trunk_weights import WeightsMismatchError
+    from weights.errors import WeightsError
+
+    files = (args.densenet201, args.efficientnet_lite0, args.vggish)
+    bundle = args.bundle or ("starter" if not any(files) else None)
+    device = best_device() if args.device == "auto" else args.device
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch has no type for "no such device"
+        reason = str(error).splitlines()[0]
+        raise ExtractorError(f"cannot use the device {device}: {reason}") from error
+    try:
+        return load_encoders(
+            bundle=bundle,
+            densenet201=args.densenet201,
+            efficientnet_lite0=args.efficientnet_lite0,
+            vggish=args.vggish,
+            device=device,
+        )
+    except (WeightsError, WeightsMismatchError) as error:
+        raise ExtractorError(str(error)) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

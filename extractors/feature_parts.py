@@ -1,0 +1,142 @@
+"""Features of single files on disk while an extraction runs, so that it can be resumed.
+
+One file of arrays for each media file, written whole or not at all, under a name that changes
+when the media file does. A recipe beside them says how they were made: parts of another recipe
+are refused, never mixed. Workers write different parts at the same time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from extractors.clip_features import ClipFeatures
+from extractors.datasets import MediaItem
+from extractors.errors import StoreError
+from weights.files import written_whole
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_RECIPE: Final = "recipe.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Features of one file, read back.
+
+    Attributes:
+        visual: `(T, dim)`, or None without a picture.
+        audio: `(T, 12, 8, 512)`, the authors' axes, or None without sound.
+        notes: What was padded, damaged or silent.
+    """
+
+    visual: NDArray[Any] | None
+    audio: NDArray[Any] | None
+    notes: tuple[str, ...]
+
+
+class PartFolder:
+    """The parts of one extraction; any thread may call `has`, `write` and `read`."""
+
+    def __init__(self, folder: Path, recipe: Mapping[str, object]) -> None:
+        """Opens or begins a folder of parts.
+
+        Raises:
+            StoreError: It holds parts of another recipe, or cannot be written.
+        """
+        self._folder = folder
+        path = folder / _RECIPE
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            begun = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+            if begun is None:
+                with written_whole(path) as temporary:
+                    temporary.write_text(json.dumps(recipe, indent=1), encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise StoreError(f"cannot use {folder}: {error}") from error
+        if begun is not None and begun != recipe:
+            differing = sorted(k for k in {*begun, *recipe} if begun.get(k) != recipe.get(k))
+            raise StoreError(
+                f"{folder.parent} was begun with another {', '.join(differing)}: go on with the "
+                "same, or choose another folder"
+            )
+
+    def has(self, item: MediaItem) -> bool:
+        """Tells whether the features of an item are there already."""
+        return self._path(item).is_file()
+
+    def write(self, item: MediaItem, features: ClipFeatures, dtype: type[np.floating[Any]]) -> None:
+        """Writes the features of an item, whole or not at all.
+
+        Raises:
+            StoreError: They cannot be written (the disk is full, say).
+        """
+        values = features.visual if features.visual is not None else features.audio
+        arrays: dict[str, Any] = {
+            "n_clips": np.array(0 if values is None else len(values)),
+            "notes": np.array(features.notes, dtype=np.str_),
+        }
+        if features.visual is not None:
+            arrays["visual"] = features.visual.astype(dtype)
+        if features.audio is not None:
+            # (T, 512, 12, 8) -> (T, 12, 8, 512)
+            arrays["audio"] = features.audio.transpose(0, 2, 3, 1).astype(dtype)
+        path = self._path(item)
+        try:
+            with written_whole(path) as temporary, temporary.open("wb") as file:
+                np.savez(file, **arrays)
+        except OSError as error:
+            raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+
+    def n_clips(self, item: MediaItem) -> int:
+        """Counts an item's clips without reading their features.
+
+        Raises:
+            StoreError: The part is damaged; it is removed, so that the next run makes it again.
+        """
+        with self._arrays(item) as arrays:
+            return int(arrays["n_clips"])
+
+    def read(self, item: MediaItem) -> Part:
+        """Reads the features of an item back.
+
+        Raises:
+            StoreError: The part is damaged; it is removed, so that the next run makes it again.
+        """
+        with self._arrays(item) as arrays:
+            return Part(
+                visual=arrays.get("visual"),
+                audio=arrays.get("audio"),
+                notes=tuple(map(str, arrays["notes"])),
+            )
+
+    def remove(self) -> None:
+        """Removes all parts; the extraction is over."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @contextmanager
+    def _arrays(self, item: MediaItem) -> Iterator[Mapping[str, NDArray[Any]]]:
+        path = self._path(item)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                yield arrays
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            path.unlink(missing_ok=True)
+            raise StoreError(f"{path} was damaged and is removed: run once more") from error
+
+    def _path(self, item: MediaItem) -> Path:
+        found = item.path.stat() if item.path.exists() else None
+        size, changed_ns = (found.st_size, found.st_mtime_ns) if found else (0, 0)
+        name = f"{item.path.resolve()}|{size}|{changed_ns}"
+        return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.npz"

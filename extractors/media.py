@@ -1,0 +1,262 @@
+"""Reading videos, sounds and pictures from files: the only place here that opens PyAV.
+
+A video is streamed: one decoded frame and one decoded block of sound are alive at a time. It
+refuses what holds nothing to decode, in one sentence; damaged packets in between are counted
+and passed over, as ffmpeg does. It knows nothing of features.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import av
+import numpy as np
+from PIL import Image
+
+from extractors.errors import MediaError
+from extractors.frame_grid import GRID_RATE_HZ
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+SOUND_SUFFIXES: Final = frozenset({".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".opus"})
+VIDEO_SUFFIXES: Final = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".flv", ".ts", ".3gp"}
+)
+_INT16_RANGE: Final = 32768.0  # the authors divide int16 samples by it
+_FALLBACK_FRAME_S: Final = Fraction(1, 25)  # where neither frame nor stream tells a duration
+_MAX_DAMAGED: Final = 1000  # packets in a row that give nothing; then the file is given up
+
+
+@dataclass(slots=True)
+class MediaInfo:
+    """What a file holds; `n_damaged` grows while it is read.
+
+    Attributes:
+        has_picture: There is a video stream that is more than a cover picture.
+        has_sound: There is an audio stream.
+        sample_rate: Of the sound, in hertz; 0 without sound.
+        n_damaged: Packets that could not be decoded so far.
+    """
+
+    has_picture: bool
+    has_sound: bool
+    sample_rate: int
+    n_damaged: int = 0
+
+
+def probe(path: Path) -> MediaInfo:
+    """Looks at a file's header.
+
+    Raises:
+        MediaError: The file cannot be opened or holds neither picture nor sound.
+    """
+    with _opened(path) as container:
+        video, audio = _video_stream(container), _audio_stream(container)
+        if video is None and audio is None:
+            raise MediaError(f"{path} holds neither picture nor sound")
+        return MediaInfo(
+            has_picture=video is not None,
+            has_sound=audio is not None,
+            sample_rate=int(audio.rate or 0) if audio is not None else 0,
+        )
+
+
+def read_frames(
+    path: Path, info: MediaInfo | None = None
+) -> Iterator[tuple[Fraction, Fraction, av.VideoFrame]]:
+    """Decodes a video's frames in order.
+
+    Args:
+        path: The file.
+        info: Where damaged packets are counted.
+
+    Yields:
+        (time, duration, frame): seconds since the file's start, and the undecoded-to-RGB
+        frame for `as_rgb`, so that frames nobody shows cost no conversion.
+
+    Raises:
+        MediaError: The file cannot be opened or read, or has no picture.
+    """
+    with _opened(path) as container:
+        stream = _video_stream(container)
+        if stream is None:
+            raise MediaError(f"{path} holds no picture")
+        stream.thread_type = "AUTO"
+        start_s = Fraction(container.start_time or 0, av.time_base)
+        rate = stream.average_rate
+        usual_s = 1 / Fraction(rate) if rate else _FALLBACK_FRAME_S
+        next_s = Fraction(0)
+        for frame in _decoded(container, stream, path, info):
+            time_base = frame.time_base or stream.time_base
+            duration_s = usual_s
+            if frame.duration and time_base:
+                duration_s = frame.duration * Fraction(time_base)
+            time_s = next_s
+            if frame.pts is not None and time_base:
+                time_s = frame.pts * Fraction(time_base) - start_s
+            yield time_s, duration_s, frame
+            next_s = time_s + duration_s
+
+
+def as_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """Converts a decoded frame to RGB `(H, W, 3)`, uint8, upright as a player shows it."""
+    rgb = cast("NDArray[np.uint8]", frame.to_ndarray(format="rgb24"))
+    return _upright(rgb, frame)
+
+
+def through_jpeg(frames: Iterable[av.VideoFrame]) -> Iterator[NDArray[np.uint8]]:
+    """Writes and reads frames as the authors' JPEG files did: ffmpeg's encoder, its default rate.
+
+    The encoder's rate control remembers, so the frames of a video go through in their order.
+
+    Args:
+        frames: Grid frames, all of one size.
+
+    Yields:
+        RGB `(H, W, 3)`, uint8, one for each frame.
+    """
+    encoder: Any = None
+    for number, frame in enumerate(frames):
+        if encoder is None:
+            encoder = av.CodecContext.create("mjpeg", "w")
+            encoder.width, encoder.height = frame.width, frame.height
+            encoder.pix_fmt = "yuvj420p"
+            encoder.time_base, encoder.framerate = Fraction(1, GRID_RATE_HZ), GRID_RATE_HZ
+        picture = frame.reformat(encoder.width, encoder.height, "yuvj420p", interpolation="BICUBIC")
+        picture.pts, picture.time_base = number, encoder.time_base
+        picture.pict_type = 0  # the source's kind of frame says nothing to a JPEG encoder
+        for packet in encoder.encode(picture):
+            with Image.open(io.BytesIO(bytes(packet))) as decoded:
+                yield _upright(np.array(decoded.convert("RGB")), frame)
+
+
+def read_sound(path: Path, info: MediaInfo | None = None) -> Iterator[NDArray[np.float32]]:
+    """Decodes a file's sound, mixed down to mono at its own rate (`probe` tells it).
+
+    Samples pass through int16, as in the authors' WAV files.
+
+    Args:
+        path: The file.
+        info: Where damaged packets are counted.
+
+    Yields:
+        Mono blocks `(n_samples,)`, float32 in [-1, 1).
+
+    Raises:
+        MediaError: The file cannot be opened or read, or has no sound.
+    """
+    with _opened(path) as container:
+        stream = _audio_stream(container)
+        if stream is None:
+            raise MediaError(f"{path} holds no sound")
+        resampler, layout = None, ""
+        for frame in _decoded(container, stream, path, info):
+            frame.pts = None  # gaps in the time stamps are the resampler's to fill otherwise
+            kind = f"{frame.format.name} {frame.layout.name} {frame.sample_rate}"
+            if resampler is None or kind != layout:
+                layout = kind
+                resampler = av.AudioResampler(
+                    format="s16", layout=frame.layout.name, rate=stream.rate
+                )
+            yield from _mono(resampler.resample(frame))
+        if resampler is not None:
+            yield from _mono(resampler.resample(None))
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """Reads one picture file.
+
+    Returns:
+        RGB `(H, W, 3)`, uint8.
+
+    Raises:
+        MediaError: The file is not a picture that Pillow reads.
+    """
+    try:
+        with Image.open(path) as picture:
+            return np.array(picture.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise MediaError(f"cannot read the picture {path}: {_reason(error)}") from error
+
+
+def _upright(rgb: NDArray[np.uint8], frame: av.VideoFrame) -> NDArray[np.uint8]:
+    quarter_turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(rgb, quarter_turns)) if quarter_turns else rgb
+
+
+def _mono(frames: list[Any]) -> Iterator[NDArray[np.float32]]:
+    for frame in frames:
+        n_channels = len(frame.layout.channels)
+        samples = frame.to_ndarray().reshape(-1, n_channels)  # packed: (n_samples, n_channels)
+        yield samples.mean(axis=1, dtype=np.float32) / np.float32(_INT16_RANGE)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    if not path.exists():
+        raise MediaError(f"there is no file {path}")
+    if path.is_dir():
+        raise MediaError(f"{path} is a folder, a media file is wanted")
+    try:
+        container = av.open(str(path), metadata_errors="ignore")
+    except (av.FFmpegError, OSError) as error:
+        raise MediaError(f"cannot open {path}: {_reason(error)}") from error
+    try:
+        yield container
+    finally:
+        container.close()
+
+
+def _decoded(container: Any, stream: Any, path: Path, info: MediaInfo | None) -> Iterator[Any]:
+    damaged_in_a_row = n_frames = 0
+    packets = iter(container.demux(stream))
+    while True:
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                break
+            frames = packet.decode()
+        except av.error.EOFError:
+            continue
+        except (av.FFmpegError, OSError) as error:
+            # One bad packet is passed over; a demuxer that fails for good is not.
+            damaged_in_a_row += 1
+            if info is not None:
+                info.n_damaged += 1
+            if damaged_in_a_row >= _MAX_DAMAGED or _is_about_the_device(error):
+                raise MediaError(f"cannot go on reading {path}: {_reason(error)}") from error
+            continue
+        damaged_in_a_row = 0
+        n_frames += len(frames)
+        yield from frames
+    if not n_frames:
+        raise MediaError(f"{path} holds a {stream.type} stream, but nothing in it can be decoded")
+
+
+def _is_about_the_device(error: Exception) -> bool:
+    return getattr(error, "errno", None) in {errno.EIO, errno.ENOMEM}
+
+
+def _video_stream(container: Any) -> Any:
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            return stream
+    return None
+
+
+def _audio_stream(container: Any) -> Any:
+    return next(iter(container.streams.audio), None)
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return text.splitlines()[0].rstrip(".")
