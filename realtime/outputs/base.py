@@ -1,0 +1,90 @@
+"""What a screen is shown and what a screen is; the dashboard and the plain lines are screens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import TextIOWrapper
+from typing import Protocol, TextIO
+
+from realtime.packets import Event, Prediction, Sense, SenseStatus
+from realtime.stats import StatsSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DashboardSnapshot:
+    """One stream at one moment; nobody changes it after it was made.
+
+    Attributes:
+        source: The stream's name.
+        t_s: How far the stream has come, stream seconds.
+        elapsed_s: How long the run has lasted.
+        prediction: The newest one, None before the first.
+        labels: In the order of the probabilities.
+        stats: The run's figures.
+        background: The label that is no event.
+        context: As in `TrackerConfig`: how the shown scores join window and newest clip.
+        window_clips: T, the full window.
+        active: Events that go on.
+        recent: Events that ended, oldest first.
+        picture_share: The picture's share of the attention at an event's latest message, by the
+            event's number; the rest is the sound's. An event that is not in it shows none.
+        senses: How each sense is doing.
+        bundle: Its name and version.
+        backend: The device and what runs the trunks there.
+        endpoint: Where events are published, None if nowhere.
+        n_subscribers: Who is connected there, None if nobody knows.
+        warnings: Newest last.
+        frames_hz: Captured frames a second, None while unknown.
+        hops_hz: Decisions a second, likewise.
+    """
+
+    source: str
+    t_s: float
+    elapsed_s: float
+    prediction: Prediction | None
+    labels: tuple[str, ...]
+    stats: StatsSnapshot
+    background: str | None = None
+    context: float = 0.3
+    window_clips: int = 10
+    active: tuple[Event, ...] = ()
+    recent: tuple[Event, ...] = ()
+    picture_share: Mapping[int, float] = field(default_factory=dict)
+    senses: tuple[SenseStatus, ...] = ()
+    bundle: str = ""
+    backend: str = ""
+    endpoint: str | None = None
+    n_subscribers: int | None = None
+    warnings: tuple[str, ...] = ()
+    frames_hz: float | None = None
+    hops_hz: float | None = None
+
+    def shares(self, number: int) -> tuple[float | None, float | None]:
+        """Return the picture's and the sound's share in event `number`; None where unknown."""
+        picture = self.picture_share.get(number)
+        return (None, None) if picture is None else (picture, 1.0 - picture)
+
+
+class Screen(Protocol):
+    """Shows snapshots; main thread only."""
+
+    def show(self, snapshot: DashboardSnapshot) -> None:
+        """Show the state of things; called a few times a second."""
+        ...
+
+    def close(self) -> None:
+        """Leave the terminal as it was. May be called again."""
+        ...
+
+
+def picture_share(prediction: Prediction) -> float:
+    """Return the picture's part of a prediction's attention, 0 to 1."""
+    return float(prediction.attention[:, list(Sense).index(Sense.PICTURE)].sum())
+
+
+def never_fail_on_characters(stream: TextIO) -> TextIO:
+    """Have a stream print `?` for what its encoding lacks, instead of raising; return it."""
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    return stream

@@ -1,0 +1,136 @@
+"""Lines instead of a dashboard, for pipes and logs, and the summary at the end of every run.
+
+A line tells an event's start or end; how the senses are doing is told by the log. Nothing here is
+in colour or moves the cursor, and no line is longer than 80 columns.
+"""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from realtime.clock import NS_PER_S
+from realtime.outputs.base import DashboardSnapshot, never_fail_on_characters
+from realtime.outputs.lines import (
+    LABEL_WIDTH,
+    clean,
+    cut,
+    decided_by,
+    event_line,
+    milliseconds,
+    share,
+    stream_time,
+)
+from realtime.packets import Event, Phase
+
+MAX_SUMMARY_EVENTS = 50
+WIDTH = 80
+
+
+class PlainLines:
+    """Prints each onset and each offset once, in the order in which they were told.
+
+    Args:
+        stream: Where to, for instance stdout.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = never_fail_on_characters(stream)
+        self._started: set[int] = set()
+        self._ended: set[int] = set()
+
+    def show(self, snapshot: DashboardSnapshot) -> None:
+        """Print what began or ended since the last call."""
+        moments: list[tuple[int, int, Event, Phase]] = []
+        for event in (*snapshot.recent, *snapshot.active):
+            if event.number not in self._started:
+                self._started.add(event.number)
+                moments.append((event.onset_t_ns, event.number, event, Phase.ONSET))
+            if event.offset_t_ns is not None and event.number not in self._ended:
+                self._ended.add(event.number)
+                moments.append((event.offset_t_ns, event.number, event, Phase.OFFSET))
+        for _, _, event, phase in sorted(moments, key=lambda moment: moment[:2]):
+            self._stream.write(_moment_line(snapshot, event, phase) + "\n")
+        # What a snapshot no longer holds does not come back; a run may last for months.
+        shown = {event.number for event in (*snapshot.recent, *snapshot.active)}
+        self._started &= shown
+        self._ended &= shown
+        if moments:
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Flush."""
+        self._stream.flush()
+
+
+def _moment_line(snapshot: DashboardSnapshot, event: Event, phase: Phase) -> str:
+    picture, sound = snapshot.shares(event.number)
+    ended = phase is Phase.OFFSET and event.offset_t_ns is not None
+    t_ns = event.offset_t_ns if ended and event.offset_t_ns is not None else event.onset_t_ns
+    return event_line(
+        phase=phase.value,
+        label=event.label,
+        t_s=t_ns / NS_PER_S,
+        confidence=event.confidence,
+        picture=picture,
+        sound=sound,
+        duration_s=(t_ns - event.onset_t_ns) / NS_PER_S if ended else None,
+        reason=event.reason if ended else None,
+    )[:WIDTH]
+
+
+def summary(snapshot: DashboardSnapshot) -> str:
+    """Return the end-of-run report: events, losses, times. Ends with a line feed."""
+    stats = snapshot.stats
+    speed = f" ({snapshot.t_s / snapshot.elapsed_s:.1f} × real time)" if snapshot.elapsed_s else ""
+    lines = [
+        f"{snapshot.source}: {snapshot.t_s:.1f} s of stream in {snapshot.elapsed_s:.1f} s{speed}"
+    ]
+    if snapshot.bundle:
+        lines.append(", ".join(part for part in (snapshot.bundle, snapshot.backend) if part))
+    lines += ["", *_event_table(snapshot), ""]
+    lines.append(
+        f"{_plural(stats.count('events'), 'event')}, "
+        f"{_plural(stats.count('predictions'), 'decision')} from "
+        f"{_plural(stats.count('frames'), 'frame')}; lost: "
+        f"{_plural(stats.count('dropped_frames'), 'frame')}, "
+        f"{_plural(stats.count('audio_gap_samples'), 'sound sample')}"
+    )
+    times = _times("step", stats.compute_p50_ms, stats.compute_p95_ms)
+    times += _times("latency", stats.latency_p50_ms, stats.latency_p95_ms)
+    if times:
+        lines.append("; ".join(times))
+    return "".join(cut(line, WIDTH) + "\n" for line in lines)
+
+
+def _event_table(snapshot: DashboardSnapshot) -> list[str]:
+    events = sorted((*snapshot.recent, *snapshot.active), key=lambda e: (e.onset_t_ns, e.number))
+    if not events:
+        return ["No events."]
+    lines = [
+        f"{'onset':>10}  {'offset':>10}  {'lasted':>8}  {'label':<{LABEL_WIDTH}}  conf  decided by"
+    ]
+    n_earlier = max(0, snapshot.stats.count("events") - min(len(events), MAX_SUMMARY_EVENTS))
+    if n_earlier:
+        lines.append(f"{'…':>10}  {n_earlier} earlier")
+    for event in events[-MAX_SUMMARY_EVENTS:]:
+        offset_t_ns = event.offset_t_ns
+        offset = "goes on" if offset_t_ns is None else stream_time(offset_t_ns / NS_PER_S)
+        lasted = (
+            "" if offset_t_ns is None else f"{(offset_t_ns - event.onset_t_ns) / NS_PER_S:.2f} s"
+        )
+        lines.append(
+            f"{stream_time(event.onset_t_ns / NS_PER_S):>10}  {offset:>10}  {lasted:>8}  "
+            f"{cut(clean(event.label), LABEL_WIDTH):<{LABEL_WIDTH}}  {share(event.confidence)}  "
+            f"{decided_by(*snapshot.shares(event.number))}"
+        )
+    return lines
+
+
+def _times(name: str, p50_ms: float | None, p95_ms: float | None) -> list[str]:
+    if p50_ms is None:
+        return []
+    return [f"{name} p50 {milliseconds(p50_ms)}, p95 {milliseconds(p95_ms)}"]
+
+
+def _plural(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
