@@ -84,6 +84,7 @@ class MediaReader:
         self._stop.set()
         if self._container is not None:
             self._container.close()
+        self._audio = None
 
     def describe(self) -> str:
         """Return file, codec and rate."""

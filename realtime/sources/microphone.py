@@ -14,7 +14,7 @@ from __future__ import annotations
 import queue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from realtime.clock import NS_PER_MS, NS_PER_S
+from realtime.clock import NS_PER_S
 from realtime.errors import SourceError
 from realtime.sources.portaudio import import_sounddevice, quiet_stderr
 
@@ -32,7 +32,6 @@ MAX_CHANNELS = 8  # a virtual device claims up to 128; more than an array microp
 _QUEUE_BLOCKS = 250  # 5 s of 20 ms blocks, while the reader is kept from the processor
 _GET_S = 0.25
 _MAX_AGE_NS = NS_PER_S  # an older block is a lie
-_AGE_SLACK_NS = 5 * NS_PER_MS
 
 
 class _Block(NamedTuple):
@@ -113,6 +112,7 @@ class MicrophoneReader:
         if self._stream is not None:
             self._stream.close(ignore_errors=True)
             self._stream = None
+        self._audio = None
 
     def describe(self) -> str:
         """Return name, rate and channels."""
@@ -161,8 +161,8 @@ class BlockDating:
         length_ns = n_samples * NS_PER_S // self._sample_rate
         if self.believes_device:
             age_ns = age_s * NS_PER_S
-            if length_ns - _AGE_SLACK_NS <= age_ns <= length_ns + _MAX_AGE_NS:
-                return arrived_ns - round(age_ns)
+            if 0 < age_ns <= length_ns + _MAX_AGE_NS:
+                return arrived_ns - max(length_ns, round(age_ns))  # PulseAudio's fall short
             self.believes_device = False  # for good: two ways of dating would jump between them
         return arrived_ns - max(length_ns, self._latency_ns)
 

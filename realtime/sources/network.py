@@ -113,6 +113,7 @@ class NetworkReader:
             self._thread.join(_JOIN_S)
             if self._thread.is_alive():
                 logger.info("%s: the socket's thread ends by its time-out", self._description)
+        self._audio = None
 
     def describe(self) -> str:
         """Return address, codec and rate."""
