@@ -178,12 +178,13 @@ class ClipAssembler:
         has_data = False
         if frames is not None and (newest := frames.newest_at(self._end_slot)) is not None:
             has_data = True
-            if newest[0] >= self._end_slot - 2:
+            # A picture-only file slower than the grid shows its last frame a little longer.
+            if newest[0] >= self._end_slot - (2 if audio is None else 1):
                 return False
         if audio is not None and audio.clock.ready:
             has_data = has_data or audio.end_index > audio.first_index
             one_slot_before = (self._end_slot - 1) * SLOT_NS
-            if audio.end_index >= audio.clock.index_at(self._timeline.time_ns(one_slot_before)):
+            if audio.end_index > audio.clock.index_at(self._timeline.time_ns(one_slot_before)):
                 return False
         return not (has_data and self._index == 0)
 

@@ -106,7 +106,7 @@ class Timeline:
         return time_ns - self._epoch_ns
 
     def time_ns(self, t_ns: int) -> int:
-        """Return the clock time of stream time `t_ns`; raises ValueError before the first sample."""
+        """Return stream time `t_ns` on the clock; raises ValueError before the first sample."""
         if self._epoch_ns is None:
             raise ValueError("the stream has no first sample yet")
         return t_ns + self._epoch_ns

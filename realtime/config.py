@@ -50,9 +50,7 @@ class SourceConfig:
         if self.kind not in ("live", "media", "demo"):
             raise UsageError(f"a source's kind is live, media or demo, got {self.kind!r}")
         if self.kind == "live" and self.camera is None and self.microphone is None:
-            raise UsageError(
-                "a live source needs a camera or a microphone; give --camera or --mic"
-            )
+            raise UsageError("a live source needs a camera or a microphone; give --camera or --mic")
         if self.kind == "media" and not self.media:
             raise UsageError("a media source needs a file or a URL; give --source PATH")
         _check_range("hold_s", self.hold_s, 0.0, 10.0)
@@ -176,6 +174,53 @@ class PublisherConfig:
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, got {getattr(self, name)}")
         _check_range("heartbeat_s", self.heartbeat_s, 0.05, 60.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """A whole run.
+
+    Attributes:
+        source: Where sound and picture come from.
+        window: Hop and T.
+        publisher: The event socket; None publishes nothing.
+        bundle: `starter`, `ave` or a bundle's folder.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        backend: `auto` or `torch`.
+        precision: Of the trunks: `auto`, `float32`, `bfloat16` or `float16`.
+        events: Settings of `TrackerConfig` that replace the bundle's.
+        dashboard: Draw the dashboard where the output is a terminal.
+        log_json: Print every event message on stdout.
+        duration_s: End the run after so much stream; None runs to the source's end.
+        insecure: Allow an endpoint that other machines reach, unencrypted.
+    """
+
+    source: SourceConfig
+    window: WindowConfig = field(default_factory=WindowConfig)
+    publisher: PublisherConfig | None = field(default_factory=PublisherConfig)
+    bundle: str = "starter"
+    device: str = "auto"
+    backend: str = "auto"
+    precision: str = "auto"
+    events: dict[str, object] = field(default_factory=dict)
+    dashboard: bool = True
+    log_json: bool = False
+    duration_s: float | None = None
+    insecure: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        for name, wanted in (
+            ("device", ("auto", "cpu", "cuda", "mps")),
+            ("backend", ("auto", "torch")),
+            ("precision", ("auto", "float32", "bfloat16", "float16")),
+        ):
+            if getattr(self, name) not in wanted:
+                raise UsageError(
+                    f"{name} is one of {', '.join(wanted)}, got {getattr(self, name)!r}"
+                )
+        if self.duration_s is not None:
+            _check_range("duration_s", self.duration_s, 1.0, 1e9)
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:

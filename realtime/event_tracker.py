@@ -1,8 +1,6 @@
 """Turns the predictions of a stream into events: onset, updates, offset, with a stable number.
 
-Score. The window says *what* is going on, the newest clip says whether it is going on *now*; a
-label's score joins both, `window^context * newest^(1 - context)`. With the whole window alone an
-event would seem to last until it leaves the window, ten seconds later.
+Score. `Prediction.scores`: the window says what is going on, the newest clip whether it is now.
 
 Times. The score of a clip crosses a threshold when about half of its second is event, so an event
 begins and ends at the centre of the first and last clip at or above its threshold; except at the
@@ -19,9 +17,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-import numpy as np
-from numpy.typing import NDArray
-
 from realtime.clock import NS_PER_S
 from realtime.config import TrackerConfig
 from realtime.packets import Event, Phase, Prediction
@@ -29,16 +24,6 @@ from realtime.packets import Event, Phase, Prediction
 CLIP_NS = NS_PER_S
 HALF_CLIP_NS = CLIP_NS // 2
 MAX_TRACKED_GAP_NS = 2 * NS_PER_S  # predictions further apart than this begin anew
-
-
-def score_labels(
-    window: NDArray[np.float32], newest: NDArray[np.float32], context: float
-) -> NDArray[np.float64]:
-    """Join the window's and the newest clip's probabilities, `(n_labels,)` each, into scores."""
-    joined: NDArray[np.float64] = np.power(window.astype(np.float64), context) * np.power(
-        newest.astype(np.float64), 1.0 - context
-    )
-    return joined
 
 
 class EventTracker:
@@ -68,7 +53,7 @@ class EventTracker:
         last = self._last_end_t_ns
         fresh = last is None or end_t_ns - last > MAX_TRACKED_GAP_NS
         self._last_end_t_ns = end_t_ns
-        scores = score_labels(prediction.window, prediction.newest, self._context)
+        scores = prediction.scores(self._context)
         events: list[Event] = []
         for index, detector in self._detectors:
             events += detector.update(float(scores[index]), end_t_ns, fresh)
@@ -97,7 +82,8 @@ class _Detector:
         self._hits: deque[bool] = deque(maxlen=config.confirm_m)
         self._starting_t_ns: int | None = None  # estimated onset of what may become an event
         self._active: _Active | None = None
-        self._quiet_until_t_ns: int | None = None
+        self._last_offset_t_ns = 0
+        self._quiet_until_t_ns = 0
 
     def update(self, score: float, end_t_ns: int, fresh: bool) -> list[Event]:
         """Take one score in; `fresh` says that no prediction came shortly before this one."""
@@ -120,7 +106,7 @@ class _Detector:
         return [self._end(active, offset_t_ns, "quiet" if stopping else "stream ended")]
 
     def _try_to_start(self, score: float, end_t_ns: int, fresh: bool) -> list[Event]:
-        if self._quiet_until_t_ns is not None and end_t_ns < self._quiet_until_t_ns:
+        if end_t_ns < self._quiet_until_t_ns:
             return []
         hit = score >= self._on
         self._hits.append(hit)
@@ -128,7 +114,8 @@ class _Detector:
             self._starting_t_ns = None
             return []
         if self._starting_t_ns is None:
-            self._starting_t_ns = end_t_ns - (CLIP_NS if fresh else HALF_CLIP_NS)
+            onset_t_ns = end_t_ns - (CLIP_NS if fresh else HALF_CLIP_NS)
+            self._starting_t_ns = max(onset_t_ns, self._last_offset_t_ns)
         confirmed = hit and sum(self._hits) >= self._confirm_n
         if not confirmed or end_t_ns - self._starting_t_ns < self._min_duration_ns:
             return []
@@ -159,6 +146,7 @@ class _Detector:
 
     def _end(self, active: _Active, offset_t_ns: int, reason: str, score: float = 0.0) -> Event:
         self._reset()
+        self._last_offset_t_ns = offset_t_ns
         self._quiet_until_t_ns = offset_t_ns + self._cool_down_ns
         return self._tell(Phase.OFFSET, active, score, offset_t_ns, reason)
 

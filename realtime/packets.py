@@ -6,7 +6,7 @@ belong to the packet: nobody writes to them after it was made.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -117,6 +117,19 @@ class Prediction:
     av_skew_ms: float | None
     gap_samples: int
 
+    def scores(self, context: float) -> NDArray[np.float64]:
+        """Join window and newest clip into one score a label, `(n_labels,)` in [0, 1].
+
+        The window says *what* is going on, the newest clip whether it is going on *now*:
+        `window^context * newest^(1 - context)`. With the whole window alone an event would seem
+        to last until it leaves the window, ten seconds later.
+        """
+        window = np.power(self.window.astype(np.float64), context)
+        joined: NDArray[np.float64] = window * np.power(
+            self.newest.astype(np.float64), 1.0 - context
+        )
+        return joined
+
     @property
     def n_clips(self) -> int:
         """T: how many clips the window has so far."""
@@ -166,12 +179,3 @@ class SenseStatus:
     sense: Sense
     state: SenseState
     detail: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Step:
-    """All that one hop gave: a prediction and the event messages that follow from it."""
-
-    source: str
-    prediction: Prediction
-    events: tuple[Event, ...] = field(default=())

@@ -30,7 +30,7 @@ class StatsSnapshot:
 class Stats:
     """Any thread may call any method; each holds one short lock.
 
-    Counter names in use: `frames` and `audio_blocks` (as captured), `grid_frames`,
+    Counter names in use: `frames` and `audio_blocks` (as captured), `grid_frames`, `encoded_frames`,
     `dropped_frames`, `audio_gap_samples`, `audio_overflows`, `clips`, `predictions`,
     `skipped_clips`, `events`, `messages`, `dropped_messages`, `broken_packets`.
     """

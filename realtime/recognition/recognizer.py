@@ -27,7 +27,7 @@ class Recognizer:
         n_clips: T.
         stride_ns: Time between two clips.
         clock: The run's clock.
-        stats: Counts `grid_frames` and `predictions`, keeps the times of each step.
+        stats: Counts `encoded_frames` and `predictions`, keeps the times of each step.
         dated: Whether frame times are on the run's clock, so that a latency has a meaning.
     """
 
@@ -80,7 +80,7 @@ class Recognizer:
             batch = frames[start : start + MAX_BATCH]
             features = self._extractor.encode_frames([frame.image for frame in batch])
             self._features.update(zip((frame.slot for frame in batch), features, strict=True))
-        self._stats.count("grid_frames", len(frames))
+        self._stats.count("encoded_frames", len(frames))
         # The newest frame may be held for later clips; all before this clip's first are done.
         oldest = min((slot for slot in clip.slots if slot >= 0), default=None)
         newest = max(self._features, default=-1)

@@ -1,0 +1,277 @@
+"""The command line: flags and a config file in, a run out; the only place that sets up logging.
+
+Nothing here imports torch, OpenCV, PortAudio or PyAV: `--help`, `--list-devices` and
+`--print-config` work without them and at once. Exit codes: 0 done, 1 it ran and failed, 2 usage,
+130 interrupted, 143 terminated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from realtime.config import (
+    DEFAULT_BIND,
+    PublisherConfig,
+    RunConfig,
+    SourceConfig,
+    WindowConfig,
+    is_network,
+)
+from realtime.config_file import format_config, read_config_file
+from realtime.errors import RecognizerError, UsageError
+
+if TYPE_CHECKING:
+    from realtime.pipeline import Pipeline
+
+logger = logging.getLogger(__name__)
+
+EXAMPLES = """examples:
+  python run_stream.py --camera 0                    camera and default microphone
+  python run_stream.py --mic default                 microphone alone
+  python run_stream.py --source clip.mp4             a file, as fast as possible
+  python run_stream.py --source rtsp://host/stream   a network stream
+  python run_stream.py --source demo --pace          the built-in scene, as it plays
+  python -m realtime.subscribe                       in another terminal: the events
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; return its exit code."""
+    parser = make_parser()
+    arguments = parser.parse_args(argv)
+    _set_up_logging(arguments.verbose)
+    try:
+        if arguments.list_devices:
+            from realtime.sources.devices import list_devices  # touches PortAudio
+
+            print(list_devices())  # noqa: T201 - this is the answer that was asked for
+            return 0
+        config = make_config(arguments)
+        if arguments.print_config:
+            print(format_config(config), end="")  # noqa: T201 - likewise
+            return 0
+        return _run(config)
+    except RecognizerError as error:
+        _say(f"run_stream: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain again at its own exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the flags; a flag that is not given is None, so that a config file can speak."""
+    parser = argparse.ArgumentParser(
+        prog="run_stream.py",
+        description="Recognize audio-visual events live: named events with onset, offset, "
+        "confidence and evidence, over ZeroMQ and on the terminal.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    source = parser.add_argument_group("source")
+    source.add_argument("--camera", metavar="N|PATH|URL", help="camera index, device or URL")
+    source.add_argument(
+        "--mic", metavar="N|NAME", help="microphone number or part of its name (default: default)"
+    )
+    source.add_argument("--no-mic", action="store_true", help="camera alone")
+    source.add_argument("--source", metavar="FILE|URL|demo", help="a file, a stream, or the demo")
+    source.add_argument("--name", help="the stream's name in topics and messages")
+    source.add_argument("--pace", action="store_true", default=None, help="play a file as it plays")
+    source.add_argument("--loop", action="store_true", default=None, help="repeat the demo")
+    source.add_argument("--duration", type=float, metavar="S", help="end after S seconds of stream")
+    model = parser.add_argument_group("model")
+    model.add_argument("--bundle", metavar="starter|ave|PATH", help="weights (default: starter)")
+    model.add_argument("--device", help="auto, cpu, cuda or mps (default: auto)")
+    model.add_argument("--backend", help="auto or torch (default: auto)")
+    model.add_argument("--precision", help="auto, float32, bfloat16 or float16 (default: auto)")
+    model.add_argument("--hop", type=float, metavar="S", help="time between decisions (0.25)")
+    model.add_argument("--window", type=int, metavar="T", help="clips of 1 s in a window (10)")
+    model.add_argument("--on", type=float, metavar="P", help="score at which an event starts")
+    model.add_argument("--off", type=float, metavar="P", help="score under which it ends")
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--bind", metavar="ENDPOINT", help=f"event socket (default: {DEFAULT_BIND})"
+    )
+    output.add_argument("--no-publish", action="store_true", help="no event socket")
+    output.add_argument(
+        "--insecure", action="store_true", default=None, help="allow --bind beyond this machine"
+    )
+    output.add_argument("--no-dashboard", action="store_true", help="plain lines on a terminal too")
+    output.add_argument(
+        "--log-json", action="store_true", default=None, help="events as JSON lines on stdout"
+    )
+    other = parser.add_argument_group("other")
+    other.add_argument("--config", type=Path, metavar="FILE.toml", help="settings; flags win")
+    other.add_argument("--list-devices", action="store_true", help="cameras and microphones here")
+    other.add_argument("--print-config", action="store_true", help="the settings in force, as TOML")
+    other.add_argument("-v", "--verbose", action="store_true", help="say more on stderr")
+    return parser
+
+
+def make_config(arguments: argparse.Namespace) -> RunConfig:
+    """Join defaults, the config file and the flags.
+
+    Raises:
+        UsageError: They contradict one another or cannot work.
+    """
+    settings = read_config_file(arguments.config) if arguments.config is not None else {}
+    source = _source_settings(arguments, dict(settings.pop("source", {})))
+    window = dict(settings.pop("window", {}))
+    publisher: dict[str, Any] | None = dict(settings.pop("publisher", {}))
+    events = dict(settings.pop("events", {}))
+    _replace(window, hop_s=arguments.hop, n_clips=arguments.window)
+    _replace(events, on=arguments.on, off=arguments.off)
+    if publisher is not None:
+        _replace(publisher, bind=arguments.bind)
+    if arguments.no_publish:
+        publisher = None
+    _replace(
+        settings,
+        bundle=arguments.bundle,
+        device=arguments.device,
+        backend=arguments.backend,
+        precision=arguments.precision,
+        duration_s=arguments.duration,
+        insecure=arguments.insecure,
+        log_json=arguments.log_json,
+        dashboard=False if arguments.no_dashboard else None,
+    )
+    return RunConfig(
+        source=SourceConfig(**source),
+        window=WindowConfig(**window),
+        publisher=None if publisher is None else PublisherConfig(**publisher),
+        events=events,
+        **settings,
+    )
+
+
+def _source_settings(arguments: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
+    """Work out what the stream is and what it is called."""
+    given = [flag for flag in ("camera", "mic") if getattr(arguments, flag) is not None]
+    if arguments.source is not None and (given or arguments.no_mic):
+        raise UsageError("--source stands alone: it brings its own sound and picture")
+    if arguments.no_mic and arguments.mic is not None:
+        raise UsageError("--mic and --no-mic contradict each other")
+    if arguments.source is not None:
+        for key in ("camera", "microphone", "media", "kind"):
+            settings.pop(key, None)
+        settings["kind"] = "demo" if arguments.source == "demo" else "media"
+        if settings["kind"] == "media":
+            settings["media"] = arguments.source
+    elif given:
+        for key in ("media", "kind"):
+            settings.pop(key, None)
+        _replace(settings, camera=arguments.camera, microphone=arguments.mic)
+    if arguments.no_mic:
+        settings.pop("microphone", None)
+    elif settings.get("camera") is not None and "microphone" not in settings:
+        settings["microphone"] = "default"
+    if "kind" not in settings:
+        settings["kind"] = "media" if "media" in settings else "live"
+    if settings["kind"] == "live" and not {"camera", "microphone"} & settings.keys():
+        raise UsageError(
+            "nothing to watch or hear: give --camera 0, --mic default, --source FILE or "
+            "--source demo (--help shows examples, --list-devices what is here)"
+        )
+    _replace(settings, pace=arguments.pace, loop=arguments.loop, name=arguments.name)
+    settings.setdefault("name", _default_name(settings))
+    return settings
+
+
+def _default_name(settings: dict[str, Any]) -> str:
+    """Name a stream after what it comes from."""
+    if settings["kind"] == "demo":
+        return "demo"
+    if settings["kind"] == "media":
+        media = str(settings["media"])
+        if is_network(media):
+            host = media.partition("://")[2].rpartition("@")[2]
+            return _plain(re.split(r"[/:?]", host)[0]) or "stream"
+        return _plain(Path(media).stem) or "file"
+    camera = settings.get("camera")
+    if camera is None:
+        return "microphone"
+    return "camera" if is_network(str(camera)) else f"camera-{_plain(Path(str(camera)).name)}"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-")
+
+
+def _replace(settings: dict[str, Any], **flags: object) -> None:
+    """Put the flags that were given over the settings of the file."""
+    settings.update({name: value for name, value in flags.items() if value is not None})
+
+
+def _run(config: RunConfig) -> int:
+    from realtime.pipeline import Pipeline  # imports all that a run needs
+
+    pipeline = Pipeline(config, json_stream=sys.stdout if config.log_json else None)
+    interrupted = _Interrupt(pipeline)
+    try:
+        pipeline.open()
+        from realtime.show import show  # rich, after a missing camera was said
+
+        with show(config, pipeline) as screen:
+            interrupted.running = True
+            pipeline.start()
+            while not pipeline.wait(screen.interval_s):
+                screen.draw()
+            pipeline.close()
+            screen.finish()
+    finally:
+        pipeline.close()
+        interrupted.restore()
+    pipeline.raise_failure()
+    return interrupted.exit_code
+
+
+class _Interrupt:
+    """Turns Ctrl-C and SIGTERM into a clean stop; the second one ends the program at once."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.exit_code = 0
+        self.running = False
+        self._pipeline = pipeline
+        self._before = {
+            number: signal.signal(number, self._on_signal)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+
+    def restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self.exit_code:
+            os._exit(self.exit_code)
+        self.exit_code = 128 + number
+        self._pipeline.request_stop()
+        if not self.running:  # models may still load for seconds
+            raise SystemExit(self.exit_code)
+
+
+def _set_up_logging(verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(levelname)s %(name)s: %(message)s" if verbose else "%(message)s",
+        stream=sys.stderr,
+    )
+    for noisy in ("PIL", "matplotlib", "libav", "timm"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)  # noqa: T201 - the one sentence of an error

@@ -1,0 +1,138 @@
+"""TOML to `RunConfig` and back: defaults < file < flags, every key checked by name and kind.
+
+The tables mirror the dataclasses of `realtime.config`; `[source]` may be written `[[source]]`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from realtime.config import (
+    PublisherConfig,
+    RunConfig,
+    SourceConfig,
+    TrackerConfig,
+    WindowConfig,
+)
+from realtime.errors import UsageError
+
+MAX_FILE_BYTES = 1 << 20
+_TABLES = ("source", "window", "publisher", "events")
+_TEXT_OR_NUMBER = {"camera", "microphone"}  # an index may stand without quotes
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """Read a TOML file into nested settings, names and kinds checked.
+
+    Raises:
+        UsageError: It cannot be read, is no TOML, or has a key or value that does not fit.
+    """
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise UsageError(f"{path} is larger than 1 MiB; this is not a config file")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--config {path} cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--config {path} is not UTF-8 text") from error
+    try:
+        settings = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"--config {path} is not valid TOML: {error}") from error
+    return check_settings(settings, str(path))
+
+
+def check_settings(settings: dict[str, Any], where: str) -> dict[str, Any]:
+    """Check names and kinds of nested settings; return them with one `source` table.
+
+    Raises:
+        UsageError: A key is unknown or a value is of the wrong kind.
+    """
+    checked = dict(settings)
+    source = checked.get("source")
+    if isinstance(source, list):
+        if len(source) != 1:
+            raise UsageError(f"{where}: one [[source]] is supported, got {len(source)}")
+        checked["source"] = source[0]
+    top = {f.name: str(f.type) for f in fields(RunConfig) if f.name not in _TABLES}
+    _check_table({k: v for k, v in checked.items() if k not in _TABLES}, top, where, _TABLES)
+    for table, kind in (
+        ("source", SourceConfig),
+        ("window", WindowConfig),
+        ("publisher", PublisherConfig),
+        ("events", TrackerConfig),
+    ):
+        if table not in checked:
+            continue
+        if not isinstance(checked[table], dict):
+            raise UsageError(f"{where}: [{table}] must be a table, got {checked[table]!r}")
+        known = {f.name: str(f.type) for f in fields(kind)}
+        checked[table] = _check_table(checked[table], known, f"{where}: [{table}]")
+    return checked
+
+
+def format_config(config: RunConfig) -> str:
+    """Return a configuration as TOML that `read_config_file` reads back."""
+    settings = _without_none(asdict(config))
+    return tomli_w.dumps(settings)
+
+
+def _check_table(
+    table: dict[str, Any], known: dict[str, str], where: str, also: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    checked = {}
+    for key, value in table.items():
+        if key not in known:
+            names = ", ".join(sorted((*known, *also)))
+            raise UsageError(f"{where}: there is no setting {key!r}; known are {names}")
+        checked[key] = _check_value(key, value, known[key], where)
+    return checked
+
+
+def _check_value(key: str, value: Any, kind: str, where: str) -> object:
+    if key == "per_label":
+        return _thresholds(value, where)
+    if key in _TEXT_OR_NUMBER and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    wanted: dict[str, tuple[type, ...]] = {
+        "bool": (bool,),
+        "int": (int,),
+        "float": (int, float),
+        "str": (str,),
+    }
+    types = wanted[kind.split(" ")[0]]
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        raise UsageError(f"{where}: {key} must be {kind.split(' ')[0]}, got {value!r}")
+    return float(value) if isinstance(value, int) and float in types else value
+
+
+def _thresholds(value: Any, where: str) -> dict[str, tuple[float, float]]:
+    """Read `Bark = { on = 0.6, off = 0.4 }` (or a pair) for each label."""
+    if not isinstance(value, dict):
+        raise UsageError(f"{where}: per_label must be a table of labels, got {value!r}")
+    thresholds = {}
+    for label, pair in value.items():
+        values = [pair.get("on"), pair.get("off")] if isinstance(pair, dict) else pair
+        if (
+            not isinstance(values, list)
+            or len(values) != 2
+            or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+        ):
+            raise UsageError(
+                f"{where}: per_label.{label} must be {{ on = 0.6, off = 0.4 }}, got {pair!r}"
+            )
+        thresholds[label] = (float(values[0]), float(values[1]))
+    return thresholds
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    if isinstance(value, tuple | list):
+        return [_without_none(v) for v in value]
+    return value

@@ -1,0 +1,250 @@
+"""One source's whole way through: rings, clip assembler, recognizer, tracker, messages.
+
+The pipeline gives it threads; it owns none. `step` is the recognize thread's work, `view` may be
+called by any thread, `sense_ended` by the capture threads.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from realtime.buffers.audio_ring import AudioRing
+from realtime.buffers.frame_ring import FrameRing
+from realtime.buffers.signal import DataSignal
+from realtime.clip_assembler import ClipAssembler
+from realtime.clock import NS_PER_S, Timeline
+from realtime.config import SourceConfig, TrackerConfig, WindowConfig
+from realtime.event_tracker import EventTracker
+from realtime.mailbox import Policy
+from realtime.outputs.wire import Message, MessageStamper, Quality, StreamState, StreamStatus
+from realtime.packets import (
+    CLIP_SAMPLES,
+    CLIP_SLOTS,
+    Event,
+    Phase,
+    Prediction,
+    Sense,
+    SenseState,
+    SenseStatus,
+)
+from realtime.recognition.recognizer import Recognizer
+from realtime.stats import Stats
+from weights.bundle import Bundle
+
+logger = logging.getLogger(__name__)
+
+RING_S = 4  # a reader may run this far ahead of recognition; a held frame may be this old
+N_RECENT_EVENTS = 200
+STEP_TIMEOUT_S = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamView:
+    """What a person is shown of a stream at one moment."""
+
+    t_s: float
+    prediction: Prediction | None
+    active: tuple[Event, ...]
+    recent: tuple[Event, ...]
+    senses: tuple[SenseStatus, ...]
+
+
+class Rings:
+    """What the capture threads fill: both rings, their signal and the stream's time."""
+
+    def __init__(self, source: SourceConfig, size: int, stats: Stats) -> None:
+        policy = Policy.DROP_OLDEST if source.live else Policy.WAIT
+        self.timeline = Timeline()
+        self.signal = DataSignal()
+        self.frames = FrameRing(RING_S * CLIP_SLOTS, size, policy, self.signal, stats)
+        self.sounds = AudioRing(RING_S * CLIP_SAMPLES, policy, self.signal, stats)
+
+    def end(self, sense: Sense) -> None:
+        """Say that no more comes of one sense."""
+        (self.frames if sense is Sense.PICTURE else self.sounds).end()
+
+    def close(self) -> None:
+        """Free whoever waits for room."""
+        self.frames.close()
+        self.sounds.close()
+
+
+class Stream:
+    """Recognizes one source; see the module for who may call what.
+
+    Args:
+        config: The source.
+        window: Hop and T.
+        tracker: How probabilities become events.
+        rings: What its readers fill.
+        assembler: Cuts what is in the rings.
+        recognizer: Made for the assembler's stride.
+        bundle: Names of labels, for messages.
+        device: Where the trunks run, for the status message.
+        backend: What runs them there.
+        stamper: Builds and numbers messages.
+        emit: Hands a message to the outputs.
+        stats: The run's figures.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: SourceConfig,
+        window: WindowConfig,
+        tracker: TrackerConfig,
+        rings: Rings,
+        assembler: ClipAssembler,
+        recognizer: Recognizer,
+        bundle: Bundle,
+        device: str,
+        backend: str,
+        stamper: MessageStamper,
+        emit: Callable[[Message], None],
+        stats: Stats,
+    ) -> None:
+        self.name = config.name
+        self._window = window
+        self._rings = rings
+        self._assembler = assembler
+        self._recognizer = recognizer
+        self._tracker = EventTracker(tracker, bundle.labels)
+        self._bundle = bundle
+        self._device = device
+        self._backend = backend
+        self._stamper = stamper
+        self._emit = emit
+        self._stats = stats
+        self._lock = threading.Lock()
+        self._details: dict[Sense, str] = {}
+        self._lost: set[Sense] = set()
+        self._prediction: Prediction | None = None
+        self._active: dict[int, Event] = {}
+        self._recent: deque[Event] = deque(maxlen=N_RECENT_EVENTS)
+        self._told: tuple[SenseStatus, ...] = ()
+        self._finished = False
+
+    def describe(self, sense: Sense, detail: str) -> None:
+        """Say what a sense is read from."""
+        with self._lock:
+            self._details[sense] = detail
+
+    def sense_ended(self, sense: Sense, fault: str | None) -> None:
+        """Say that a sense's reader has ended; with a `fault`, the sense is lost."""
+        if fault is not None:
+            with self._lock:
+                self._lost.add(sense)
+                self._details[sense] = fault
+        self._rings.end(sense)
+
+    def step(self) -> bool:
+        """Recognize one clip, or wait 0.2 s for one; return False when the stream is over."""
+        clip = self._assembler.assemble(STEP_TIMEOUT_S)
+        self._tell_states()
+        if clip is None:
+            return not self._assembler.finished
+        prediction = self._recognizer.step(clip)
+        if prediction is None:
+            return True
+        events = self._tracker.update(prediction)
+        self._stats.observe_step(prediction.compute_ms, prediction.latency_ms)
+        self._tell(prediction, events)
+        return True
+
+    def finish(self, error: Exception | None) -> None:
+        """End what is going on and say how the stream ended; the recognize thread's last act."""
+        if self._finished:
+            return
+        self._finished = True
+        last = self._prediction
+        if last is not None:
+            self._tell(None, self._tracker.close(last.end_t_ns))
+        self._tell_states()
+        state = StreamState.ENDED if error is None else StreamState.FAILED
+        detail = "" if error is None else str(error)
+        self._emit(self._stamper.status(self.name, self._status(state, self._told, detail)))
+
+    def senses(self) -> tuple[SenseStatus, ...]:
+        """Return how each sense is doing, with what it is read from or why it is lost."""
+        states = self._assembler.states()
+        with self._lock:
+            return tuple(
+                SenseStatus(
+                    sense=sense,
+                    state=SenseState.LOST if sense in self._lost else state,
+                    detail=self._details.get(sense, ""),
+                )
+                for sense, state in states.items()
+            )
+
+    def view(self) -> StreamView:
+        """Return what a person is shown now. Any thread may call it."""
+        senses = self.senses()
+        with self._lock:
+            prediction = self._prediction
+            return StreamView(
+                t_s=0.0 if prediction is None else prediction.end_t_ns / NS_PER_S,
+                prediction=prediction,
+                active=tuple(self._active.values()),
+                recent=tuple(self._recent),
+                senses=senses,
+            )
+
+    def _tell(self, prediction: Prediction | None, events: tuple[Event, ...]) -> None:
+        quality = Quality.of(self._stats.snapshot())
+        timeline, labels = self._rings.timeline, self._bundle.labels
+        basis = prediction if prediction is not None else self._prediction
+        with self._lock:
+            if prediction is not None:
+                self._prediction = prediction
+            for event in events:
+                if event.phase is Phase.OFFSET:
+                    self._active.pop(event.number, None)
+                    self._recent.append(event)
+                else:
+                    self._active[event.number] = event
+        for event in events:
+            if event.phase is Phase.ONSET:
+                self._stats.count("events")
+            self._emit(self._stamper.event(self.name, timeline, event, basis, labels, quality))
+        if prediction is not None:
+            self._emit(self._stamper.prediction(self.name, timeline, prediction, labels, quality))
+
+    def _tell_states(self) -> None:
+        """Publish and log each change of a sense once."""
+        senses = self.senses()
+        if senses == self._told:
+            return
+        for before, after in zip(self._told or (None,) * len(senses), senses, strict=True):
+            if before is not None and before.state is after.state:
+                continue
+            level = (
+                logging.WARNING
+                if after.state in (SenseState.LOST, SenseState.STALE)
+                else logging.INFO
+            )
+            detail = f": {after.detail}" if after.detail else ""
+            logger.log(level, "%s %s %s%s", self.name, after.sense, after.state, detail)
+        self._told = senses
+        self._emit(self._stamper.status(self.name, self._status(StreamState.RUNNING, senses, "")))
+
+    def _status(
+        self, state: StreamState, senses: tuple[SenseStatus, ...], detail: str
+    ) -> StreamStatus:
+        return StreamStatus(
+            state=state,
+            senses=senses,
+            bundle=self._bundle.name,
+            bundle_version=self._bundle.version,
+            labels=self._bundle.labels,
+            background=self._bundle.background,
+            hop_s=self._window.hop_s,
+            window_clips=self._window.n_clips,
+            device=self._device,
+            backend=self._backend,
+            detail=detail,
+        )

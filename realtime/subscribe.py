@@ -1,0 +1,307 @@
+"""A client: `python -m realtime.subscribe` prints what a recognizer publishes, and notices losses.
+
+`Subscriber` is the same thing for programs:
+
+    with Subscriber("tcp://127.0.0.1:5556", labels=["Siren"]) as subscriber:
+        for message in subscriber:
+            if message.body["phase"] == "onset":
+                stop_the_robot()
+
+It imports neither torch nor numpy. What comes from the network is checked before anything is done
+with it: a message that is broken or too large is one warning, never an exception. It talks to one
+publisher, knows the last `topic_seq` of every topic and reports gaps, restarts and silence.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+import zmq
+
+from realtime.errors import RecognizerError, UsageError
+from realtime.outputs.continuity import Continuity
+from realtime.outputs.lines import clean, message_line
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_ENDPOINT = "tcp://127.0.0.1:5556"  # as realtime.config.DEFAULT_BIND, without its imports
+KINDS = ("event", "prediction", "status", "heartbeat")
+VERSION = 1
+SILENCE_S = 5.0  # five heartbeats at their usual interval
+MAX_MESSAGE_BYTES = 4 << 20  # ten minutes of attention map are 20 kB
+POLL_MS = 200
+NEEDED = {"run": str, "type": str, "seq": int, "topic_seq": int}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A message as it came: see docs/messages.md for the body's fields.
+
+    Attributes:
+        topic: Such as `event/front-door/`.
+        body: The JSON object.
+        is_replay: It tells the state at the time of subscribing, not something new.
+    """
+
+    topic: str
+    body: dict[str, object]
+    is_replay: bool
+
+
+class Subscriber:
+    """Receives messages from one publisher; for one thread, the one that made it.
+
+    The publisher need not run yet: the connection is made, and made again, by itself.
+
+    Args:
+        endpoint: Where the recognizer publishes.
+        kinds: Of `event`, `prediction`, `status`, `heartbeat`: which messages to hand out.
+        sources: Names of streams; none means all.
+        labels: Labels of events; none means all. Messages of other kinds are not held back.
+        silence_s: After so long without any message, heartbeats included, a notice is given.
+        on_notice: Gets one sentence for a gap, a restart, silence or a broken message; by default
+            it is logged as a warning.
+
+    Raises:
+        UsageError: The endpoint or a kind is wrong.
+    """
+
+    def __init__(
+        self,
+        endpoint: str = DEFAULT_ENDPOINT,
+        kinds: Sequence[str] = ("event",),
+        *,
+        sources: Sequence[str] = (),
+        labels: Sequence[str] = (),
+        silence_s: float = SILENCE_S,
+        on_notice: Callable[[str], None] | None = None,
+    ) -> None:
+        unknown = [kind for kind in kinds if kind not in KINDS]
+        if unknown:
+            raise UsageError(f"topics are {', '.join(KINDS)}, got {unknown[0]!r}")
+        self._endpoint = endpoint
+        self._kinds = frozenset(kinds)
+        self._labels = frozenset(labels)
+        self._on_notice = on_notice if on_notice is not None else logger.warning
+        prefixes = _prefixes(kinds, sources)
+        self._continuity = Continuity(prefixes)
+        self._silence_s = silence_s
+        self._heard_at = time.monotonic()
+        self._is_silent = False
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = self._context.socket(zmq.SUB)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+        if endpoint.startswith("tcp://["):
+            self._socket.setsockopt(zmq.IPV6, 1)
+        try:
+            self._socket.connect(endpoint)
+        except zmq.ZMQError as error:
+            self.close()
+            raise UsageError(
+                f"cannot connect to {endpoint} ({error.strerror}); "
+                f"an endpoint looks like {DEFAULT_ENDPOINT}"
+            ) from error
+        for prefix in prefixes:
+            self._socket.subscribe(prefix)
+
+    def __enter__(self) -> Subscriber:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Received]:
+        """Hand out messages for ever; break out of the loop, or Ctrl-C, to end it."""
+        while True:
+            message = self.receive(POLL_MS / 1000)
+            if message is not None:
+                yield message
+
+    def receive(self, timeout_s: float) -> Received | None:
+        """Return the next wanted message, or None after `timeout_s` without one."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            left_ms = max(0, round((deadline - time.monotonic()) * 1000))
+            if self._socket.poll(min(left_ms, POLL_MS)):
+                message = self._accept(self._socket.recv_multipart())
+                if message is not None:
+                    return message
+            self._notice_silence()
+            if time.monotonic() >= deadline:
+                return None
+
+    def close(self) -> None:
+        """Close the connection. May be called again."""
+        self._socket.close(linger=0)
+        self._context.term()
+
+    def _accept(self, frames: list[bytes]) -> Received | None:
+        """Check a message; return it if it is whole, new and wanted."""
+        self._heard()
+        try:
+            topic, body = decode(frames)
+        except ValueError as error:
+            self._on_notice(f"a broken message was passed over: {error}")
+            return None
+        verdict = self._continuity.check(topic, body)
+        for notice in verdict.notices:
+            self._on_notice(clean(str(notice)))
+        if verdict.is_repeat or body["type"] not in self._kinds:
+            return None
+        if self._labels and body["type"] == "event" and body.get("label") not in self._labels:
+            return None
+        return Received(topic=topic, body=body, is_replay=body.get("replay") is True)
+
+    def _heard(self) -> None:
+        self._heard_at = time.monotonic()
+        if self._is_silent:
+            self._is_silent = False
+            self._on_notice(f"{self._endpoint} is back")
+
+    def _notice_silence(self) -> None:
+        silence_s = time.monotonic() - self._heard_at
+        if silence_s >= self._silence_s and not self._is_silent:
+            self._is_silent = True
+            self._on_notice(
+                f"nothing from {self._endpoint} for {silence_s:.0f} s, not even a heartbeat; "
+                f"is run_stream.py running?"
+            )
+
+
+def decode(frames: Sequence[bytes]) -> tuple[str, dict[str, object]]:
+    """Check that frames are a message of this protocol.
+
+    Returns:
+        The topic and the body, with `run`, `type`, `seq` and `topic_seq` of the right types.
+
+    Raises:
+        ValueError: They are not; the text says why.
+    """
+    if len(frames) != 2:
+        raise ValueError(f"it has {len(frames)} frames, 2 are topic and JSON")
+    try:
+        topic = frames[0].decode()
+        body = json.loads(frames[1], parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("its JSON is nested too deep") from error
+    except UnicodeDecodeError as error:
+        raise ValueError("it is not UTF-8") from error
+    except ValueError as error:
+        raise ValueError(f"it is not JSON ({clean(str(error))})") from error
+    if not isinstance(body, dict):
+        raise ValueError(f"its JSON is not an object but {type(body).__name__}")
+    if body.get("v") != VERSION:
+        raise ValueError(
+            f"its version is {clean(repr(body.get('v')))[:20]}, this client reads {VERSION}"
+        )
+    for name, kind in NEEDED.items():
+        if not isinstance(body.get(name), kind) or isinstance(body.get(name), bool):
+            raise ValueError(f"its field {name!r} is missing or not {kind.__name__}")
+    return topic, body
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _prefixes(kinds: Sequence[str], sources: Sequence[str]) -> tuple[str, ...]:
+    """Return what to subscribe to; heartbeats always, for they tell of losses and of silence."""
+    wanted = [kind for kind in kinds if kind != "heartbeat"]
+    if sources:
+        topics = [f"{kind}/{source}/" for kind in wanted for source in sources]
+    else:
+        topics = [f"{kind}/" for kind in wanted]
+    return (*topics, "heartbeat/")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code: 0 done, 1 not all came, 2 usage, 130 Ctrl-C."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return _print_messages(arguments)
+    except RecognizerError as error:
+        print(f"subscribe: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain again at its own exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m realtime.subscribe",
+        description="Print the events that a running recognizer publishes, and notice losses.",
+    )
+    parser.add_argument("endpoint", nargs="?", default=DEFAULT_ENDPOINT, help="(%(default)s)")
+    parser.add_argument("--json", action="store_true", help="print messages as JSON lines")
+    parser.add_argument("--label", action="append", default=[], help="only events with this label")
+    parser.add_argument("--source", action="append", default=[], help="only this stream")
+    parser.add_argument(
+        "--topic", action="append", choices=(*KINDS, "all"), help="which messages (event)"
+    )
+    parser.add_argument("--count", type=_positive(int), metavar="N", help="end after N messages")
+    parser.add_argument("--timeout", type=_positive(float), metavar="S", help="end after S seconds")
+    return parser
+
+
+def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        value = kind(text)
+        if not value > 0 or value == float("inf"):
+            raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
+        return value
+
+    return read
+
+
+def _print_messages(arguments: argparse.Namespace) -> int:
+    topics = arguments.topic or ["event"]
+    kinds = KINDS if "all" in topics else tuple(dict.fromkeys(topics))
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # JSON stays JSON: what cannot be encoded becomes \uXXXX, which JSON reads back.
+            stream.reconfigure(errors="backslashreplace")
+    deadline = None if arguments.timeout is None else time.monotonic() + arguments.timeout
+    n_printed = 0
+    with Subscriber(
+        arguments.endpoint,
+        kinds,
+        sources=arguments.source,
+        labels=arguments.label,
+        on_notice=lambda text: print(f"subscribe: {text}", file=sys.stderr, flush=True),
+    ) as subscriber:
+        while arguments.count is None or n_printed < arguments.count:
+            left_s = 1.0 if deadline is None else deadline - time.monotonic()
+            if left_s <= 0:
+                break
+            message = subscriber.receive(min(1.0, left_s))
+            if message is None:
+                continue
+            if arguments.json:
+                line = json.dumps(message.body, ensure_ascii=False, separators=(",", ":"))
+            else:
+                line = message_line(message.body)
+            print(line, flush=True)
+            n_printed += 1
+    return 0 if arguments.count is None or n_printed == arguments.count else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,200 @@
+"""A streamed file gives what one full forward pass over the whole window gives.
+
+The head is the real MAFnet and the log-mel the real one; the two trunks are small stand-ins with
+the right shapes, so that every hop and every T can be tried in seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from extractors.frame_transform import FrameTransform
+from extractors.log_mel import LogMel
+from mafnet.model import MAFnet, MAFnetConfig
+from realtime.buffers.audio_clock import AudioClock
+from realtime.buffers.audio_ring import AudioRing
+from realtime.buffers.frame_ring import FrameRing
+from realtime.buffers.signal import DataSignal
+from realtime.clip_assembler import ClipAssembler
+from realtime.clock import MonotonicClock, Timeline
+from realtime.config import SourceConfig, WindowConfig
+from realtime.mailbox import Policy
+from realtime.packets import (
+    CLIP_SAMPLES,
+    CLIP_SLOTS,
+    SAMPLE_RATE,
+    SAMPLES_PER_SLOT,
+    SLOT_NS,
+    Prediction,
+)
+from realtime.recognition.features import Models
+from realtime.recognition.recognizer import Recognizer
+from realtime.stats import Stats
+
+SIZE = 8
+DIM = 12
+N_LABELS = 5
+LONG_S = 11  # a full window of ten clips, and one clip more
+SHORT_S = 4
+ATOL = 1e-5  # float32; batches of other sizes round otherwise
+
+
+class SmallPictureTrunk(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, DIM, 4, stride=4)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return torch.relu(self.conv(pixels)).mean(dim=(2, 3))
+
+
+class SmallSoundTrunk(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 512, 8, stride=8)
+
+    def forward(self, log_mel: Tensor) -> Tensor:
+        return torch.relu(self.conv(log_mel))
+
+
+@dataclass(frozen=True)
+class Scene:
+    models: Models
+    images: NDArray[np.uint8]  # one a slot
+    waveform: NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    torch.manual_seed(7)
+    random = np.random.default_rng(7)
+    head = MAFnet(MAFnetConfig(visual_dim=DIM, n_labels=N_LABELS))
+    with torch.no_grad():  # statistics as if trained, so that the norms do something
+        for name, buffer in head.named_buffers():
+            buffer.copy_(torch.rand_like(buffer) + (0.5 if "var" in name else -0.5))
+    models = Models(
+        visual=SmallPictureTrunk().eval(),  # type: ignore[arg-type]  # a stand-in
+        transform=FrameTransform(
+            resize_to=SIZE,
+            size=SIZE,
+            crop="none",
+            interpolation="nearest",
+            mean=(0.5, 0.5, 0.5),
+            std=(0.25, 0.25, 0.25),
+        ),
+        log_mel=LogMel().eval(),
+        sound=SmallSoundTrunk().eval(),  # type: ignore[arg-type]  # a stand-in
+        head=head.eval(),
+        device=torch.device("cpu"),
+        precision=torch.float32,
+    )
+    images = random.integers(0, 256, (LONG_S * CLIP_SLOTS, SIZE, SIZE, 3), dtype=np.uint8)
+    loudness = np.repeat(random.uniform(0.01, 0.5, LONG_S * 4), SAMPLE_RATE // 4)
+    waveform = (loudness * random.standard_normal(LONG_S * SAMPLE_RATE)).clip(-1, 1)
+    return Scene(models, images, waveform.astype(np.float32))
+
+
+def stream(scene: Scene, hop_s: float, n_clips: int, duration_s: int) -> list[Prediction]:
+    images = scene.images[: duration_s * CLIP_SLOTS]
+    waveform = scene.waveform[: duration_s * SAMPLE_RATE]
+    stats, signal, timeline = Stats(), DataSignal(), Timeline()
+    timeline.start(0)
+    frames = FrameRing(len(images), SIZE, Policy.WAIT, signal, stats)
+    sounds = AudioRing(len(waveform), Policy.WAIT, signal, stats)
+    sounds.clock = AudioClock.exact(0)
+    for slot, image in enumerate(images):
+        frames.append(slot, slot * SLOT_NS, image)
+    sounds.append(waveform)
+    frames.end()
+    sounds.end()
+    window = WindowConfig(hop_s=hop_s, n_clips=n_clips)
+    clock = MonotonicClock()
+    assembler = ClipAssembler(
+        SourceConfig(name="file", kind="media", media="file"),
+        window,
+        timeline,
+        frames,
+        sounds,
+        signal,
+        clock,
+        stats,
+    )
+    recognizer = Recognizer(scene.models, n_clips, assembler.stride_ns, clock, stats, dated=False)
+    predictions = []
+    while (clip := assembler.assemble(0.0)) is not None:
+        prediction = recognizer.step(clip)
+        if prediction is not None:
+            predictions.append(prediction)
+    assert assembler.finished
+    assert stats.snapshot().count("encoded_frames") == len(images)  # each frame once
+    return predictions
+
+
+@torch.inference_mode()
+def offline(scene: Scene, end_slot: int, n_clips: int) -> tuple[Tensor, Tensor]:
+    """One forward pass over the window that ends at `end_slot`: probabilities and attention."""
+    ends = [end_slot - k * CLIP_SLOTS for k in reversed(range(n_clips))]
+    ends = [end for end in ends if end >= CLIP_SLOTS]
+    visual, audio = [], []
+    for end in ends:
+        images = torch.from_numpy(scene.images[end - CLIP_SLOTS : end])
+        pixels = scene.models.transform.normalize(images)
+        visual.append(scene.models.visual(pixels).mean(dim=0))
+        stop = end * SAMPLES_PER_SLOT
+        second = torch.from_numpy(scene.waveform[stop - CLIP_SAMPLES : stop])[None]
+        audio.append(scene.models.sound(scene.models.log_mel(second))[0])
+    output = scene.models.head(torch.stack(visual)[None], torch.stack(audio)[None])
+    return output.probabilities[0], output.attention[0]
+
+
+def check(scene: Scene, hop_s: float, n_clips: int, duration_s: int) -> None:
+    predictions = stream(scene, hop_s, n_clips, duration_s)
+
+    hop_slots = round(hop_s * CLIP_SLOTS)
+    n_expected = (duration_s - 1) * CLIP_SLOTS // hop_slots + 1
+    assert len(predictions) == n_expected
+    for index, prediction in enumerate(predictions):
+        end_slot = CLIP_SLOTS + index * hop_slots
+        assert prediction.end_t_ns == end_slot * SLOT_NS
+        assert prediction.n_clips == min(n_clips, end_slot // CLIP_SLOTS)
+        if index not in (0, n_expected // 2, n_expected - 1):
+            continue  # the reference recomputes everything
+        probabilities, attention = offline(scene, end_slot, n_clips)
+        np.testing.assert_allclose(prediction.window, probabilities, rtol=0, atol=ATOL)
+        np.testing.assert_allclose(prediction.attention, attention, rtol=0, atol=ATOL)
+        newest, _ = offline(scene, end_slot, 1)
+        np.testing.assert_allclose(prediction.newest, newest, rtol=0, atol=ATOL)
+
+
+@pytest.mark.parametrize("hop_slots", range(1, CLIP_SLOTS + 1))
+def test_streamed_result_equals_the_full_forward_pass_at_every_hop(
+    scene: Scene, hop_slots: int
+) -> None:
+    check(scene, hop_slots / CLIP_SLOTS, n_clips=3, duration_s=SHORT_S)
+
+
+@pytest.mark.parametrize("n_clips", range(1, 11))
+def test_streamed_result_equals_the_full_forward_pass_at_every_window_length(
+    scene: Scene, n_clips: int
+) -> None:
+    check(scene, 0.5, n_clips, duration_s=LONG_S)
+
+
+def test_streamed_result_equals_the_full_forward_pass_when_hop_and_second_interleave(
+    scene: Scene,
+) -> None:
+    check(scene, 3 / CLIP_SLOTS, n_clips=10, duration_s=LONG_S)
+
+
+def test_same_file_gives_the_same_predictions_every_time(scene: Scene) -> None:
+    first, second = (stream(scene, 0.25, 10, SHORT_S) for _ in range(2))
+
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a.window, b.window)
+        np.testing.assert_array_equal(a.newest, b.newest)

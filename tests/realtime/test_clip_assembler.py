@@ -1,0 +1,284 @@
+"""When a clip is complete, what it shows and hears, and what happens when a sense is late."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from realtime.buffers.audio_clock import AudioClock
+from realtime.buffers.audio_ring import AudioRing
+from realtime.buffers.frame_ring import FrameRing
+from realtime.buffers.signal import DataSignal
+from realtime.clip_assembler import ClipAssembler
+from realtime.clock import NS_PER_S, ManualClock, Timeline
+from realtime.config import SourceConfig, WindowConfig
+from realtime.mailbox import Policy
+from realtime.packets import CLIP_SLOTS, SAMPLE_RATE, SLOT_NS, Clip, Sense, SenseState
+from realtime.stats import Stats
+
+SIZE = 2
+
+
+class Bench:
+    """A stream whose sound and pictures a test lays down by hand."""
+
+    def __init__(
+        self,
+        kind: str,
+        hop_s: float = 0.25,
+        picture: bool = True,
+        sound: bool = True,
+        hold_s: float = 0.5,
+    ) -> None:
+        self.clock = ManualClock()
+        self.stats = Stats()
+        signal, timeline = DataSignal(), Timeline()
+        timeline.start(0)
+        policy = Policy.DROP_OLDEST if kind == "live" else Policy.WAIT
+        self.frames = FrameRing(1000, SIZE, policy, signal, self.stats)
+        self.sounds = AudioRing(60 * SAMPLE_RATE, policy, signal, self.stats)
+        self.sounds.clock = AudioClock.exact(0)
+        live = {"camera": "0", "microphone": "0"} if kind == "live" else {"media": "x"}
+        self.assembler = ClipAssembler(
+            SourceConfig(name="x", kind=kind, hold_s=hold_s, patience_s=0.25, **live),  # type: ignore[arg-type]
+            WindowConfig(hop_s=hop_s, n_clips=10),
+            timeline,
+            self.frames if picture else None,
+            self.sounds if sound else None,
+            signal,
+            self.clock,
+            self.stats,
+        )
+
+    def show(self, first_slot: int, stop_slot: int) -> None:
+        """Lay frames into the slots `[first_slot, stop_slot)`, each as red as its number."""
+        for slot in range(first_slot, stop_slot):
+            image = np.full((SIZE, SIZE, 3), slot % 256, np.uint8)
+            self.frames.append(slot, slot * SLOT_NS, image)
+            self.frames.mark(slot)
+
+    def hear(self, until_s: float) -> None:
+        """Lay sound up to `until_s`; sample i is i / 1e6."""
+        start, stop = self.sounds.end_index, round(until_s * SAMPLE_RATE)
+        self.sounds.append((np.arange(start, stop) / 1e6).astype(np.float32))
+
+    def now(self, time_s: float) -> None:
+        self.clock.advance(round(time_s * NS_PER_S) - self.clock.now_ns())
+
+    def clip(self) -> Clip | None:
+        return self.assembler.assemble(0.0)
+
+    def clips(self) -> list[Clip]:
+        return list(iter(self.clip, None))
+
+
+def test_no_clip_when_a_sense_of_a_file_has_not_come_so_far() -> None:
+    bench = Bench("media")
+    bench.show(0, 16)
+    bench.hear(0.99)
+
+    assert bench.clip() is None
+
+
+def test_clip_has_the_newest_second_when_both_senses_passed_its_end() -> None:
+    bench = Bench("media")
+    bench.show(0, 20)
+    bench.hear(1.25)
+
+    first, second = bench.clips()
+
+    assert (first.end_t_ns, second.end_t_ns) == (NS_PER_S, NS_PER_S + 4 * SLOT_NS)
+    assert second.slots == tuple(range(4, 20))
+    assert second.waveform is not None
+    assert second.waveform[0] == pytest.approx(4000 / 1e6)
+    assert len(second.waveform) == SAMPLE_RATE
+
+
+def test_each_frame_is_handed_out_once_when_clips_overlap() -> None:
+    bench = Bench("media", hop_s=1 / 16)
+    bench.show(0, 48)
+    bench.hear(3.0)
+
+    handed = [frame.slot for clip in bench.clips() for frame in clip.new_frames]
+
+    assert handed == list(range(48))
+
+
+def test_clips_come_at_common_divisors_when_the_hop_does_not_divide_a_second() -> None:
+    bench = Bench("media", hop_s=3 / 16)
+    bench.show(0, 32)
+    bench.hear(2.0)
+
+    clips = bench.clips()
+
+    assert [clip.end_t_ns // SLOT_NS for clip in clips] == list(range(16, 33))
+    assert [clip.end_t_ns // SLOT_NS for clip in clips if clip.decide] == [16, 19, 22, 25, 28, 31]
+
+
+def test_last_frame_stands_in_when_a_live_camera_pauses_for_less_than_the_hold() -> None:
+    bench = Bench("live", hold_s=0.25)
+    bench.show(0, 10)
+    bench.hear(1.0)
+    bench.now(1.3)
+
+    clip = bench.clip()
+
+    assert clip is not None
+    assert clip.slots == (*range(10), 9, 9, 9, 9, -1, -1)
+
+
+def test_picture_is_missing_when_fewer_than_half_of_its_places_have_a_frame() -> None:
+    bench = Bench("live", hold_s=0.0)
+    bench.show(0, 7)
+    bench.hear(1.0)
+    bench.now(1.3)
+
+    clip = bench.clip()
+
+    assert clip is not None
+    assert not clip.has_picture
+    assert clip.has_sound
+
+
+def test_frame_stands_until_the_next_when_a_file_is_slow() -> None:
+    bench = Bench("media", hold_s=0.1)
+    bench.show(0, 1)
+    bench.show(30, 31)
+    bench.hear(2.0)
+
+    (clip, *_) = bench.clips()
+
+    assert clip.slots == (0,) * 16
+
+
+def test_live_clip_waits_for_a_late_sense_up_to_its_patience() -> None:
+    bench = Bench("live")
+    bench.hear(1.25)
+    bench.now(1.2)
+    assert bench.clip() is None
+
+    bench.now(1.26)
+    clip = bench.clip()
+
+    assert clip is not None
+    assert not clip.has_picture
+
+
+def test_dead_sense_is_not_waited_for_again_until_it_returns() -> None:
+    bench = Bench("live")
+    bench.hear(1.25)
+    bench.now(1.26)
+    assert len(bench.clips()) == 2  # the second is not held up once more
+
+    bench.show(0, 24)
+    bench.hear(1.5)
+    bench.now(1.5)
+    (clip,) = bench.clips()
+
+    assert clip.has_picture
+    assert bench.assembler.states()[Sense.PICTURE] is SenseState.OK
+
+
+def test_states_tell_a_stale_sense_when_its_data_stopped() -> None:
+    bench = Bench("live")
+    bench.hear(1.0)
+    bench.now(1.26)
+    bench.clip()
+
+    states = bench.assembler.states()
+
+    assert states == {Sense.PICTURE: SenseState.STALE, Sense.SOUND: SenseState.OK}
+
+
+def test_live_stream_skips_to_the_newest_hop_when_far_behind() -> None:
+    bench = Bench("live")
+    bench.show(0, 16 * 10)
+    bench.hear(10.0)
+    bench.now(10.1)
+
+    clip = bench.clip()
+
+    assert clip is not None
+    assert clip.end_t_ns == 10 * NS_PER_S
+    assert bench.stats.snapshot().count("skipped_clips") == 36
+
+
+def test_file_never_skips_when_far_behind() -> None:
+    bench = Bench("media")
+    bench.show(0, 160)
+    bench.hear(10.0)
+    bench.now(100.0)
+
+    assert len(bench.clips()) == 37
+    assert bench.stats.snapshot().count("skipped_clips") == 0
+
+
+@pytest.mark.parametrize("missing", ["picture", "sound"])
+def test_stream_of_one_sense_is_not_held_up_by_the_other(missing: str) -> None:
+    bench = Bench("media", picture=missing != "picture", sound=missing != "sound")
+    bench.show(0, 16)
+    bench.hear(1.0)
+
+    (clip,) = bench.clips()
+
+    assert (clip.has_picture, clip.has_sound) == (missing != "picture", missing != "sound")
+
+
+def test_short_file_gives_one_padded_clip_when_shorter_than_a_second() -> None:
+    bench = Bench("media")
+    bench.show(0, 5)
+    bench.hear(0.3)
+    bench.frames.end()
+    bench.sounds.end()
+
+    clips = bench.clips()
+
+    assert len(clips) == 1
+    assert bench.assembler.finished
+    assert clips[0].waveform is not None
+    assert np.count_nonzero(clips[0].waveform[4800:]) == 0
+
+
+def test_empty_file_gives_no_clip() -> None:
+    bench = Bench("media")
+    bench.frames.end()
+    bench.sounds.end()
+
+    assert bench.clips() == []
+    assert bench.assembler.finished
+
+
+def test_lost_sound_is_reported_when_a_gap_lies_in_the_clip() -> None:
+    bench = Bench("media")
+    bench.show(0, 16)
+    bench.sounds.append(np.zeros(8000, np.float32))
+    bench.sounds.append(np.zeros(7000, np.float32), gap_before=1000)
+
+    (clip,) = bench.clips()
+
+    assert clip.has_sound
+    assert clip.gap_samples == 1000
+
+
+def test_sound_is_missing_when_most_of_the_clip_is_a_gap() -> None:
+    bench = Bench("media")
+    bench.show(0, 16)
+    bench.sounds.append(np.zeros(1000, np.float32))
+    bench.sounds.append(np.zeros(3000, np.float32), gap_before=12000)
+
+    (clip,) = bench.clips()
+
+    assert not clip.has_sound
+
+
+def test_skew_tells_how_far_pictures_and_sound_lie_apart() -> None:
+    bench = Bench("media")
+    for slot in range(CLIP_SLOTS):
+        image = np.zeros((SIZE, SIZE, 3), np.uint8)
+        bench.frames.append(slot, slot * SLOT_NS + 20_000_000, image)
+    bench.frames.mark(CLIP_SLOTS)
+    bench.hear(1.0)
+
+    (clip,) = bench.clips()
+
+    assert clip.av_skew_ms == pytest.approx(20.0)

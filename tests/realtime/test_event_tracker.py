@@ -1,0 +1,220 @@
+"""The tracker's states, thresholds and times."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.clock import NS_PER_S
+from realtime.config import TrackerConfig
+from realtime.event_tracker import EventTracker
+from realtime.packets import Event, Phase, Prediction
+
+HOP_S = 0.25
+
+
+def prediction(end_s: float, *scores: float) -> Prediction:
+    values = np.array(scores, np.float32)
+    return Prediction(
+        end_t_ns=round(end_s * NS_PER_S),
+        window=values,
+        newest=values,
+        attention=np.full((1, 2), 0.5, np.float32),
+        present=np.ones((1, 2), bool),
+        newest_ns=0,
+        latency_ms=None,
+        compute_ms=1.0,
+        av_skew_ms=None,
+        gap_samples=0,
+    )
+
+
+def track(config: TrackerConfig, scores: list[float], start_s: float = 1.0) -> list[Event]:
+    tracker = EventTracker(config, ["Bark"])
+    events: list[Event] = []
+    for index, score in enumerate(scores):
+        events += tracker.update(prediction(start_s + HOP_S * index, score))
+    return events
+
+
+def settings(**changes: object) -> TrackerConfig:
+    plain: dict[str, object] = {"on": 0.5, "off": 0.3, "merge_gap_s": 0.0, "context": 0.0}
+    return TrackerConfig(**{**plain, **changes})  # type: ignore[arg-type]
+
+
+def phases(events: list[Event]) -> list[Phase]:
+    return [event.phase for event in events]
+
+
+def test_onset_and_offset_share_a_number_when_a_label_rises_and_falls() -> None:
+    events = track(settings(), [0.1, 0.9, 0.9, 0.1, 0.1])
+
+    assert phases(events) == [Phase.ONSET, Phase.OFFSET]
+    assert {event.number for event in events} == {1}
+
+
+def test_onset_lies_half_a_clip_before_its_first_clip_ends_when_quiet_came_before() -> None:
+    events = track(settings(), [0.1, 0.9])
+
+    assert events[0].onset_t_ns == round(0.75 * NS_PER_S)
+
+
+def test_onset_is_zero_when_the_first_clip_of_a_stream_has_the_event() -> None:
+    events = track(settings(), [0.9])
+
+    assert events[0].onset_t_ns == 0
+
+
+def test_event_goes_on_when_the_score_lies_between_the_thresholds() -> None:
+    events = track(settings(), [0.9, 0.4, 0.4, 0.4])
+
+    assert Phase.OFFSET not in phases(events)
+
+
+def test_nothing_starts_when_the_score_lies_between_the_thresholds() -> None:
+    assert track(settings(), [0.4] * 8) == []
+
+
+def test_pause_does_not_end_an_event_when_shorter_than_the_merge_gap() -> None:
+    events = track(settings(merge_gap_s=0.5), [0.9, 0.1, 0.1, 0.9, 0.9])
+
+    assert Phase.OFFSET not in phases(events)
+
+
+def test_pause_ends_an_event_when_longer_than_the_merge_gap() -> None:
+    events = track(settings(merge_gap_s=0.5), [0.9, 0.9, 0.1, 0.1, 0.1])
+
+    assert phases(events) == [Phase.ONSET, Phase.OFFSET]
+    assert events[1].offset_t_ns == round(0.75 * NS_PER_S)  # centre of the clip that ended at 1.25
+
+
+def test_one_hit_is_not_enough_when_two_of_three_are_asked_for() -> None:
+    config = settings(confirm_n=2, confirm_m=3)
+
+    assert track(config, [0.1, 0.9, 0.1, 0.1, 0.9, 0.1]) == []
+    assert phases(track(config, [0.1, 0.9, 0.1, 0.9])) == [Phase.ONSET]
+
+
+def test_onset_is_dated_to_the_first_hit_when_confirmed_later() -> None:
+    events = track(settings(confirm_n=2, confirm_m=3), [0.1, 0.9, 0.1, 0.9])
+
+    assert events[0].onset_t_ns == round(0.75 * NS_PER_S)
+
+
+def test_onset_waits_when_the_event_has_not_lasted_the_minimum_duration() -> None:
+    events = track(settings(min_duration_s=1.0), [0.1, 0.9, 0.9, 0.9, 0.9])
+
+    assert phases(events) == [Phase.ONSET]
+    assert track(settings(min_duration_s=1.0), [0.1, 0.9, 0.9, 0.1, 0.1]) == []
+
+
+def test_label_stays_silent_when_it_cools_down() -> None:
+    events = track(settings(cool_down_s=2.0), [0.9, 0.1, 0.9, 0.9, 0.1])
+
+    assert phases(events) == [Phase.ONSET, Phase.OFFSET]
+
+
+def test_update_comes_each_update_time_when_an_event_goes_on() -> None:
+    events = track(settings(update_s=0.5), [0.9] * 6)
+
+    assert phases(events) == [Phase.ONSET, Phase.UPDATE, Phase.UPDATE]
+
+
+def test_background_is_never_an_event_when_it_is_named() -> None:
+    assert track(settings(background="Bark"), [0.9] * 4) == []
+
+
+def test_own_thresholds_count_when_a_label_has_them() -> None:
+    assert track(settings(per_label={"Bark": (0.95, 0.2)}), [0.9] * 4) == []
+
+
+def test_event_ends_for_want_of_data_when_predictions_stop_for_long() -> None:
+    tracker = EventTracker(settings(), ["Bark"])
+    tracker.update(prediction(1.0, 0.9))
+
+    events = tracker.update(prediction(9.0, 0.1))
+
+    assert [(e.phase, e.reason) for e in events] == [(Phase.OFFSET, "no data")]
+
+
+def test_close_ends_running_events_at_the_streams_end() -> None:
+    tracker = EventTracker(settings(), ["Bark"])
+    tracker.update(prediction(1.0, 0.9))
+    tracker.update(prediction(1.25, 0.9))
+
+    (event,) = tracker.close(round(1.25 * NS_PER_S))
+
+    assert (event.phase, event.reason) == (Phase.OFFSET, "stream ended")
+    assert event.offset_t_ns == round(1.25 * NS_PER_S)
+
+
+def test_window_decides_beside_the_newest_clip_when_context_is_given() -> None:
+    tracker = EventTracker(settings(context=0.5), ["Bark"])
+    mixed = prediction(1.0, 0.9)
+    mixed.window[0] = 0.1  # 0.9 now, 0.1 in the window: 0.3 joined
+
+    assert tracker.update(mixed) == ()
+
+
+def test_thresholds_for_an_unknown_label_are_refused() -> None:
+    with pytest.raises(ValueError, match="Meow"):
+        EventTracker(settings(per_label={"Meow": (0.5, 0.3)}), ["Bark"])
+
+
+@given(
+    scores=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=80),
+    merge_gap_s=st.sampled_from([0.0, 0.5, 1.0]),
+    cool_down_s=st.sampled_from([0.0, 1.0]),
+    confirm=st.sampled_from([(1, 1), (2, 3), (3, 3)]),
+    min_duration_s=st.sampled_from([0.0, 0.5, 2.0]),
+)
+def test_phases_alternate_and_times_never_go_back(
+    scores: list[tuple[float, float]],
+    merge_gap_s: float,
+    cool_down_s: float,
+    confirm: tuple[int, int],
+    min_duration_s: float,
+) -> None:
+    config = settings(
+        merge_gap_s=merge_gap_s,
+        cool_down_s=cool_down_s,
+        confirm_n=confirm[0],
+        confirm_m=confirm[1],
+        min_duration_s=min_duration_s,
+        update_s=0.25,
+    )
+    tracker = EventTracker(config, ["Bark", "Siren"])
+    events: list[Event] = []
+    end_s = 1.0
+    for index, pair in enumerate(scores):
+        end_s = 1.0 + HOP_S * index
+        events += tracker.update(prediction(end_s, *pair))
+    events += tracker.close(round(end_s * NS_PER_S))
+
+    by_label: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        by_label[event.label].append(event)
+    onsets = [event.number for event in events if event.phase is Phase.ONSET]
+    assert onsets == list(range(1, len(onsets) + 1))
+    for told in by_label.values():
+        last_offset = 0
+        running: Event | None = None
+        for event in told:
+            if event.phase is Phase.ONSET:
+                assert running is None
+                assert event.onset_t_ns >= last_offset
+                running = event
+                continue
+            assert running is not None
+            assert event.number == running.number
+            assert event.onset_t_ns == running.onset_t_ns
+            if event.phase is Phase.OFFSET:
+                assert event.offset_t_ns is not None
+                assert event.onset_t_ns < event.offset_t_ns <= round(end_s * NS_PER_S)
+                last_offset = event.offset_t_ns
+                running = None
+        assert running is None
