@@ -46,6 +46,7 @@ class FeatureSet:
         present: `(N, T, 2)` bool, or None where everything is there.
         names: What each video is called.
         visual_trunk: The picture trunk that made them, as `extractors` names it.
+        frames: Small pictures `(N, T, H, W, 3)` uint8, one a clip, for reports; or None.
     """
 
     labels: tuple[str, ...]
@@ -55,6 +56,7 @@ class FeatureSet:
     present: NDArray[np.bool_] | None
     names: tuple[str, ...]
     visual_trunk: str
+    frames: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -123,6 +125,7 @@ def _load_ours(folder: Path, split: str) -> FeatureSet:
     }
     present = folder / f"{split}_present.npy"
     names = folder / f"{split}_names.json"
+    frames = folder / f"{split}_frames.npy"
     return _checked(
         where=f"{folder} ({split})",
         labels=tuple(labels),
@@ -130,6 +133,7 @@ def _load_ours(folder: Path, split: str) -> FeatureSet:
         present=_read_npy(present) if present.is_file() else None,
         names=_read_json(names) if names.is_file() else None,
         visual_trunk=trunk,
+        frames=_read_npy(frames) if frames.is_file() else None,
     )
 
 
@@ -162,6 +166,7 @@ def _checked(
     present: NDArray[Any] | None,
     names: object,
     visual_trunk: str,
+    frames: NDArray[Any] | None = None,
 ) -> FeatureSet:
     visual, audio, target = arrays["visual"], arrays["audio"], arrays["target"]
     if visual.ndim != 3 or 0 in visual.shape or visual.dtype.kind != "f":
@@ -178,6 +183,14 @@ def _checked(
     senses = (n_videos, n_clips, 2)
     if present is not None and (present.shape != senses or present.dtype != np.bool_):
         raise FeaturesError(f"{where}: present must be bool {senses}, got {_told(present)}")
+    if frames is not None and (
+        frames.ndim != 5
+        or frames.shape[:2] != senses[:2]
+        or frames.shape[4] != 3
+        or frames.dtype != np.uint8
+    ):
+        wanted = f"(N, T, H, W, 3) uint8 with N, T = {senses[:2]}"
+        raise FeaturesError(f"{where}: frames must be {wanted}, got {_told(frames)}")
     if names is None:
         names = [f"video {number}" for number in range(n_videos)]
     if not isinstance(names, list) or len(names) != n_videos:
@@ -190,6 +203,7 @@ def _checked(
         present=present,
         names=tuple(str(name) for name in names),
         visual_trunk=visual_trunk,
+        frames=frames,
     )
 
 

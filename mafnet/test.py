@@ -1,0 +1,103 @@
+"""Testing: what a network says about a split, with both senses, sound only and picture only."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mafnet.errors import FeaturesError
+from mafnet.feature_set import Batch, FeatureSet
+from mafnet.metrics import Metrics, measure
+from mafnet.model import PICTURE, SOUND, MAFnet
+
+Senses = Literal["both", "sound", "picture"]
+SENSES: tuple[Senses, ...] = ("both", "sound", "picture")
+_N_BATCH = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What a network said about N videos.
+
+    Attributes:
+        logits: `(N, n_labels)`.
+        probabilities: `(N, n_labels)`.
+        attention: `(N, T, 2)`, picture first.
+    """
+
+    logits: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    attention: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """A whole test: answers and metrics by the senses that were there."""
+
+    labels: tuple[str, ...]
+    target: NDArray[np.int64]
+    answers: dict[Senses, Answers]
+    metrics: dict[Senses, Metrics]
+
+
+@torch.inference_mode()
+def answer(model: MAFnet, features: FeatureSet, senses: Senses = "both") -> Answers:
+    """Run a network over a set.
+
+    Args:
+        model: In evaluation mode.
+        features: What it is asked about.
+        senses: Which senses it is given; the other is masked, not blackened.
+    """
+    parts = []
+    for start in range(0, len(features), _N_BATCH):
+        batch = features.batch(np.arange(start, min(start + _N_BATCH, len(features))))
+        output = model(batch.visual, batch.audio, _present(batch, senses))
+        parts.append((output.logits, output.probabilities, output.attention))
+    logits, probabilities, attention = (
+        torch.cat(part).numpy() for part in zip(*parts, strict=True)
+    )
+    return Answers(logits=logits, probabilities=probabilities, attention=attention)
+
+
+def examine(model: MAFnet, labels: tuple[str, ...], features: FeatureSet) -> Examination:
+    """Ask a network about a set and measure its answers.
+
+    Args:
+        model: In evaluation mode.
+        labels: Of the network's outputs.
+        features: Whose labels may stand in another order.
+
+    Raises:
+        FeaturesError: The set's labels or its visual width are not the network's.
+    """
+    if features.visual_dim != model.config.visual_dim:
+        raise FeaturesError(
+            f"the features are {features.visual_dim} wide, the weights want "
+            f"{model.config.visual_dim}: they belong to another picture trunk"
+        )
+    if set(labels) != set(features.labels):
+        only = sorted(set(labels) ^ set(features.labels))
+        raise FeaturesError(
+            f"the features' labels are not the weights' (not in both: {', '.join(only[:5])})"
+        )
+    place = np.array([labels.index(label) for label in features.labels])
+    target = place[features.target]
+    answers = {senses: answer(model, features, senses) for senses in SENSES}
+    return Examination(
+        labels=labels,
+        target=target,
+        answers=answers,
+        metrics={senses: measure(said.probabilities, target) for senses, said in answers.items()},
+    )
+
+
+def _present(batch: Batch, senses: Senses) -> torch.Tensor | None:
+    if senses == "both":
+        return batch.present
+    n_videos, n_clips, _ = batch.visual.shape
+    present = torch.zeros(n_videos, n_clips, 2, dtype=torch.bool)
+    present[:, :, SOUND if senses == "sound" else PICTURE] = True
+    return present if batch.present is None else present & batch.present

@@ -1,0 +1,324 @@
+"""Training on features: epochs, validation, the best weights, and runs that resume exactly.
+
+Place in the flow: extractors' features → **training** → `best.safetensors`, of which
+`mafnet.run_bundle` makes a bundle. All randomness of epoch k is drawn from (seed, k), and the state
+is saved whole after each epoch, so a resumed run ends with the weights of one that never stopped.
+"""
+
+import csv
+import hashlib
+import io
+import pickle
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.random import Generator
+from safetensors.torch import save_file
+
+from mafnet import modern_recipe
+from mafnet.authors_recipe import AuthorsRecipe
+from mafnet.errors import FeaturesError, RunError
+from mafnet.feature_set import Batch, FeatureSet
+from mafnet.model import MAFnet, MAFnetConfig
+from mafnet.modern_recipe import ModernRecipe
+from mafnet.norm import DECAY
+from weights.files import written_whole
+
+RecipeName = Literal["authors", "modern"]
+BETTER_BY = 1e-4  # authors' train.py: accuracy must rise by more than this to be saved
+_N_VALIDATE = 16  # videos at once; with the statistics of evaluation the split does not matter
+_FORMAT = 1
+# What torch.load and the state's own readers raise on bytes that are not what was written.
+_DAMAGE = (RuntimeError, EOFError, ValueError, LookupError, TypeError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """Settings of a run.
+
+    Attributes:
+        recipe: authors or modern.
+        n_epochs: At most this many.
+        batch_size: Videos a step; what is left of an epoch is dropped, as the authors do.
+        patience: Epochs in a row without a better accuracy after which the run stops at the next.
+        lr: Learning rate; None means the recipe's own.
+        seed: Base of every random choice.
+    """
+
+    recipe: RecipeName = "authors"
+    n_epochs: int = 300
+    batch_size: int = 32
+    patience: int = 50
+    lr: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.recipe not in ("authors", "modern"):
+            raise ValueError(f"recipe must be authors or modern, got {self.recipe!r}")
+        if min(self.n_epochs, self.batch_size) < 1 or self.patience < 0:
+            raise ValueError("n_epochs and batch_size must be at least 1, patience at least 0")
+        if self.lr is not None and not self.lr > 0:
+            raise ValueError(f"lr must be above 0, got {self.lr}")
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, got {self.seed}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochRow:
+    """One line of `metrics.csv`."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+    saved: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class RunState:
+    """Where a run stands between two epochs.
+
+    Attributes:
+        epoch: Epochs done.
+        bar: The accuracy to beat, or None before the first epoch.
+        n_without: Epochs in a row that did not.
+        best_epoch: The epoch whose weights are in `best.safetensors`, or None.
+        rows: The metrics so far.
+        stopped: Patience ran out.
+    """
+
+    epoch: int = 0
+    bar: float | None = None
+    n_without: int = 0
+    best_epoch: int | None = None
+    rows: list[EpochRow] = field(default_factory=list)
+    stopped: bool = False
+
+    def note(self, accuracy: float, patience: int) -> bool:
+        """Take an epoch's validation accuracy; tell whether its weights are to be saved.
+
+        As the authors do: the first epoch only sets the bar.
+        """
+        better = self.bar is not None and accuracy - self.bar > BETTER_BY
+        if self.bar is None or better:
+            self.bar = accuracy
+        self.n_without = 0 if better else self.n_without + 1
+        self.stopped = self.n_without > patience
+        return better
+
+
+class Recipe(Protocol):
+    """How one step is taken."""
+
+    def step(self, batch: Batch, random: Generator) -> tuple[float, int]:
+        """Train on a batch; return its loss and how many were named rightly."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a resumed run needs, tensors and plain values only."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` returned."""
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes."""
+
+    def on_step(self, epoch: int, step: int, n_steps: int) -> None:
+        """Hear of a step done; ``step`` counts from 1."""
+
+    def on_epoch(self, row: EpochRow, state: RunState) -> None:
+        """Hear of an epoch done and saved."""
+
+
+def train(
+    folder: Path,
+    training: FeatureSet,
+    validation: FeatureSet,
+    config: TrainConfig,
+    watcher: Watcher,
+    *,
+    resume: bool = False,
+) -> RunState:
+    """Train until the epochs or the patience are spent.
+
+    Args:
+        folder: Gets `checkpoint.pt`, `metrics.csv` and `best.safetensors`.
+        training: What is learnt.
+        validation: What decides which epoch is best.
+        config: Settings.
+        watcher: Told of steps and epochs.
+        resume: Go on from the folder's checkpoint; a run that has ended is left as it is.
+
+    Returns:
+        The run's last state. If no epoch beat the first, `best.safetensors` has the last one's.
+
+    Raises:
+        FeaturesError: The two splits do not fit together, or are too small.
+        RunError: The folder has a run already, or none to resume, or one of other settings.
+    """
+    _check_splits(training, validation, config)
+    model = make_model(training, config)
+    n_steps = len(training) // config.batch_size
+    recipe = make_recipe(model, config, n_steps)
+    identity = _identity(training, validation, config)
+    state = RunState()
+    checkpoint = folder / "checkpoint.pt"
+    if resume:
+        state = _load(checkpoint, identity, model, recipe)
+    elif checkpoint.exists():
+        raise RunError(f"{folder}: there is a run already: add --resume or choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+
+    while state.epoch < config.n_epochs and not state.stopped:
+        began = time.monotonic()
+        loss, accuracy = _one_epoch(recipe, training, config, state.epoch, watcher)
+        val_loss, val_accuracy = validate(model, validation)
+        better = state.note(val_accuracy, config.patience)
+        row = EpochRow(
+            epoch=state.epoch,
+            train_loss=loss,
+            train_accuracy=accuracy,
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
+            seconds=round(time.monotonic() - began, 3),
+            saved=better,
+        )
+        state.rows.append(row)
+        if better:
+            state.best_epoch = state.epoch
+            _save_weights(model, folder / "best.safetensors")
+        state.epoch += 1
+        _save(checkpoint, identity, model, recipe, state)
+        _write_csv(folder / "metrics.csv", state.rows)
+        watcher.on_epoch(row, state)
+    if state.best_epoch is None:
+        _save_weights(model, folder / "best.safetensors")
+    return state
+
+
+def make_model(training: FeatureSet, config: TrainConfig) -> MAFnet:
+    """Draw a network for these features from the seed alone."""
+    decay = modern_recipe.NORM_DECAY if config.recipe == "modern" else DECAY
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return MAFnet(
+            MAFnetConfig(
+                visual_dim=training.visual_dim,
+                n_labels=len(training.labels),
+                norm_decay=decay,
+            )
+        )
+
+
+def make_recipe(model: MAFnet, config: TrainConfig, n_steps: int) -> Recipe:
+    """Make the recipe that a config names, for epochs of ``n_steps`` steps."""
+    rate = {} if config.lr is None else {"lr": config.lr}
+    if config.recipe == "modern":
+        return ModernRecipe(model, n_steps * config.n_epochs, **rate)
+    return AuthorsRecipe(model, **rate)
+
+
+@torch.inference_mode()
+def validate(model: MAFnet, features: FeatureSet) -> tuple[float, float]:
+    """Measure loss and accuracy over a whole set, with the statistics of evaluation."""
+    model.eval()
+    loss, n_right = 0.0, 0
+    for start in range(0, len(features), _N_VALIDATE):
+        batch = features.batch(np.arange(start, min(start + _N_VALIDATE, len(features))))
+        logits = model(batch.visual, batch.audio, batch.present).logits
+        loss += float(F.cross_entropy(logits, batch.target, reduction="sum"))
+        n_right += int((logits.argmax(dim=1) == batch.target).sum())
+    return loss / len(features), n_right / len(features)
+
+
+def _one_epoch(
+    recipe: Recipe,
+    training: FeatureSet,
+    config: TrainConfig,
+    epoch: int,
+    watcher: Watcher,
+) -> tuple[float, float]:
+    random = np.random.default_rng((config.seed, epoch))
+    order = random.permutation(len(training))
+    n_steps = len(training) // config.batch_size
+    loss, n_right = 0.0, 0
+    for k in range(n_steps):
+        rows = order[k * config.batch_size : (k + 1) * config.batch_size]
+        step_loss, step_right = recipe.step(training.batch(rows), random)
+        loss += step_loss
+        n_right += step_right
+        watcher.on_step(epoch, k + 1, n_steps)
+    return loss / n_steps, n_right / (n_steps * config.batch_size)
+
+
+def _check_splits(training: FeatureSet, validation: FeatureSet, config: TrainConfig) -> None:
+    if training.labels != validation.labels or training.visual_dim != validation.visual_dim:
+        raise FeaturesError("the splits train and val differ in labels or in visual width")
+    if len(training) < config.batch_size:
+        raise FeaturesError(
+            f"{len(training)} videos are fewer than a batch of {config.batch_size}: "
+            "give --batch-size"
+        )
+
+
+def _identity(training: FeatureSet, validation: FeatureSet, config: TrainConfig) -> str:
+    # What must be the same for a resumed run to be the same run.
+    digest = hashlib.sha256(repr(sorted(asdict(config).items())).encode())
+    for features in (training, validation):
+        digest.update(repr((features.labels, features.visual.shape)).encode())
+        digest.update(features.target.tobytes())
+        digest.update(np.ascontiguousarray(features.visual[0]).tobytes())
+    return digest.hexdigest()
+
+
+def _save_weights(model: MAFnet, path: Path) -> None:
+    with written_whole(path) as temporary:
+        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, temporary)
+
+
+def _save(path: Path, identity: str, model: MAFnet, recipe: Recipe, state: RunState) -> None:
+    content = {
+        "format": _FORMAT,
+        "identity": identity,
+        "model": model.state_dict(),
+        "recipe": recipe.state_dict(),
+        "state": {**asdict(state), "rows": [asdict(row) for row in state.rows]},
+    }
+    with written_whole(path) as temporary:
+        torch.save(content, temporary)
+
+
+def _load(path: Path, identity: str, model: MAFnet, recipe: Recipe) -> RunState:
+    if not path.is_file():
+        raise RunError(f"{path.parent}: there is no run to resume")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if content["format"] != _FORMAT:
+            raise RunError(f"{path}: written by another version: start the run anew")
+        if content["identity"] != identity:
+            raise RunError(
+                f"{path}: the run there has other settings or features: give the same, "
+                "or choose another folder"
+            )
+        model.load_state_dict(content["model"])
+        recipe.load_state_dict(content["recipe"])
+        rows = [EpochRow(**row) for row in content["state"]["rows"]]
+        return RunState(**{**content["state"], "rows": rows})
+    except (OSError, pickle.UnpicklingError, *_DAMAGE) as error:
+        raise RunError(f"{path}: damaged: start the run anew in another folder") from error
+
+
+def _write_csv(path: Path, rows: list[EpochRow]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(EpochRow.__dataclass_fields__), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    with written_whole(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8")

@@ -1,0 +1,266 @@
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mafnet.__main__ import main
+from mafnet.authors_recipe import PATHS, AuthorsRecipe
+from mafnet.errors import FeaturesError, RunError
+from mafnet.feature_set import Batch, FeatureSet, load_feature_set
+from mafnet.model import MAFnet, MAFnetConfig
+from mafnet.modern_recipe import ModernRecipe
+from mafnet.train import EpochRow, RunState, TrainConfig, train
+from weights.bundle import (
+    AudioSpec,
+    Bundle,
+    EventSpec,
+    HeadSpec,
+    VisualSpec,
+    load_bundle,
+    write_bundle,
+)
+
+T, D = 1, 6
+LABELS = ("Bark", "Cat", "Background")
+
+
+def _write_split(folder: Path, split: str, n_videos: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    target = np.arange(n_videos) % len(LABELS)
+    visual = random.random((n_videos, T, D), np.float32)
+    visual[np.arange(n_videos), :, target] += 3
+    np.save(folder / f"{split}_visual.npy", visual)
+    audio = random.random((n_videos, T, 12, 8, 512), np.float32)
+    np.save(folder / f"{split}_audio.npy", audio.astype(np.float16))
+    np.save(folder / f"{split}_target.npy", np.eye(len(LABELS), dtype=np.uint8)[target])
+    frames = random.integers(0, 255, (n_videos, T, 6, 8, 3), np.uint8)
+    np.save(folder / f"{split}_frames.npy", frames)
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("features")
+    manifest = {"labels": LABELS, "visual_trunk": "densenet201"}
+    (folder / "features.json").write_text(json.dumps(manifest))
+    for seed, (split, n_videos) in enumerate((("train", 9), ("val", 6), ("test", 6))):
+        _write_split(folder, split, n_videos, seed)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trunks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trunks")
+    (folder / "any.safetensors").write_bytes(b"weights that no test opens")
+    file = folder / "any.safetensors"
+    bundle = Bundle(
+        name="trunks",
+        version="1",
+        path=folder,
+        labels=("a",),
+        background=None,
+        activation="softmax",
+        temperature=1.0,
+        sample_rate=16000,
+        visual=VisualSpec(trunk="densenet201", dim=D, weights=file),
+        audio=AudioSpec(weights=file),
+        head=HeadSpec(weights=file),
+        events=EventSpec(),
+        licence="CC0-1.0",
+        provenance="made for a test",
+    )
+    return write_bundle(bundle, folder / "bundle").path
+
+
+class Silent:
+    def on_step(self, epoch: int, step: int, n_steps: int) -> None:
+        pass
+
+    def on_epoch(self, row: EpochRow, state: RunState) -> None:
+        pass
+
+
+class StopAfter(Silent):
+    def __init__(self, n_epochs: int) -> None:
+        self._n_epochs = n_epochs
+
+    def on_epoch(self, row: EpochRow, state: RunState) -> None:
+        if state.epoch == self._n_epochs:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def sets(features: Path) -> tuple[FeatureSet, FeatureSet]:
+    return load_feature_set(features, "train"), load_feature_set(features, "val")
+
+
+@pytest.mark.parametrize("recipe", ["authors", "modern"])
+def test_resumed_run_ends_with_the_weights_of_one_that_never_stopped(
+    recipe: Any, sets: tuple[FeatureSet, FeatureSet], tmp_path: Path
+) -> None:
+    config = TrainConfig(recipe=recipe, n_epochs=2, batch_size=4, seed=5)
+    whole = train(tmp_path / "whole", *sets, config, Silent())
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "halves", *sets, config, StopAfter(1))
+
+    resumed = train(tmp_path / "halves", *sets, config, Silent(), resume=True)
+
+    states = [
+        torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["model"]
+        for name in ("whole", "halves")
+    ]
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, atol=0, rtol=0)
+    assert [row.val_loss for row in resumed.rows] == [row.val_loss for row in whole.rows]
+    with (tmp_path / "halves" / "metrics.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
+
+
+def test_run_is_not_overwritten_without_resume(
+    sets: tuple[FeatureSet, FeatureSet], tmp_path: Path
+) -> None:
+    config = TrainConfig(n_epochs=1, batch_size=4)
+    train(tmp_path, *sets, config, Silent())
+    with pytest.raises(RunError, match="there is a run already"):
+        train(tmp_path, *sets, config, Silent())
+    with pytest.raises(RunError, match="other settings or features"):
+        train(tmp_path, *sets, TrainConfig(n_epochs=2, batch_size=4), Silent(), resume=True)
+    (tmp_path / "checkpoint.pt").write_bytes(b"damaged")
+    with pytest.raises(RunError, match="damaged"):
+        train(tmp_path, *sets, config, Silent(), resume=True)
+
+
+def test_resume_without_a_run_is_told(sets: tuple[FeatureSet, FeatureSet], tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no run to resume"):
+        train(tmp_path, *sets, TrainConfig(batch_size=4), Silent(), resume=True)
+
+
+def test_too_few_videos_for_a_batch_is_told(
+    sets: tuple[FeatureSet, FeatureSet], tmp_path: Path
+) -> None:
+    with pytest.raises(FeaturesError, match="9 videos are fewer than a batch of 32"):
+        train(tmp_path, *sets, TrainConfig(), Silent())
+
+
+def test_first_epoch_only_sets_the_bar() -> None:
+    state = RunState()
+    assert not state.note(0.5, patience=50)
+    assert not state.note(0.50005, patience=50)
+    assert state.note(0.6, patience=50)
+    assert state.n_without == 0
+
+
+def test_run_stops_after_51_epochs_in_a_row_without_a_better_one() -> None:
+    state = RunState(bar=0.5)
+    n_epochs = 0
+    while not state.stopped:
+        state.note(0.5, patience=50)
+        n_epochs += 1
+    assert n_epochs == 51
+
+
+def _batch() -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    return Batch(
+        visual=torch.rand(2, T, D, generator=generator),
+        audio=torch.rand(2, T, 512, 12, 8, generator=generator),
+        present=None,
+        target=torch.tensor([0, 1]),
+    )
+
+
+@pytest.mark.parametrize("path", list(PATHS))
+def test_path_updates_its_variables_and_every_moving_average(path: str) -> None:
+    torch.manual_seed(0)
+    model = MAFnet(MAFnetConfig(visual_dim=D, n_labels=3))
+    for name, value in model.named_parameters():
+        if name.endswith("bias"):  # away from zero, where ReLUs pass gradients
+            torch.nn.init.uniform_(value, -0.1, 0.1)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+
+    AuthorsRecipe(model).step_on(_batch(), path)
+
+    for name, value in model.state_dict().items():
+        left_alone = bool(PATHS[path]) and name.startswith(PATHS[path]) and "running" not in name
+        if left_alone:
+            assert torch.equal(value, before[name]), name
+        elif name not in ("attention.scorer.bias",):  # its gradient is zero in theory
+            assert not torch.equal(value, before[name]), name
+
+
+def test_modern_recipe_copes_with_features_that_lack_senses() -> None:
+    batch = _batch()
+    present = torch.tensor([[[True, False]], [[True, True]]])
+    batch = Batch(visual=batch.visual, audio=batch.audio, present=present, target=batch.target)
+    model = MAFnet(MAFnetConfig(visual_dim=D, n_labels=3))
+    recipe = ModernRecipe(model, n_steps=2)
+    for _ in range(2):
+        loss, _ = recipe.step(batch, np.random.default_rng(0))
+        assert np.isfinite(loss)
+    assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+
+
+def test_train_then_test_from_the_command_line(
+    features: Path, trunks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to = tmp_path / "mine"
+    arguments = ["train", "--features", str(features), "--to", str(to), "--recipe", "modern"]
+    arguments += ["--epochs", "2", "--batch-size", "4", "--trunks", str(trunks)]
+    assert main(arguments) == 0
+    bundle = load_bundle(to)
+    assert (bundle.name, bundle.labels, bundle.background) == ("mine", LABELS, "Background")
+    assert load_file(bundle.head.weights)["head.weight"].shape == (3, 1024)
+
+    report = tmp_path / "report"
+    arguments = ["test", "--features", str(features), "--bundle", str(to)]
+    assert main([*arguments, "--report", str(report)]) == 0
+    out = capsys.readouterr().out
+    assert "95 % interval" in out
+    assert "sound only: accuracy" in out
+    assert "confusion matrix" in out
+    assert sorted(path.name for path in report.iterdir()) == [
+        "attention.png",
+        "confusion.png",
+        "reliability.png",
+        "report.html",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["train", "--features", "/no/such", "--to", "x"], 1, "no such folder of features"),
+        (["train", "--features", "x", "--to", "x", "--lr", "-1"], 2, "lr must be above 0"),
+        (["test", "--features", "/no/such", "--bundle", "starter"], 1, "no such folder"),
+        (["predict", "--weights", "/no", "--features", "x", "--to", "y"], 1, "safetensors"),
+    ],
+)
+def test_command_line_fails_with_one_sentence(
+    arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_features_of_another_trunk_make_no_bundle_and_keep_the_weights(
+    features: Path, trunks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "features"
+    other.mkdir()
+    for file in features.iterdir():
+        (other / file.name).symlink_to(file)
+    (other / "features.json").unlink()
+    manifest = {"labels": LABELS, "visual_trunk": "efficientnet_lite0"}
+    (other / "features.json").write_text(json.dumps(manifest))
+    to = tmp_path / "mine"
+    arguments = ["train", "--features", str(other), "--to", str(to), "--trunks", str(trunks)]
+    assert main([*arguments, "--epochs", "1", "--batch-size", "4"]) == 1
+    assert "features were made with efficientnet_lite0" in capsys.readouterr().err
+    assert (to / "run" / "best.safetensors").exists()
+    assert not (to / "bundle.json").exists()
