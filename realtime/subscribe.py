@@ -104,14 +104,15 @@ class Subscriber:
             self._socket.setsockopt(zmq.IPV6, 1)
         try:
             self._socket.connect(endpoint)
-        except zmq.ZMQError as error:
+        except (zmq.ZMQError, ValueError) as error:
             self.close()
+            reason = error.strerror if isinstance(error, zmq.ZMQError) else "not a name"
             raise UsageError(
-                f"cannot connect to {endpoint} ({error.strerror}); "
+                f"cannot connect to {clean(endpoint)} ({reason}); "
                 f"an endpoint looks like {DEFAULT_ENDPOINT}"
             ) from error
         for prefix in prefixes:
-            self._socket.subscribe(prefix)
+            self._socket.subscribe(prefix.encode(errors="replace"))
 
     def __enter__(self) -> Subscriber:
         return self

@@ -7,6 +7,9 @@ showing is replaced.
 from __future__ import annotations
 
 LABEL_WIDTH = 28
+MAX_TEXT = 200  # of a field from the network
+MAX_NUMBER = 1e12
+MAX_ENTRIES = 5
 _PHASE_MARKS = {"onset": "▶", "update": "·", "offset": "■"}
 DECISIVE_SHARE = 0.6  # from this share of the attention on, one sense is said to have decided
 
@@ -44,6 +47,76 @@ def event_line(
     if reason and reason != "quiet":
         line += f" ({clean(reason)})"
     return line.rstrip()
+
+
+def message_line(body: dict[str, object]) -> str:
+    """Return a received message of any type as one line; missing fields show as `-`."""
+    kind = body.get("type")
+    source = clean(str(body.get("source") or "")) or "-"
+    again = " (state when we subscribed)" if body.get("replay") is True else ""
+    if kind == "event":
+        return f"{source}  {_event_text(body)}{again}"
+    if kind == "prediction":
+        names = (
+            f"{_text(entry, 'label')} {share(_number(entry, 'probability'))}"
+            for entry in _entries(body, "top")
+        )
+        return (
+            f"{source}  {stream_time(_number(body, 'end', 't_s')):>10}  {', '.join(names)}{again}"
+        )
+    if kind == "status":
+        senses = ", ".join(
+            f"{sense} {_text(body, 'senses', sense, 'state')}" for sense in ("picture", "sound")
+        )
+        detail = _text(body, "detail")
+        return (
+            f"{source}  {_text(body, 'state')}: {senses}{f' ({detail})' if detail else ''}{again}"
+        )
+    if kind == "heartbeat":
+        latency = milliseconds(_number(body, "latency_ms", "p95"))
+        uptime = stream_time(_number(body, "uptime_s"))
+        return f"heartbeat  up {uptime}  latency p95 {latency}"
+    return f"{source}  {clean(str(kind))}"
+
+
+def _event_text(body: dict[str, object]) -> str:
+    phase = _text(body, "phase")
+    moment = "offset" if phase == "offset" else "onset"
+    return event_line(
+        phase=phase,
+        label=_text(body, "label"),
+        t_s=_number(body, moment, "t_s"),
+        confidence=_number(body, "confidence"),
+        picture=_number(body, "evidence", "picture"),
+        sound=_number(body, "evidence", "sound"),
+        duration_s=_number(body, "duration_s"),
+        reason=_text(body, "reason") or None,
+    )
+
+
+def _look_up(value: object, *path: str) -> object:
+    for name in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    return value
+
+
+def _number(value: object, *path: str) -> float | None:
+    found = _look_up(value, *path)
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or abs(found) > MAX_NUMBER:
+        return None
+    return float(found)
+
+
+def _text(value: object, *path: str) -> str:
+    found = _look_up(value, *path)
+    return clean(found)[:MAX_TEXT] if isinstance(found, str) else ""
+
+
+def _entries(value: object, name: str) -> list[object]:
+    found = _look_up(value, name)
+    return found[:MAX_ENTRIES] if isinstance(found, list) else []
 
 
 def decided_by(picture: float | None, sound: float | None) -> str:

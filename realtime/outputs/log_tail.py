@@ -1,4 +1,4 @@
-"""Keeps log lines off the dashboard's screen: shows the newest there, prints them all afterwards."""
+"""Keeps log lines off the dashboard: shows the newest there and prints them all afterwards."""
 
 from __future__ import annotations
 
