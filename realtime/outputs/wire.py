@@ -301,6 +301,8 @@ def top(
     """Return the k likeliest labels, likeliest first; equal ones in the labels' order."""
     if scores.shape != (len(labels),):
         raise ValueError(f"scores must be ({len(labels)},), one a label, got {scores.shape}")
+    if not np.isfinite(scores).all():
+        raise ValueError("probabilities must be finite")
     order = np.argsort(-scores, kind="stable")[:k]
     return [{"label": labels[i], "probability": _share(float(scores[i]))} for i in order]
 
