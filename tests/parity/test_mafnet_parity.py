@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mafnet.feature_set import load_feature_set
 from mafnet.load import load_model
 from mafnet.model import MAFnet, MAFnetConfig, MAFnetOutput
 from weights.convert import convert
@@ -97,6 +98,21 @@ def test_converted_checkpoint_equals_the_authors_graph(which: str, tmp_path: Pat
         audio = torch.from_numpy(wanted["x_sound"]).permute(0, 1, 4, 2, 3).contiguous()
         _assert_equal(model(visual, audio), wanted)
         _assert_parts_equal(model, visual, audio, wanted)
+
+
+@needs_reference
+@torch.inference_mode()
+def test_features_of_real_videos_give_the_authors_logits(tmp_path: Path) -> None:
+    folder = REFERENCE.parent / "end_to_end"
+    convert(REFERENCE / "checkpoint_tf1_model_only", "mafnet", tmp_path / "mafnet.safetensors")
+    model = load_model(tmp_path / "mafnet.safetensors")
+    features = load_feature_set(folder / "data", "test")  # the authors' own pickles
+    assert [features.labels[k] for k in features.target] == ["Church bell", "Truck"]
+    batch = features.batch(np.arange(len(features)))
+    output = model(batch.visual, batch.audio)
+    with np.load(folder / "e2e_mafnet.npz") as wanted:
+        np.testing.assert_allclose(output.logits, wanted["full_logits"], atol=ATOL, rtol=0)
+        np.testing.assert_allclose(output.attention, wanted["full_alpha"][..., 0], atol=ATOL)
 
 
 def _assert_parts_equal(model: MAFnet, visual: Tensor, audio: Tensor, wanted: Any) -> None:
