@@ -26,30 +26,37 @@ _N_NOISES = 7
 _NOISE_LEVEL = 4.0  # of 255: a webcam indoors
 _SWAY_PIXELS = 3
 _FLASH_HZ = 2.5
+_CLOCK_CENTRE = (240.0, 178.0)
 
 _Draw = ImageDraw.ImageDraw
 
 
 class ScenePainter:
-    """Paints the scene at any time. Any thread may call it; it holds no state but its noise."""
+    """Paints the scene at any time; one thread calls it. What stands still is drawn once."""
 
     def __init__(self) -> None:
         rng = np.random.default_rng(_SEED)
         noise = rng.normal(0.0, _NOISE_LEVEL, (_N_NOISES, HEIGHT, WIDTH, 1))
         self._noise = noise.astype(np.int16)
-        self._painters: dict[str, Callable[[_Draw, float], None]] = {
-            "Siren": _paint_police_car,
-            "Car horn": _paint_car,
-            "Clock": _paint_clock,
+        self._still: dict[str, Image.Image] = {}
+        self._painters: dict[str, tuple[Callable[[_Draw], None], Callable[[_Draw, float], None]]]
+        self._painters = {
+            "": (_paint_room, _paint_nothing),
+            "Siren": (_paint_police_car, _paint_flashing_lights),
+            "Car horn": (_paint_car, _paint_headlights),
+            "Clock": (_paint_clock_face, _paint_hands),
         }
 
     def paint(self, t_s: float) -> NDArray[np.uint8]:
         """Return the picture at scene time `t_s`, RGB uint8 `(360, 480, 3)`."""
         event = event_at(t_s)
-        image = Image.new("RGB", (WIDTH * _SCALE, HEIGHT * _SCALE), (196, 188, 172))
-        draw = ImageDraw.Draw(image)
-        painter = _paint_room if event is None else self._painters[event.label]
-        painter(draw, t_s)
+        label = event.label if event is not None else ""
+        paint_still, paint_moving = self._painters[label]
+        if label not in self._still:
+            self._still[label] = Image.new("RGB", (WIDTH * _SCALE, HEIGHT * _SCALE))
+            paint_still(ImageDraw.Draw(self._still[label]))
+        image = self._still[label].copy()
+        paint_moving(ImageDraw.Draw(image), t_s)
         pixels = np.asarray(image.reduce(_SCALE), np.int16)
         sway = round(_SWAY_PIXELS * math.sin(0.9 * t_s))
         pixels = pixels[:, np.clip(np.arange(WIDTH) + sway, 0, WIDTH - 1)]
@@ -81,7 +88,11 @@ def _shade(
         draw.line((0, y, WIDTH * _SCALE, y), fill=colour)
 
 
-def _paint_room(draw: _Draw, t_s: float) -> None:
+def _paint_nothing(draw: _Draw, t_s: float) -> None:
+    """Nothing moves in an empty room."""
+
+
+def _paint_room(draw: _Draw) -> None:
     _shade(draw, 0, 250, (206, 200, 186), (178, 170, 154))
     _shade(draw, 250, 360, (132, 98, 66), (94, 66, 42))
     draw.rectangle(_box(0, 244, 480, 8), fill=(226, 222, 212))
@@ -98,7 +109,7 @@ def _paint_room(draw: _Draw, t_s: float) -> None:
 
 
 def _paint_street(draw: _Draw) -> None:
-    _shade(draw, 0, 190, (118, 150, 190), (204, 214, 222))
+    _shade(draw, 0, 196, (118, 150, 190), (204, 214, 222))
     for i, (x, width, height) in enumerate(
         ((0, 90, 120), (98, 70, 90), (300, 90, 130), (396, 84, 100))
     ):
@@ -135,9 +146,13 @@ def _paint_side_view(draw: _Draw, body: tuple[int, int, int], trim: tuple[int, i
         draw.ellipse(_disc(x, 278, 6), fill=(70, 72, 76))
 
 
-def _paint_police_car(draw: _Draw, t_s: float) -> None:
+def _paint_police_car(draw: _Draw) -> None:
     _paint_street(draw)
     _paint_side_view(draw, (240, 242, 246), (24, 60, 150))
+    draw.text((196 * _SCALE, 216 * _SCALE), "POLICE", fill=(24, 40, 110), font_size=20 * _SCALE)
+
+
+def _paint_flashing_lights(draw: _Draw, t_s: float) -> None:
     is_blue = int(t_s * _FLASH_HZ * 2) % 2 == 0
     draw.rectangle(_box(222, 152, 56, 11), fill=(40, 40, 46))
     left, right = ((60, 110, 255), (90, 20, 20)) if is_blue else ((20, 30, 90), (255, 50, 40))
@@ -146,11 +161,10 @@ def _paint_police_car(draw: _Draw, t_s: float) -> None:
     glow_x = 235 if is_blue else 265
     glow = (130, 170, 255) if is_blue else (255, 140, 130)
     draw.ellipse(_disc(glow_x, 152, 11), fill=glow)
-    draw.text((196 * _SCALE, 216 * _SCALE), "POLICE", fill=(24, 40, 110), font_size=20 * _SCALE)
 
 
-def _paint_car(draw: _Draw, t_s: float) -> None:
-    """A red car from the front, headlights flashing with the horn."""
+def _paint_car(draw: _Draw) -> None:
+    """A red car from the front."""
     _paint_street(draw)
     draw.ellipse(_box(96, 306, 288, 28), fill=(36, 36, 40))
     for x in (106, 326):
@@ -162,19 +176,24 @@ def _paint_car(draw: _Draw, t_s: float) -> None:
     draw.polygon(_shape((120, 200), (360, 200), (340, 224), (140, 224)), fill=(206, 52, 50))
     for y in range(236, 268, 8):
         draw.rectangle(_box(182, y, 116, 5), fill=(30, 30, 34))
-    is_lit = int(t_s * 6) % 2 == 0
     for x in (140, 340):
         draw.ellipse(_disc(x, 244, 24), fill=(200, 204, 210))
-        draw.ellipse(_disc(x, 244, 19), fill=(255, 250, 214) if is_lit else (226, 226, 216))
     draw.rounded_rectangle(_box(104, 276, 272, 18), 6 * _SCALE, fill=(44, 44, 48))
     draw.rectangle(_box(206, 274, 68, 20), fill=(236, 236, 230))
     draw.text((212 * _SCALE, 276 * _SCALE), "AVE 2021", fill=(20, 20, 20), font_size=13 * _SCALE)
 
 
-def _paint_clock(draw: _Draw, t_s: float) -> None:
-    """A wall clock, close; its second hand jumps with every other tick."""
+def _paint_headlights(draw: _Draw, t_s: float) -> None:
+    """They flash with the horn."""
+    is_lit = int(t_s * 6) % 2 == 0
+    for x in (140, 340):
+        draw.ellipse(_disc(x, 244, 19), fill=(255, 250, 214) if is_lit else (226, 226, 216))
+
+
+def _paint_clock_face(draw: _Draw) -> None:
+    """A wall clock, close."""
     _shade(draw, 0, 360, (214, 206, 190), (178, 168, 150))
-    x, y = 240.0, 178.0
+    x, y = _CLOCK_CENTRE
     draw.ellipse(_disc(x + 5, y + 9, 150), fill=(140, 130, 114))
     draw.ellipse(_disc(x, y, 150), fill=(64, 42, 28))
     draw.ellipse(_disc(x, y, 141), fill=(104, 72, 46))
@@ -189,6 +208,11 @@ def _paint_clock(draw: _Draw, t_s: float) -> None:
         angle = math.tau * hour / 12
         place = ((x + 95 * math.sin(angle)) * _SCALE, (y - 95 * math.cos(angle)) * _SCALE)
         draw.text(place, str(hour), fill=(24, 24, 26), font_size=24 * _SCALE, anchor="mm")
+
+
+def _paint_hands(draw: _Draw, t_s: float) -> None:
+    """Eight minutes past ten; the second hand jumps with every other tick."""
+    x, y = _CLOCK_CENTRE
     seconds = math.floor(t_s)
     for turns, length, width, colour in (
         (10 / 12 + 8 / 720, 62, 7, (24, 24, 26)),
