@@ -7,11 +7,12 @@ first fetch.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from weights.layouts import Kind
+from weights.layouts import Kind, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Entry:
         file: Its name there.
         size: Rough size in bytes, for a reader.
         digest: The publisher's hash, or None where there is none.
+        expect: Shapes that tell this file from others of its kind.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Entry:
     size: int
     digest: Digest | None
     licence: str
+    expect: Mapping[str, Shape] = field(default_factory=dict)
 
 
 ENTRIES: tuple[Entry, ...] = (
@@ -111,6 +114,7 @@ ENTRIES: tuple[Entry, ...] = (
         size=135_000_000,
         digest=None,
         licence="the authors' (numediart/MAFnet, LGPL/GPL)",
+        expect={"film.generator.weight": (1024, 1920), "head.weight": (28, 1024)},
     ),
 )
 BY_NAME = {entry.name: entry for entry in ENTRIES}

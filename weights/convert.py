@@ -7,6 +7,7 @@ leaves what was there. The result's bytes depend on the input alone.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from weights.files import sha256_of, written_whole
 from weights.foreign import open_foreign
 from weights.layouts import Kind, Layout, Origin, Shape, lay_out, source_shape
 
+_NOTHING: Mapping[str, Shape] = MappingProxyType({})
 KINDS: tuple[Kind, ...] = ("mafnet", "vggish", "densenet201")
 
 
@@ -48,13 +50,17 @@ class ConvertReport:
     sha256: str
 
 
-def convert(path: Path, kind: Kind, target: Path) -> ConvertReport:
+def convert(
+    path: Path, kind: Kind, target: Path, expect: Mapping[str, Shape] = _NOTHING
+) -> ConvertReport:
     """Convert one foreign weights file.
 
     Args:
         path: A TensorFlow checkpoint's prefix or folder, a Keras .h5, or a torch .pth.
         kind: What network it holds.
         target: The safetensors file to write.
+        expect: Shapes of ours that a file of this kind may have otherwise, such as the number of
+            labels, and this one must have.
 
     Raises:
         ConvertError: Anything does not fit; nothing is written then.
@@ -66,6 +72,9 @@ def convert(path: Path, kind: Kind, target: Path) -> ConvertReport:
     try:
         layout = lay_out(kind, origin, shapes)
         _check(layout, shapes, origin)
+        for name, shape in expect.items():
+            if layout.wanted[name] != shape:
+                raise ConvertError(f"{name} must be {shape}, got {layout.wanted[name]}")
     except ConvertError as error:
         raise ConvertError(f"{path}: {error}") from error
     tensors: dict[str, NDArray[np.float32]] = {}

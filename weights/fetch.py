@@ -186,11 +186,11 @@ def _check_digest(entry: Entry, source: Path, any_hash: bool) -> str:
 
 def _convert(entry: Entry, source: Path, target: Path, home: Path) -> ConvertReport:
     if entry.kind != "mafnet" or not is_archive(source):
-        return convert(source, entry.kind, target)
+        return convert(source, entry.kind, target, entry.expect)
     folder = Path(tempfile.mkdtemp(dir=home, prefix=".unpacked-"))
     try:
         unpack_checkpoint(source, folder)
-        return convert(folder, entry.kind, target)
+        return convert(folder, entry.kind, target, entry.expect)
     finally:
         shutil.rmtree(folder)
 

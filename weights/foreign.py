@@ -17,6 +17,7 @@ from weights.layouts import Origin, Shape
 from weights.tf_checkpoint import TensorFlowCheckpoint
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+_SINGLE_FILES = (".h5", ".hdf5", ".keras", ".pth", ".pt", ".safetensors")
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 
 
@@ -36,6 +37,8 @@ def open_foreign(path: Path) -> tuple[Origin, Variables]:
     Raises:
         ConvertError: It is missing, damaged, or of no known kind.
     """
+    if path.suffix in _SINGLE_FILES and not path.exists():
+        raise ConvertError(f"{path}: there is no such file")
     if not path.is_file() or ".index" in path.suffixes or ".data-" in path.name:
         return "tensorflow", TensorFlowCheckpoint(path)
     try:

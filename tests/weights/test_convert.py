@@ -160,3 +160,17 @@ def test_wrong_kind_is_told(tmp_path: Path, vggish_arrays: Arrays) -> None:
         convert(source, "mafnet", tmp_path / "w.safetensors")
     with pytest.raises(ConvertError, match="an unknown variable: conv"):
         convert(source, "densenet201", tmp_path / "w.safetensors")
+
+
+def test_missing_file_is_told_as_such(tmp_path: Path) -> None:
+    with pytest.raises(ConvertError, match="there is no such file"):
+        convert(tmp_path / "w.h5", "vggish", tmp_path / "w.safetensors")
+
+
+def test_weights_of_another_size_than_expected_are_refused(
+    tmp_path: Path, vggish_arrays: Arrays
+) -> None:
+    source = _keras(tmp_path / "w.h5", vggish_arrays)
+    with pytest.raises(ConvertError, match=r"conv1.bias must be \(1,\), got \(64,\)"):
+        convert(source, "vggish", tmp_path / "w.safetensors", {"conv1.bias": (1,)})
+    assert not (tmp_path / "w.safetensors").exists()
