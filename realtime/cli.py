@@ -222,15 +222,16 @@ def _run(config: RunConfig) -> int:
     interrupted = _Interrupt(pipeline)
     try:
         pipeline.open()
-        from realtime.show import show  # rich, after a missing camera was said
+        from realtime.screen import Screens  # rich: after a missing camera was said
 
-        with show(config, pipeline) as screen:
+        with Screens(config, sys.stderr if config.log_json else sys.stdout) as screens:
             interrupted.running = True
             pipeline.start()
-            while not pipeline.wait(screen.interval_s):
-                screen.draw()
+            while not pipeline.wait(screens.interval_s):
+                screens.show(pipeline)
             pipeline.close()
-            screen.finish()
+            screens.show(pipeline)
+        screens.summarize(pipeline)
     finally:
         pipeline.close()
         interrupted.restore()

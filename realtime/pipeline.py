@@ -11,7 +11,6 @@ import logging
 import secrets
 import threading
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
@@ -21,14 +20,15 @@ from realtime.clock import NS_PER_S, Clock, MonotonicClock
 from realtime.config import DEFAULT_BIND, RunConfig, TrackerConfig
 from realtime.errors import ModelError, OutputError, UsageError
 from realtime.mailbox import Mailbox, Policy
+from realtime.outputs.base import DashboardSnapshot
 from realtime.outputs.json_log import JsonLog
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.outputs.zmq_publisher import ZmqPublisher
 from realtime.packets import Sense, SenseState
 from realtime.sources.base import Reader
 from realtime.sources.factory import OpenedSource, open_readers
-from realtime.stats import Stats, StatsSnapshot
-from realtime.stream import Rings, Stream, StreamView
+from realtime.stats import Stats
+from realtime.stream import Rings, Stream
 from realtime.worker import Worker
 from weights.bundle import Bundle, BundleError, load_bundle
 
@@ -46,24 +46,6 @@ FEEDS = {
     "capture-audio": (Sense.SOUND,),
     "capture-media": (Sense.PICTURE, Sense.SOUND),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunView:
-    """What a person is shown of a run at one moment."""
-
-    source: str
-    stream: StreamView
-    stats: StatsSnapshot
-    labels: tuple[str, ...]
-    background: str | None
-    context: float
-    window_clips: int
-    bundle: str
-    backend: str
-    endpoint: str | None
-    n_subscribers: int
-    elapsed_s: float
 
 
 class Pipeline:
@@ -95,6 +77,7 @@ class Pipeline:
         self._backend = ""
         self._reader_error: Exception | None = None
         self._started_ns = self._clock.now_ns()
+        self._ended_ns: int | None = None
 
     @property
     def bundle(self) -> Bundle:
@@ -174,24 +157,31 @@ class Pipeline:
         if self._reader_error is not None and self._every_sense_is_gone():
             raise self._reader_error
 
-    def view(self) -> RunView:
-        """Return what a person is shown now."""
-        stream, config = self._stream, self._config
+    def view(self, warnings: tuple[str, ...] = ()) -> DashboardSnapshot:
+        """Return what a person is shown now, with the newest `warnings` of the log."""
+        stream, config, publisher = self._stream, self._config, self._publisher
         if stream is None:
             raise ValueError("open the pipeline before it is looked at")
-        return RunView(
+        now = stream.view()
+        return DashboardSnapshot(
             source=config.source.name,
-            stream=stream.view(),
-            stats=self._stats.snapshot(),
+            t_s=now.t_s,
+            elapsed_s=((self._ended_ns or self._clock.now_ns()) - self._started_ns) / NS_PER_S,
+            prediction=now.prediction,
             labels=self._bundle.labels,
+            stats=self._stats.snapshot(),
             background=self._bundle.background,
             context=self._tracker_config.context,
             window_clips=config.window.n_clips,
+            active=now.active,
+            recent=now.recent,
+            picture_share=now.picture_share,
+            senses=now.senses,
             bundle=f"{self._bundle.name} {self._bundle.version}",
             backend=self._backend,
-            endpoint=self._publisher.endpoint if self._publisher is not None else None,
-            n_subscribers=self._publisher.n_subscribers if self._publisher is not None else 0,
-            elapsed_s=(self._clock.now_ns() - self._started_ns) / NS_PER_S,
+            endpoint=None if publisher is None else publisher.endpoint,
+            n_subscribers=None if publisher is None else publisher.n_subscribers,
+            warnings=warnings,
         )
 
     def _open(self) -> None:
@@ -354,6 +344,7 @@ class Pipeline:
     def _recognize_ended(self, error: Exception | None) -> None:
         if self._stream is not None:
             self._stream.finish(error)
+        self._ended_ns = self._clock.now_ns()
         self._done.set()
 
     def _output_ended(self, error: Exception | None) -> None:

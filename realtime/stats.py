@@ -30,9 +30,10 @@ class StatsSnapshot:
 class Stats:
     """Any thread may call any method; each holds one short lock.
 
-    Counter names in use: `frames` and `audio_blocks` (as captured), `grid_frames`, `encoded_frames`,
-    `dropped_frames`, `audio_gap_samples`, `audio_overflows`, `clips`, `predictions`,
-    `skipped_clips`, `events`, `messages`, `dropped_messages`, `broken_packets`.
+    Counter names in use: `frames` and `audio_blocks` (as captured), `grid_frames` (chosen),
+    `encoded_frames` (through the trunk), `dropped_frames`, `audio_gap_samples`,
+    `audio_overflows`, `clips`, `predictions`, `skipped_clips`, `events`, `messages`,
+    `dropped_messages`, `broken_packets`.
     """
 
     def __init__(self) -> None:

@@ -20,6 +20,7 @@ from realtime.clock import NS_PER_S, Timeline
 from realtime.config import SourceConfig, TrackerConfig, WindowConfig
 from realtime.event_tracker import EventTracker
 from realtime.mailbox import Policy
+from realtime.outputs.base import picture_share
 from realtime.outputs.wire import Message, MessageStamper, Quality, StreamState, StreamStatus
 from realtime.packets import (
     CLIP_SAMPLES,
@@ -44,12 +45,22 @@ STEP_TIMEOUT_S = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamView:
-    """What a person is shown of a stream at one moment."""
+    """What a person is shown of a stream at one moment.
+
+    Attributes:
+        t_s: How far it has come, stream seconds.
+        prediction: The newest; None before the first.
+        active: Events that go on.
+        recent: Events that ended, oldest first.
+        picture_share: The picture's share of the attention at each of these events' latest message.
+        senses: How each sense is doing.
+    """
 
     t_s: float
     prediction: Prediction | None
     active: tuple[Event, ...]
     recent: tuple[Event, ...]
+    picture_share: dict[int, float]
     senses: tuple[SenseStatus, ...]
 
 
@@ -125,6 +136,7 @@ class Stream:
         self._prediction: Prediction | None = None
         self._active: dict[int, Event] = {}
         self._recent: deque[Event] = deque(maxlen=N_RECENT_EVENTS)
+        self._picture_share: dict[int, float] = {}
         self._told: tuple[SenseStatus, ...] = ()
         self._finished = False
 
@@ -191,6 +203,7 @@ class Stream:
                 prediction=prediction,
                 active=tuple(self._active.values()),
                 recent=tuple(self._recent),
+                picture_share=dict(self._picture_share),
                 senses=senses,
             )
 
@@ -207,12 +220,22 @@ class Stream:
                     self._recent.append(event)
                 else:
                     self._active[event.number] = event
+                if basis is not None:
+                    self._picture_share[event.number] = picture_share(basis)
+            if events:
+                self._forget_old_shares()
         for event in events:
             if event.phase is Phase.ONSET:
                 self._stats.count("events")
             self._emit(self._stamper.event(self.name, timeline, event, basis, labels, quality))
         if prediction is not None:
             self._emit(self._stamper.prediction(self.name, timeline, prediction, labels, quality))
+
+    def _forget_old_shares(self) -> None:
+        """Keep the shares of the events that are still shown; the lock is held."""
+        shown = self._active.keys() | {event.number for event in self._recent}
+        for number in self._picture_share.keys() - shown:
+            del self._picture_share[number]
 
     def _tell_states(self) -> None:
         """Publish and log each change of a sense once."""

@@ -1,0 +1,43 @@
+# `make demo` and `make test` set up a virtual environment by themselves.
+PYTHON ?= python3
+VENV ?= .venv
+# For instance PIP_ARGS="--index-url https://download.pytorch.org/whl/cpu --extra-index-url https://pypi.org/simple"
+PIP_ARGS ?=
+CONSTRAINTS ?= -c constraints.txt
+BIN := $(VENV)/bin
+
+.PHONY: demo test check device bench clean
+
+demo: $(VENV)/.installed  ## run the built-in scene, as it plays (40 s)
+	$(BIN)/python run_stream.py --source demo --pace
+
+test: $(VENV)/.installed-dev  ## the tests that need no device, GPU, network or real time
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev  ## format, lint, types and the room plan
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+device: $(VENV)/.installed-dev  ## the real microphone path; wants PulseAudio, PortAudio and ffmpeg
+	$(BIN)/python -m pytest -m device
+
+bench: $(VENV)/.installed  ## real-time factor, latency, drops
+	$(BIN)/python benchmarks/bench_end_to_end.py
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V); say make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) $(CONSTRAINTS) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) $(CONSTRAINTS) -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
