@@ -172,7 +172,7 @@ def attention(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Rend
         int(prediction.attention.argmax()), prediction.attention.shape
     )
     age_s = n_clips - 1 - int(clip)
-    when = "in the newest second" if age_s == 0 else f"{age_s} s ago"
+    when = "newest second" if age_s == 0 else f"{age_s} s ago"
     lines.append(Text(f"strongest: {list(Sense)[int(sense_index)].value}, {when}", style="dim"))
     length = f"{n_clips} clip" + ("" if n_clips == 1 else "s")
     if n_clips < snapshot.window_clips:
@@ -266,7 +266,7 @@ def tiny(
 ) -> list[RenderableType]:
     """As much as a very small terminal holds: where we are, what goes on, the likeliest labels."""
     lines = [_run_line(snapshot, columns, glyphs)]
-    lines += [_running_line(snapshot, e, max(12, columns), glyphs) for e in snapshot.active]
+    lines += [_running_line(snapshot, e, max(30, columns), glyphs) for e in snapshot.active]
     if snapshot.prediction is not None:
         scores = snapshot.prediction.scores(snapshot.context)
         for index in np.argsort(-scores, kind="stable")[:5]:

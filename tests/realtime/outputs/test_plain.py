@@ -1,0 +1,108 @@
+import io
+from dataclasses import replace
+
+from wire_samples import LABELS, make_event, make_prediction
+
+from realtime.outputs.base import DashboardSnapshot
+from realtime.outputs.plain import PlainLines, summary
+from realtime.stats import Stats, StatsSnapshot
+
+
+def make_stats(**counts: int) -> StatsSnapshot:
+    stats = Stats()
+    for name, n in counts.items():
+        stats.count(name, n)
+    stats.observe_step(35.0, 41.0)
+    return stats.snapshot()
+
+
+def make_snapshot(**fields: object) -> DashboardSnapshot:
+    snapshot = DashboardSnapshot(
+        source="demo",
+        t_s=40.0,
+        elapsed_s=10.0,
+        prediction=make_prediction(),
+        labels=LABELS,
+        stats=make_stats(events=1, predictions=160, frames=640, dropped_frames=1),
+    )
+    return replace(snapshot, **fields)  # type: ignore[arg-type]
+
+
+def test_an_event_is_told_once_at_its_start_and_once_at_its_end() -> None:
+    stream = io.StringIO()
+    lines = PlainLines(stream)
+    begun, ended = make_event(), make_event(offset_s=12.5)
+    for snapshot in (
+        make_snapshot(active=(begun,), picture_share={1: 0.2}),
+        make_snapshot(active=(begun,), picture_share={1: 0.2}),
+        make_snapshot(recent=(ended,), picture_share={1: 0.2}),
+        make_snapshot(recent=(ended,), picture_share={1: 0.2}),
+    ):
+        lines.show(snapshot)
+    first, second = stream.getvalue().splitlines()
+    assert first.split() == ["0:10.25", "▶", "onset", "Siren", "0.97", "sound", "80%"]
+    assert second.split()[:3] == ["0:12.50", "■", "offset"]
+    assert second.endswith("2.25 s")
+
+
+def test_events_between_two_looks_are_told_in_order_of_time() -> None:
+    stream = io.StringIO()
+    first = make_event(1, onset_s=1.0, offset_s=5.0)
+    second = make_event(2, "Bark", onset_s=2.0, offset_s=3.0)
+    PlainLines(stream).show(make_snapshot(recent=(second, first)))
+    times = [line.split()[0] for line in stream.getvalue().splitlines()]
+    assert times == ["0:01.00", "0:02.00", "0:03.00", "0:05.00"]
+
+
+def test_an_event_that_left_the_list_is_not_told_again() -> None:
+    stream = io.StringIO()
+    lines = PlainLines(stream)
+    events = tuple(make_event(n, onset_s=n, offset_s=n + 0.5) for n in range(1, 6))
+    for n in range(1, 5):
+        lines.show(make_snapshot(recent=events[n - 1 : n + 1]))
+    assert len(stream.getvalue().splitlines()) == 10
+
+
+def test_a_stream_without_unicode_gets_question_marks() -> None:
+    raw = io.BytesIO()
+    with io.TextIOWrapper(raw, encoding="ascii") as stream:
+        PlainLines(stream).show(make_snapshot(active=(make_event(),)))
+        assert raw.getvalue().split()[1:4] == [b"?", b"onset", b"Siren"]
+
+
+def test_the_summary_lists_events_losses_and_times() -> None:
+    text = summary(
+        make_snapshot(
+            recent=(make_event(offset_s=12.5),), picture_share={1: 0.2}, bundle="starter 0.1.0"
+        )
+    )
+    assert "40.0 s of stream in 10.0 s (4.0 × real time)" in text
+    assert "0:10.25     0:12.50    2.25 s  Siren" in text
+    assert "0.97  sound 80%" in text
+    assert "1 event, 160 decisions from 640 frames; lost: 1 frame, 0 sound samples" in text
+    assert "step p50 35 ms, p95 35 ms; latency p50 41 ms, p95 41 ms" in text
+
+
+def test_the_summary_says_that_an_event_goes_on() -> None:
+    assert "goes on" in summary(make_snapshot(active=(make_event(),)))
+
+
+def test_the_summary_says_that_there_was_nothing() -> None:
+    assert "No events." in summary(make_snapshot(stats=make_stats()))
+
+
+def test_the_summary_of_many_events_shows_the_last_and_counts_the_rest() -> None:
+    events = tuple(make_event(n, onset_s=n, offset_s=n + 0.5) for n in range(1, 121))
+    text = summary(make_snapshot(recent=events, stats=make_stats(events=1000)))
+    assert "950 earlier" in text
+    assert text.count("Siren") == 50
+
+
+def test_no_line_is_wider_than_a_terminal() -> None:
+    label = "Fixed-wing aircraft, airplane, and much else that has no place on a line at all"
+    event = make_event(label=label, onset_s=360_000, offset_s=400_000)
+    stream = io.StringIO()
+    snapshot = make_snapshot(recent=(event,), picture_share={1: 0.5}, bundle="x" * 100)
+    PlainLines(stream).show(snapshot)
+    text = stream.getvalue() + summary(snapshot)
+    assert max(len(line) for line in text.splitlines()) <= 80
