@@ -67,8 +67,9 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     weights = parser.add_argument_group("weights (files win over the bundle's)")
     weights.add_argument("--bundle", help="starter, ave or a bundle's folder (default: starter)")
     kinds = "safetensors, or a file that `python -m weights convert` reads"
-    weights.add_argument("--densenet201", type=Path, metavar="FILE", help=kinds)
-    weights.add_argument("--efficientnet-lite0", type=Path, metavar="FILE")
+    picture = weights.add_mutually_exclusive_group()
+    picture.add_argument("--densenet201", type=Path, metavar="FILE", help=kinds)
+    picture.add_argument("--efficientnet-lite0", type=Path, metavar="FILE")
     weights.add_argument("--vggish", type=Path, metavar="FILE", help=kinds)
     weights.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument(
@@ -214,8 +215,6 @@ def _read_data_set(args: argparse.Namespace) -> DataSet:
 
 
 def _load_encoders(args: argparse.Namespace) -> Encoders:
-    if args.densenet201 is not None and args.efficientnet_lite0 is not None:
-        args.fail("give --densenet201 or --efficientnet-lite0, not both")
     import torch
 
     from extractors.encoders import best_device, load_encoders

@@ -90,11 +90,12 @@ def load_waveform(path: Path, sample_rate: int | None) -> tuple[Iterator[NDArray
 
 def _load(path: Path, name: str) -> dict[str, NDArray[Any]]:
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {name: loaded}
-        with loaded:
-            arrays = {key: loaded[key] for key in loaded}
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return {name: loaded}
+            with loaded:
+                arrays = {key: loaded[key] for key in loaded}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise MediaError(f"cannot read {path} as an array: {error}") from error
     if name not in arrays and len(arrays) == 1:

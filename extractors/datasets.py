@@ -18,6 +18,7 @@ from extractors.media import PICTURE_SUFFIXES, SOUND_SUFFIXES, VIDEO_SUFFIXES
 
 SPLITS: Final = ("train", "val", "test")
 _SPLIT_SHARES: Final = (0.70, 0.15, 0.15)
+BACKGROUND: Final = "Background"
 _AVE_FIELDS: Final = 5  # Category&VideoID&Quality&StartTime&EndTime
 
 # AVE's categories in the order of the authors' targets, which is alphabetical.
@@ -141,8 +142,9 @@ def read_folders(root: Path) -> DataSet:
 def read_tables(paths: Sequence[Path]) -> DataSet:
     """Reads CSV tables with the columns file and label.
 
-    Further columns are used where they are there: split, group, onset_s, offset_s. Files lie
-    relative to their table; several lines about one file are its spans.
+    A line without a label shows none: `Background`. Further columns are used where they are
+    there: split, group, onset_s, offset_s. Files lie relative to their table; several lines
+    about one file are its spans.
 
     Raises:
         DataSetError: A table cannot be read, or a line lacks what it must have.
@@ -151,8 +153,10 @@ def read_tables(paths: Sequence[Path]) -> DataSet:
     for table in paths:
         for number, row in _read_csv(table):
             where = f"{table}, line {number}"
-            if not row.get("file") or not row.get("label"):
-                raise DataSetError(f"{where}: file and label must not be empty")
+            if not row.get("file"):
+                raise DataSetError(f"{where}: file must not be empty")
+            # Several labels at a time, a|b: a window has one target, the first.
+            row["label"] = (row.get("label") or BACKGROUND).split("|")[0].strip()
             rows.setdefault(table.parent / row["file"], []).append((where, row))
     items = [_table_item(path, lines) for path, lines in rows.items()]
     if not items:

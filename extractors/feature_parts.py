@@ -129,7 +129,8 @@ class PartFolder:
     def _arrays(self, item: MediaItem) -> Iterator[Mapping[str, NDArray[Any]]]:
         path = self._path(item)
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            # numpy leaves a file that it opened and could not read open.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 yield arrays
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             path.unlink(missing_ok=True)
