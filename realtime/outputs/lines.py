@@ -81,11 +81,14 @@ def message_line(body: dict[str, object]) -> str:
 
 def _event_text(body: dict[str, object]) -> str:
     phase = _text(body, "phase")
-    moment = "offset" if phase == "offset" else "onset"
+    t_s = _number(body, "offset" if phase == "offset" else "onset", "t_s")
+    if phase == "update":  # told at the end of the newest clip
+        ends = _look_up(body, "evidence", "clip_end_t_s")
+        t_s = _number({"end": ends[-1]}, "end") if isinstance(ends, list) and ends else t_s
     return event_line(
         phase=phase,
         label=_text(body, "label"),
-        t_s=_number(body, moment, "t_s"),
+        t_s=t_s,
         confidence=_number(body, "confidence"),
         picture=_number(body, "evidence", "picture"),
         sound=_number(body, "evidence", "sound"),

@@ -248,6 +248,16 @@ def test_an_events_line_says_when_what_how_sure_and_which_sense() -> None:
     ]
 
 
+def test_an_updates_line_says_how_far_the_stream_is() -> None:
+    body: dict[str, object] = {
+        "type": "event",
+        "phase": "update",
+        "onset": {"t_s": 10.25},
+        "evidence": {"clip_end_t_s": [10.5, 11.5]},
+    }
+    assert message_line(body).split()[1] == "0:11.50"
+
+
 def test_what_the_publisher_makes_can_be_decoded() -> None:
     stamper = MessageStamper("r1", ManualClock(), datetime(2026, 1, 2, tzinfo=UTC))
     message: Message = stamper.heartbeat({}, {}, {})
