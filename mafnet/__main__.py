@@ -7,6 +7,7 @@ import argparse
 import importlib
 import logging
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from weights.bundle import load_bundle
 from weights.errors import WeightsError
 
 _TRUNKS_BUNDLE = {"densenet201": "ave", "efficientnet_lite0": "starter"}
+_SETTLED_STEPS = 3000  # 0.999^3000 = 5 % of the averages' start is left
 _STARTER = "mafnet.train_starter"
 
 
@@ -41,6 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
         return int(options.run(options))
     except (MafnetError, WeightsError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # who read the output has gone; so do we, without a traceback
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -130,6 +135,13 @@ def _train(options: argparse.Namespace) -> int:
         return 2
     training = load_feature_set(options.features, "train")
     validation = load_feature_set(options.features, "val")
+    n_steps = n_epochs * (len(training) // config.batch_size)
+    if config.recipe == "authors" and n_steps < _SETTLED_STEPS:
+        print(
+            f"note: the paper's moving averages need thousands of steps to settle, this run has "
+            f"{n_steps}; --recipe modern is made for short runs",
+            file=sys.stderr,
+        )
     run = options.to / "run"
     with _Display(n_epochs) as display:
         state = train(run, training, validation, config, display, resume=options.resume)
@@ -209,10 +221,10 @@ def _test(options: argparse.Namespace) -> int:
         if n_labels != len(labels):
             raise MafnetError(f"the weights have {n_labels} labels, the features {len(labels)}")
     result = examine(model, labels, features)
-    _print_result(result)
     if options.report is not None:
         heading = f"{title} on {options.split} of {options.features.name}"
         print(f"report: {write_report(options.report, result, features, heading)}")
+    _print_result(result)
     return 0
 
 

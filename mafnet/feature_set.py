@@ -6,8 +6,10 @@ docs/features.md describes both. Features are read as they were made: nothing is
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -46,6 +48,7 @@ class FeatureSet:
         present: `(N, T, 2)` bool, or None where everything is there.
         names: What each video is called.
         visual_trunk: The picture trunk that made them, as `extractors` names it.
+        trunk_hashes: sha256 of the weights that made them, by "visual" and "audio", where known.
         frames: Small pictures `(N, T, H, W, 3)` uint8, one a clip, for reports; or None.
     """
 
@@ -56,6 +59,7 @@ class FeatureSet:
     present: NDArray[np.bool_] | None
     names: tuple[str, ...]
     visual_trunk: str
+    trunk_hashes: Mapping[str, str] = field(default_factory=dict)
     frames: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
@@ -133,6 +137,7 @@ def _load_ours(folder: Path, split: str) -> FeatureSet:
         present=_read_npy(present) if present.is_file() else None,
         names=_read_json(names) if names.is_file() else None,
         visual_trunk=trunk,
+        trunk_hashes=_trunk_hashes(manifest.get("trunks")),
         frames=_read_npy(frames) if frames.is_file() else None,
     )
 
@@ -166,6 +171,7 @@ def _checked(
     present: NDArray[Any] | None,
     names: object,
     visual_trunk: str,
+    trunk_hashes: Mapping[str, str] = MappingProxyType({}),
     frames: NDArray[Any] | None = None,
 ) -> FeatureSet:
     visual, audio, target = arrays["visual"], arrays["audio"], arrays["target"]
@@ -203,8 +209,19 @@ def _checked(
         present=present,
         names=tuple(str(name) for name in names),
         visual_trunk=visual_trunk,
+        trunk_hashes=trunk_hashes,
         frames=frames,
     )
+
+
+def _trunk_hashes(trunks: object) -> dict[str, str]:
+    hashes: dict[str, str] = {}
+    for sense in ("visual", "audio"):
+        trunk = trunks.get(sense) if isinstance(trunks, dict) else None
+        digest = trunk.get("sha256") if isinstance(trunk, dict) else None
+        if isinstance(digest, str):
+            hashes[sense] = digest
+    return hashes
 
 
 def _told(array: NDArray[Any]) -> str:

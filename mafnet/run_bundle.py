@@ -53,6 +53,13 @@ def bundle_of_run(
             f"the features were made with {validation.visual_trunk} ({validation.visual_dim} "
             f"wide), the bundle {source.name} has {source.visual.trunk} ({source.visual.dim})"
         )
+    for sense, spec in (("visual", source.visual), ("audio", source.audio)):
+        digest = validation.trunk_hashes.get(sense, spec.sha256)
+        if digest != spec.sha256:
+            raise RunError(
+                f"the features were made with other {sense} weights (sha256 {digest[:12]}…) than "
+                f"the bundle {source.name} has ({spec.sha256[:12]}…): name theirs with --trunks"
+            )
     model = load_model(folder / "best.safetensors")
     temperature, events = settle(model, validation)
     background = [label for label in validation.labels if label.lower() in BACKGROUND_NAMES]

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 something failed (one sentence on stderr), 2 usage, 130 in
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -32,6 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
         return int(options.run(options, home))
     except WeightsError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # who read the output has gone; so do we, without a traceback
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print("interrupted; what was downloaded is kept and resumed next time", file=sys.stderr)

@@ -248,19 +248,33 @@ def test_command_line_fails_with_one_sentence(
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("manifest", "message"),
+    [
+        ({"visual_trunk": "efficientnet_lite0"}, "features were made with efficientnet_lite0"),
+        (
+            {"visual_trunk": "densenet201", "trunks": {"audio": {"sha256": "0" * 64}}},
+            "features were made with other audio weights",
+        ),
+    ],
+)
 def test_features_of_another_trunk_make_no_bundle_and_keep_the_weights(
-    features: Path, trunks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    features: Path,
+    trunks: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    manifest: dict[str, Any],
+    message: str,
 ) -> None:
     other = tmp_path / "features"
     other.mkdir()
     for file in features.iterdir():
         (other / file.name).symlink_to(file)
     (other / "features.json").unlink()
-    manifest = {"labels": LABELS, "visual_trunk": "efficientnet_lite0"}
-    (other / "features.json").write_text(json.dumps(manifest))
+    (other / "features.json").write_text(json.dumps({"labels": LABELS, **manifest}))
     to = tmp_path / "mine"
     arguments = ["train", "--features", str(other), "--to", str(to), "--trunks", str(trunks)]
     assert main([*arguments, "--epochs", "1", "--batch-size", "4"]) == 1
-    assert "features were made with efficientnet_lite0" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert (to / "run" / "best.safetensors").exists()
     assert not (to / "bundle.json").exists()
