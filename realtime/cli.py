@@ -220,6 +220,7 @@ def _run(config: RunConfig) -> int:
 
     pipeline = Pipeline(config, json_stream=sys.stdout if config.log_json else None)
     interrupted = _Interrupt(pipeline)
+    survivors: list[str] = []
     try:
         pipeline.open()
         from realtime.screen import Screens  # rich: after a missing camera was said
@@ -229,13 +230,18 @@ def _run(config: RunConfig) -> int:
             pipeline.start()
             while not pipeline.wait(screens.interval_s):
                 screens.show(pipeline)
-            pipeline.close()
+            survivors = pipeline.close()
             screens.show(pipeline)
         screens.summarize(pipeline)
     finally:
         pipeline.close()
         interrupted.restore()
     pipeline.raise_failure()
+    if survivors:
+        # A thread inside a native library would be torn down with the interpreter, noisily.
+        logger.warning("ended without waiting for %s", ", ".join(survivors))
+        sys.stdout.flush()
+        os._exit(interrupted.exit_code)
     return interrupted.exit_code
 
 

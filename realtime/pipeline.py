@@ -122,12 +122,16 @@ class Pipeline:
         self.request_stop()
         return True
 
-    def close(self) -> None:
+    def close(self, timeout_s: float = JOIN_TIMEOUT_S) -> list[str]:
         """Stop sources, recognition and outputs, in this order, and join their threads.
 
         What was said so far still reaches the outputs. May be called again.
+
+        Returns:
+            Names of the threads that did not end in `timeout_s`: a long step of the trunks, or a
+            driver that does not return.
         """
-        deadline = time.monotonic() + JOIN_TIMEOUT_S
+        deadline = time.monotonic() + timeout_s
         self._stop.set()
         if self._rings is not None:
             self._rings.close()
@@ -145,9 +149,7 @@ class Pipeline:
                 reader.close()
         if self._publisher is not None and not any(w.alive for _, w in self._outputs):
             self._publisher.close()
-        for worker in (*workers, *(w for _, w in self._outputs)):
-            if worker.alive:
-                logger.warning("the thread %s did not end in time", worker.name)
+        return [w.name for w in (*workers, *(w for _, w in self._outputs)) if w.alive]
 
     def raise_failure(self) -> None:
         """Raise what ended the run, if it was an error."""

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from realtime.buffers.audio_ring import AudioRing
 from realtime.buffers.frame_ring import FrameRing
@@ -210,7 +210,10 @@ class Stream:
     def _tell(self, prediction: Prediction | None, events: tuple[Event, ...]) -> None:
         quality = Quality.of(self._stats.snapshot())
         timeline, labels = self._rings.timeline, self._bundle.labels
-        basis = prediction if prediction is not None else self._prediction
+        basis = prediction
+        if basis is None and self._prediction is not None:
+            # What a stream's end is judged by is old: it has no latency.
+            basis = replace(self._prediction, latency_ms=None)
         with self._lock:
             if prediction is not None:
                 self._prediction = prediction

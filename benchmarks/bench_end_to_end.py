@@ -1,0 +1,219 @@
+"""End to end: real-time factor, latency and losses, for the demo and for a file.
+
+    python benchmarks/bench_end_to_end.py [--source FILE ...] [--seconds 20] [--json FILE]
+
+Each row is one run of the whole pipeline in this process: sources, rings, trunks, MAFnet, tracker,
+publisher. `fast` reads as fast as it can (nothing may be lost), `live` paces the source and dates
+it on the run's clock, so that latency has a meaning. The starter bundle is measured with its
+weights, DenseNet-201 (the paper's trunk) with random ones: speed does not depend on them. Machines
+and their load differ: compare rows of one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import platform
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from safetensors.torch import save_file
+
+from extractors.vggish import VGGishTrunk
+from extractors.visual import make_visual_trunk
+from mafnet.labels import AVE_LABELS
+from mafnet.model import MAFnet, MAFnetConfig
+from realtime.config import PublisherConfig, RunConfig, SourceConfig, WindowConfig
+from realtime.errors import RecognizerError
+from realtime.pipeline import Pipeline
+from weights.bundle import (
+    AudioSpec,
+    Bundle,
+    EventSpec,
+    HeadSpec,
+    VisualSpec,
+    write_bundle,
+)
+
+PAPER_DIM = 1920  # DenseNet-201's pooled features
+
+
+def main() -> int:
+    """Run all rows; print a table; write JSON if asked."""
+    arguments = _parse()
+    logging.basicConfig(level=logging.WARNING)
+    console = Console(stderr=True)
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        bundles = {}
+        for name in arguments.bundle:
+            bundles[name] = (
+                write_random_paper_bundle(Path(folder)) if name == "densenet201" else name
+            )
+        runs = [
+            (name, path, source, paced)
+            for name, path in bundles.items()
+            for source in ["demo", *arguments.source]
+            for paced in (False, True)
+        ]
+        with Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console
+        ) as progress:
+            task = progress.add_task("", total=None)
+            for name, path, source, paced in runs:
+                progress.update(
+                    task, description=f"{name}, {source}, {'live' if paced else 'fast'}"
+                )
+                rows.append(measure(name, str(path), source, paced, arguments))
+    _print_table(rows)
+    if arguments.json is not None:
+        report = {
+            "machine": platform.processor() or platform.machine(),
+            "n_threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "rows": rows,
+        }
+        arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def measure(
+    name: str, bundle: str, source: str, paced: bool, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """Run the pipeline once and return its figures."""
+    config = RunConfig(
+        source=SourceConfig(
+            name="bench",
+            kind="demo" if source == "demo" else "media",
+            media=None if source == "demo" else source,
+            pace=paced,
+        ),
+        window=WindowConfig(hop_s=arguments.hop, n_clips=arguments.window),
+        publisher=PublisherConfig(bind="tcp://127.0.0.1:*"),
+        bundle=bundle,
+        precision=arguments.precision,
+        duration_s=arguments.seconds,
+    )
+    pipeline = Pipeline(config)
+    pipeline.open()
+    pipeline.start()
+    while not pipeline.wait(0.02):
+        pass
+    pipeline.close(timeout_s=60.0)
+    pipeline.raise_failure()
+    view = pipeline.view()
+    stats = view.stats
+    return {
+        "bundle": name,
+        "backend": view.backend,
+        "source": Path(source).name,
+        "mode": "live" if paced else "fast",
+        "hop_s": arguments.hop,
+        "window_clips": arguments.window,
+        "stream_s": round(view.t_s, 2),
+        "real_time_factor": round(view.elapsed_s / view.t_s, 4),
+        "step_p50_ms": _rounded(stats.compute_p50_ms),
+        "step_p95_ms": _rounded(stats.compute_p95_ms),
+        "latency_p50_ms": _rounded(stats.latency_p50_ms),
+        "latency_p95_ms": _rounded(stats.latency_p95_ms),
+        "decisions": stats.count("predictions"),
+        "events": stats.count("events"),
+        "dropped_frames": stats.count("dropped_frames"),
+        "audio_gap_samples": stats.count("audio_gap_samples"),
+        "skipped_clips": stats.count("skipped_clips"),
+    }
+
+
+def write_random_paper_bundle(folder: Path) -> Path:
+    """Write a bundle of the paper's shapes with random weights; return its folder."""
+    torch.manual_seed(0)
+    parts = {
+        "visual": make_visual_trunk("densenet201"),
+        "vggish": VGGishTrunk(),
+        "mafnet": MAFnet(MAFnetConfig(visual_dim=PAPER_DIM, n_labels=len(AVE_LABELS))),
+    }
+    for name, module in parts.items():
+        state = {key: value.contiguous() for key, value in module.state_dict().items()}
+        save_file(state, folder / f"{name}.safetensors")
+    bundle = Bundle(
+        name="densenet201",
+        version="random",
+        path=folder,
+        labels=tuple(AVE_LABELS),
+        background=None,
+        activation="softmax",
+        temperature=1.0,
+        sample_rate=16_000,
+        visual=VisualSpec(
+            trunk="densenet201", dim=PAPER_DIM, weights=folder / "visual.safetensors"
+        ),
+        audio=AudioSpec(weights=folder / "vggish.safetensors"),
+        head=HeadSpec(weights=folder / "mafnet.safetensors"),
+        events=EventSpec(on=0.5, off=0.3),
+        licence="none",
+        provenance="random numbers, for timing",
+    )
+    return write_bundle(bundle, folder / "bundle").path
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    table = Table(title="End to end", title_justify="left")
+    for heading in ("bundle", "backend", "source", "mode"):
+        table.add_column(heading)
+    for heading in ("stream s", "RTF", "step p50/p95 ms", "latency p50/p95 ms", "lost"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        lost = row["dropped_frames"] + row["skipped_clips"]
+        table.add_row(
+            row["bundle"],
+            row["backend"],
+            row["source"],
+            row["mode"],
+            f"{row['stream_s']:.1f}",
+            f"{row['real_time_factor']:.3f}",
+            f"{row['step_p50_ms']} / {row['step_p95_ms']}",
+            _latency(row),
+            f"{lost} ({row['audio_gap_samples']} samples)",
+        )  # fmt: skip
+    Console(width=120).print(table)
+
+
+def _latency(row: dict[str, Any]) -> str:
+    if row["latency_p50_ms"] is None:
+        return "-"
+    return f"{row['latency_p50_ms']} / {row['latency_p95_ms']}"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="real-time factor, latency and losses, end to end")
+    parser.add_argument("--source", action="append", default=[], metavar="FILE", help="also a file")
+    parser.add_argument(
+        "--bundle", action="append", metavar="NAME", help="starter, densenet201 or a folder"
+    )
+    parser.add_argument("--seconds", type=float, default=20.0, help="of stream in each run")
+    parser.add_argument("--hop", type=float, default=0.25)
+    parser.add_argument("--window", type=int, default=10)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    arguments = parser.parse_args()
+    arguments.bundle = arguments.bundle or ["starter", "densenet201"]
+    return arguments
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except RecognizerError as error:
+        print(f"bench_end_to_end: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
