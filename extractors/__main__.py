@@ -146,8 +146,8 @@ def _array_features(args: argparse.Namespace, encoders: Encoders) -> ClipFeature
         if encoders.picture is None:
             raise ExtractorError("--frames needs a picture trunk: name its weights or a bundle")
         resized = map(encoders.picture.transform.resize, load_frames(args.frames))
-        features.visual = encode_frames(resized, encoders.picture, n_clips, features.notes)
-        n_clips = len(features.visual)
+        encode_frames(resized, encoders.picture, n_clips, features)
+        n_clips = n_clips if features.visual is None else len(features.visual)
     if args.waveform is not None:
         if encoders.sound is None:
             raise ExtractorError("--waveform needs the sound trunk: give --vggish or a bundle")

@@ -38,11 +38,13 @@ class Part:
     Attributes:
         visual: `(T, dim)`, or None without a picture.
         audio: `(T, 12, 8, 512)`, the authors' axes, or None without sound.
+        thumbnails: `(T, 75, 75, 3)`, uint8, or None without a picture.
         notes: What was padded, damaged or silent.
     """
 
     visual: NDArray[Any] | None
     audio: NDArray[Any] | None
+    thumbnails: NDArray[Any] | None
     notes: tuple[str, ...]
 
 
@@ -89,6 +91,8 @@ class PartFolder:
         }
         if features.visual is not None:
             arrays["visual"] = features.visual.astype(dtype)
+        if features.thumbnails is not None:
+            arrays["thumbnails"] = features.thumbnails
         if features.audio is not None:
             # (T, 512, 12, 8) -> (T, 12, 8, 512)
             arrays["audio"] = features.audio.transpose(0, 2, 3, 1).astype(dtype)
@@ -118,6 +122,7 @@ class PartFolder:
             return Part(
                 visual=arrays.get("visual"),
                 audio=arrays.get("audio"),
+                thumbnails=arrays.get("thumbnails"),
                 notes=tuple(map(str, arrays["notes"])),
             )
 

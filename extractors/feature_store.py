@@ -2,9 +2,10 @@
 
 `{split}_visual.npy` (N, T, dim), `{split}_audio.npy` (N, T, 12, 8, 512), `{split}_target.npy`
 (N, labels) one-hot, `{split}_present.npy` (N, T, 2) where a sense is missing somewhere,
-`{split}_names.json`, `{split}_items.json`, and `features.json`, which is written last: a folder
-without it is not finished. docs/features.md describes them. Rows of a missing sense are zeros
-that nobody wrote: they cost no room on a file system with sparse files.
+`{split}_frames.npy` (N, T, 75, 75, 3) for reports, `{split}_names.json`, `{split}_items.json`,
+and `features.json`, which is written last: a folder without it is not finished. docs/features.md
+describes them. Rows of a missing sense are zeros that nobody wrote: they cost no room on a file
+system with sparse files.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = "features.json"
 FORMAT: Final = 1
+_THUMBNAIL: Final = (75, 75, 3)
 _SOUND_MAP: Final = (12, 8, 512)  # the authors' axes: time, mel, channels
 
 
@@ -140,6 +142,7 @@ def _write_split(
     with (
         _array(folder / f"{split}_visual.npy", spec.dtype, (n, t, spec.dim)) as visual,
         _array(folder / f"{split}_audio.npy", spec.dtype, (n, t, *_SOUND_MAP)) as audio,
+        _array(folder / f"{split}_frames.npy", np.uint8, (n, t, *_THUMBNAIL)) as frames,
     ):
         for row, window in enumerate(rows):
             shown = parts.read(window.picture) if window.picture else None
@@ -148,6 +151,7 @@ def _write_split(
                 heard = parts.read(window.sound)
             if shown is not None:
                 present[row, :, 0] = _fill(visual[row], shown.visual, window, window.picture)
+                _fill(frames[row], shown.thumbnails, window, window.picture)
             if heard is not None:
                 present[row, :, 1] = _fill(audio[row], heard.audio, window, window.sound)
             target[row, spec.labels.index(window.label)] = 1

@@ -54,6 +54,7 @@ def test_a_data_set_becomes_arrays_in_the_order_of_its_items(
     assert audio.shape == (2, 2, 12, 8, 512)
     np.testing.assert_allclose(audio[:, :, 0, 0, 0], [[0.25] * 2, [0.125] * 2], atol=1e-4)
     assert np.load(tmp_path / "out" / "train_visual.npy").shape == (2, 2, 3)
+    assert np.load(tmp_path / "out" / "train_frames.npy").shape == (2, 2, 75, 75, 3)
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "train_target.npy"), np.eye(2))
     assert json.loads((tmp_path / "out" / "train_names.json").read_text()) == ["a.mkv", "b.mkv"]
     assert not (tmp_path / "out" / "train_present.npy").exists()
