@@ -2,11 +2,9 @@
 
 Place in the flow: before training only. The picture trunk's own classifier knows labels that the
 starter has no pictures of (cello, chain saw, ox, ram, hen …) and knows the others in real scenes.
-Its rows are turned into vectors that such pictures would have had.
-
-The step from a row to a vector is linear discriminant analysis read backwards: for classes of one
-covariance C, the row is C⁻¹(mean of the class − mean of all), so the class's mean lies along
-C·row.
+A step along its row, with the deviations of real pictures, gives vectors that such pictures may
+have had. With twelve labels held out a linear probe trained so named 76 % of their real test
+pictures that it had never seen, 95 % with the pictures (docs/starter.md).
 """
 
 import numpy as np
@@ -63,48 +61,49 @@ def class_labels(n_classes: int = 1000) -> list[str | None]:
     return labels
 
 
-def within_covariance(
-    vectors: NDArray[np.float32], groups: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean over groups and covariance inside them.
-
-    Args:
-        vectors: `(N, D)`.
-        groups: Group of each row.
-
-    Returns:
-        Mean of the group means `(D,)` and residuals from the group means `(N, D)`.
-    """
-    names = np.unique(groups)
-    means = np.stack([vectors[groups == name].mean(axis=0) for name in names])
-    residuals = vectors - means[np.searchsorted(names, groups)]
-    return means.mean(axis=0), residuals
-
-
 def vectors_of_rows(
     rows: NDArray[np.float32],
     mean: NDArray[np.float32],
     residuals: NDArray[np.float32],
     n_each: int,
     rng: np.random.Generator,
-    gain_logits: tuple[float, float] = (6.0, 14.0),
+    rise: tuple[float, float] = (3.0, 9.0),
 ) -> NDArray[np.float16]:
     """Vectors that pictures of some ImageNet classes may have had.
 
     Args:
         rows: Classifier rows `(K, D)`.
         mean: Mean vector of pictures `(D,)`.
-        residuals: Deviations of real pictures from their own class's mean `(N, D)`.
+        residuals: Deviations of real pictures from their own label's mean `(N, D)`.
         n_each: Vectors a row.
-        rng: Source of the deviations and gains.
-        gain_logits: Lowest and highest rise of the class's own logit over the mean's.
+        rng: Source of the deviations and rises.
+        rise: Lowest and highest rise of the class's own logit over the mean picture's; in real
+            pictures of twelve labels it is 3 to 8 on average.
 
     Returns:
         `(K · n_each, D)` float16, not negative, row by row.
     """
-    directions = (residuals.T @ (residuals @ rows.T) / len(residuals)).T  # C · row
-    rise = (directions * rows).sum(axis=1, keepdims=True)  # of the logit along the direction
-    directions = np.repeat(directions / rise, n_each, axis=0)
-    gains = rng.uniform(*gain_logits, (len(directions), 1)).astype(np.float32)
-    deviation = residuals[rng.integers(0, len(residuals), len(directions))]
-    return np.maximum(0.0, mean + gains * directions + deviation).astype(np.float16)
+    steps = np.repeat(rows / (rows * rows).sum(axis=1, keepdims=True), n_each, axis=0)
+    rises = rng.uniform(*rise, (len(steps), 1)).astype(np.float32)
+    deviation = residuals[rng.integers(0, len(residuals), len(steps))]
+    return np.maximum(0.0, mean + rises * steps + deviation).astype(np.float16)
+
+
+def kernel_of_rows(
+    rows: NDArray[np.float32], labels: list[str | None], n_rows: int
+) -> NDArray[np.float32]:
+    """Classifier rows to start a layer with: those of labels first, then others evenly.
+
+    Args:
+        rows: The whole classifier `(1000, D)`.
+        labels: From `class_labels`.
+        n_rows: How many the layer has.
+
+    Returns:
+        `(n_rows, D)`.
+    """
+    shown = [k for k, label in enumerate(labels) if label]
+    others = [k for k, label in enumerate(labels) if not label]
+    picked = np.linspace(0, len(others) - 1, n_rows - len(shown)).astype(np.int64)
+    kernel: NDArray[np.float32] = rows[shown + [others[k] for k in picked]]
+    return kernel

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from extractors.efficientnet import EfficientNetLite0Trunk
-from extractors.imagenet_classes import class_labels, vectors_of_rows, within_covariance
+from extractors.imagenet_classes import class_labels, kernel_of_rows, vectors_of_rows
 from extractors.log_mel import LogMel
 from extractors.picture_augment import as_frame
 from extractors.sound_corpus import BACKGROUND, load_corpus
@@ -37,13 +37,14 @@ SPLITS = ("train", "val", "test")
 N_VARIANTS = {"train": 3, "val": 2, "test": 2}  # frames of a picture; the first is unchanged
 N_CLIPS = {"train": 14_000, "val": 3_000, "test": 3_000}
 N_OF_LABEL = 160  # vectors from the classifier's rows for a label
+N_KERNEL_ROWS = 512  # width of the head's picture layer
 N_OF_NO_LABEL = 4  # and for a class that shows none
 BATCH = 50
 SEED = 11
 
 
 @torch.inference_mode()
-def sound_features(data: Path, cache: Path, trunk_path: Path, to: Path) -> None:
+def sound_features(data: Path, cache: Path, trunk_path: Path, to: Path, share: float = 1.0) -> None:
     """Write the maps of augmented clips of each split.
 
     Args:
@@ -51,6 +52,7 @@ def sound_features(data: Path, cache: Path, trunk_path: Path, to: Path) -> None:
         cache: Where decoded samples are kept.
         trunk_path: VGGish weights, safetensors.
         to: Folder to write to.
+        share: Of `N_CLIPS`, for a quick look.
     """
     from safetensors.torch import load_file
 
@@ -63,7 +65,7 @@ def sound_features(data: Path, cache: Path, trunk_path: Path, to: Path) -> None:
         config = TrainSoundConfig(seed=SEED + number, nothing=0.12, synthesised=0.04)
         source = ClipSource(corpus, split, config)
         source.augment = dataclasses.replace(source.augment, blend=0.0)
-        n_batches = math.ceil(N_CLIPS[split] / BATCH)
+        n_batches = math.ceil(share * N_CLIPS[split] / BATCH)
         shape = (n_batches * BATCH, *(VGGishTrunk.dim, *VGGishTrunk.map_size))
         maps = np.lib.format.open_memmap(to / f"sound_{split}.npy", "w+", np.float16, shape)
         labels: list[int] = []
@@ -133,7 +135,9 @@ def row_features(to: Path) -> None:
         vectors, groups = file["vectors"].astype(np.float32), file["labels"]
         class_weight = file["class_weight"]
     flat = vectors[:, 1:].reshape(-1, vectors.shape[2])  # frames as a camera gives them
-    mean, residuals = within_covariance(flat, np.repeat(groups, vectors.shape[1] - 1))
+    groups = np.repeat(groups, vectors.shape[1] - 1)
+    means = np.stack([flat[groups == group].mean(axis=0) for group in range(groups.max() + 1)])
+    mean, residuals = means.mean(axis=0), flat - means[groups]
     rng = np.random.default_rng(SEED)
     labels = class_labels(len(class_weight))
     names = sorted({label for label in labels if label is not None})
@@ -150,6 +154,7 @@ def row_features(to: Path) -> None:
         names=np.array(names),
         labels=np.array(of_row),
         vectors=np.concatenate(made),
+        kernel=kernel_of_rows(class_weight, labels, N_KERNEL_ROWS),
     )
     logger.info("%d vectors from classifier rows", len(of_row))
 
@@ -174,6 +179,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", type=Path, required=True, help="folder for the features")
     parser.add_argument("--cache", type=Path, default=Path("runs"), help="decoded samples")
     parser.add_argument("--sound-trunk", type=Path, help="vggish.safetensors; none: no sounds")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the clips to draw")
     parser.add_argument("--picture-trunk", type=Path, help="its weights; none: no pictures")
 
 
@@ -191,7 +197,7 @@ def run(args: argparse.Namespace) -> int:
         picture_features(args.data, args.picture_trunk, args.to)
         row_features(args.to)
     if args.sound_trunk is not None:
-        sound_features(args.data, args.cache, args.sound_trunk, args.to)
+        sound_features(args.data, args.cache, args.sound_trunk, args.to, args.share)
     return 0
 
 

@@ -376,7 +376,7 @@ def train(
         step, spent_s, n_examples = kept["step"], kept["spent_s"], kept["n_examples"]
     source = ClipSource(corpus, "train", config)
     log_mel = LogMel()
-    evaluated_s, running = spent_s, 0.0
+    evaluated_s, running = spent_s, math.nan
     budget_s = config.minutes * 60
     model.train()
     while spent_s < budget_s:
@@ -398,7 +398,8 @@ def train(
         optimizer.step()
         average.update(model)
         step, n_examples = step + 1, n_examples + config.batch
-        running += (float(loss.detach()) - running) * max(0.02, 1 / step)
+        now = float(loss.detach())
+        running = now if math.isnan(running) else 0.98 * running + 0.02 * now
         spent_s += clock() - began
         if step % 100 == 0:
             logger.info(

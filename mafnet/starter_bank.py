@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mafnet.compose import FeatureBank, Vectors
 
@@ -42,7 +43,17 @@ def load_bank(folder: Path, split: str) -> FeatureBank:
         pictures=pictures,
         unrelated=unrelated,
         silent=frozenset(VOICES),
+        picture_kernel=_kernel(folder) if split == "train" else None,
     )
+
+
+def _kernel(folder: Path) -> NDArray[np.float32] | None:
+    path = folder / "picture_rows.npz"
+    if not path.exists():
+        return None
+    with np.load(path) as file:
+        kernel: NDArray[np.float32] = file["kernel"]
+    return kernel
 
 
 def _pictures(
@@ -54,6 +65,8 @@ def _pictures(
     unrelated: list[Vectors] = []
     for k, name in enumerate(names.tolist()):
         part = vectors[of_row == k]
+        if not len(part):
+            continue
         if name == FACE:
             for voice in VOICES:
                 by_label.setdefault(voice, []).append(part)
