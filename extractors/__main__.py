@@ -74,8 +74,9 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     weights.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument(
         "--jpeg",
-        action="store_true",
-        help="pass frames through JPEG, as the authors' pictures were stored",
+        action=argparse.BooleanOptionalAction,
+        help="pass frames through JPEG, as the authors did (default: with densenet201, for one "
+        "video and for AVE's layout)",
     )
 
 
@@ -133,7 +134,7 @@ def _features(args: argparse.Namespace) -> int:
 def _video_features(args: argparse.Namespace, encoders: Encoders) -> ClipFeatures:
     from extractors.clip_features import extract_media
 
-    return extract_media(args.video, encoders, args.clips, jpeg=args.jpeg)
+    return extract_media(args.video, encoders, args.clips, jpeg=_through_jpeg(args, encoders))
 
 
 def _array_features(args: argparse.Namespace, encoders: Encoders) -> ClipFeatures:
@@ -182,18 +183,18 @@ def _extract(args: argparse.Namespace) -> int:
     from extractors.progress import ExtractProgress
 
     data = _read_data_set(args)
+    encoders = _load_encoders(args)
+    if encoders.picture is None or encoders.sound is None:
+        args.fail("both trunks are needed: name a bundle, or a file for each")
     config = ExtractConfig(
         n_clips=args.clips,
         half=args.half,
-        jpeg=args.jpeg,
+        jpeg=_through_jpeg(args, encoders, authors=args.ave is not None),
         keep_one_sense=args.keep_one_sense,
         pair=args.pair,
         seed=args.seed,
         n_workers=args.workers,
     )
-    encoders = _load_encoders(args)
-    if encoders.picture is None or encoders.sound is None:
-        args.fail("both trunks are needed: name a bundle, or a file for each")
     with ExtractProgress() as progress:
         summary = extract(data, encoders, args.to, config, progress.report)
     counts = ", ".join(f"{split} {n}" for split, n in summary.n_windows.items())
@@ -204,6 +205,15 @@ def _extract(args: argparse.Namespace) -> int:
         for path in write_author_pickles(args.to, args.to / "pickles"):
             print(path)
     return 0
+
+
+def _through_jpeg(args: argparse.Namespace, encoders: Encoders, *, authors: bool = True) -> bool:
+    if args.jpeg is not None:
+        return bool(args.jpeg)
+    # The authors' weights were trained on frames that had been JPEG files.
+    return (
+        authors and encoders.picture is not None and encoders.picture.source.trunk == "densenet201"
+    )
 
 
 def _read_data_set(args: argparse.Namespace) -> DataSet:

@@ -3,7 +3,7 @@
 Grid frames come from `extractors.frame_grid`, seconds of sound from `extractors.resample`; the
 trunks see one second at a time; only the features of the whole file are kept. What falls short
 of a whole second is filled as the authors fill it: the last frame repeated, the sound padded
-with zeros. The JPEG files between ffmpeg and their network are skipped unless asked for.
+with zeros. Between ffmpeg and their network lay JPEG files: `jpeg` passes frames through one.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Sound: log-mel within 0.1 (resampy 0.2.2 there, soxr here; docs/paper.md has the figures), VGGish
 maps within 0.5 % of their largest value. Picture: the authors' own decoded frames give their
-features within 1e-4; from the video, where their JPEG step is skipped, within 15 % on average.
+features within 1e-4; from the video, whose frames pass through our JPEG encoder and decoder
+instead of theirs, within 5 % on average.
 """
 
 import lzma
@@ -81,15 +82,15 @@ def test_the_authors_decoded_frames_give_their_features(
     np.testing.assert_allclose(features.visual, reference[f"{name} visual"][:1], atol=1e-4)
 
 
-def test_a_video_differs_by_the_jpeg_step_alone(
+def test_a_video_differs_by_the_jpeg_decoder_alone(
     encoders: Encoders, reference: dict[str, np.ndarray]
 ) -> None:
-    features = extract_media(_VIDEOS / "clipA.mp4", encoders, n_clips=1)
+    features = extract_media(_VIDEOS / "clipA.mp4", encoders, n_clips=1, jpeg=True)
 
     assert features.visual is not None
     expected = reference["clipA visual"][0]
     difference = np.abs(features.visual[0] - expected).mean() / expected.mean()
-    assert difference <= 0.15
+    assert difference <= 0.05
 
 
 @pytest.mark.parametrize("name", ["clipA", "clipB"])
