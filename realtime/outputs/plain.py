@@ -107,11 +107,11 @@ def _event_table(snapshot: DashboardSnapshot) -> list[str]:
     if not events:
         return ["No events."]
     lines = [
-        f"{'onset':>10}  {'offset':>10}  {'lasted':>8}  {'label':<{LABEL_WIDTH}}  conf  decided by"
+        f"{'onset':>9}  {'offset':>9}  {'lasted':>8}  {'label':<{LABEL_WIDTH}}  conf  decided by"
     ]
     n_earlier = max(0, snapshot.stats.count("events") - min(len(events), MAX_SUMMARY_EVENTS))
     if n_earlier:
-        lines.append(f"{'…':>10}  {n_earlier} earlier")
+        lines.append(f"{'…':>9}  {n_earlier} earlier")
     for event in events[-MAX_SUMMARY_EVENTS:]:
         offset_t_ns = event.offset_t_ns
         offset = "goes on" if offset_t_ns is None else stream_time(offset_t_ns / NS_PER_S)
@@ -119,7 +119,7 @@ def _event_table(snapshot: DashboardSnapshot) -> list[str]:
             "" if offset_t_ns is None else f"{(offset_t_ns - event.onset_t_ns) / NS_PER_S:.2f} s"
         )
         lines.append(
-            f"{stream_time(event.onset_t_ns / NS_PER_S):>10}  {offset:>10}  {lasted:>8}  "
+            f"{stream_time(event.onset_t_ns / NS_PER_S):>9}  {offset:>9}  {lasted:>8}  "
             f"{cut(clean(event.label), LABEL_WIDTH):<{LABEL_WIDTH}}  {share(event.confidence)}  "
             f"{decided_by(*snapshot.shares(event.number))}"
         )
