@@ -77,7 +77,7 @@ def test_the_summary_lists_events_losses_and_times() -> None:
         )
     )
     assert "40.0 s of stream in 10.0 s (4.0 × real time)" in text
-    assert "0:10.25     0:12.50    2.25 s  Siren" in text
+    assert "0:10.25    0:12.50    2.25 s  Siren" in text
     assert "0.97  sound 80%" in text
     assert "1 event, 160 decisions from 640 frames; lost: 1 frame, 0 sound samples" in text
     assert "step p50 35 ms, p95 35 ms; latency p50 41 ms, p95 41 ms" in text
