@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,8 @@ from extractors.errors import DataSetError
 from extractors.media import PICTURE_SUFFIXES, SOUND_SUFFIXES, VIDEO_SUFFIXES
 
 SPLITS: Final = ("train", "val", "test")
-_SPLIT_SHARES: Final = (0.70, 0.15, 0.15)
+_UNDEALT: Final = ""
+_HELD_SHARE: Final = 0.15  # of a label's files, for validation and again for the test
 BACKGROUND: Final = "Background"
 _AVE_FIELDS: Final = 5  # Category&VideoID&Quality&StartTime&EndTime
 
@@ -114,8 +115,8 @@ def read_ave(root: Path) -> DataSet:
 def read_folders(root: Path) -> DataSet:
     """Reads a folder per label, or `train/`, `val/`, `test/` with a folder per label in each.
 
-    Without splits, each label's files are dealt out 70/15/15 by the hash of their names, so
-    that a file stays in its split when others are added.
+    Without splits, each label's files are dealt out 70/15/15 in the order of their names'
+    hashes: the same folder always gives the same splits, and three files fill all three.
 
     Raises:
         DataSetError: There is no folder with media in it.
@@ -128,7 +129,7 @@ def read_folders(root: Path) -> DataSet:
             id=path.relative_to(root).as_posix(),
             path=path,
             label=path.relative_to(part).parts[0],
-            split=part.name if parts else _dealt(path.relative_to(root).as_posix()),
+            split=part.name if parts else _UNDEALT,
         )
         for part in parts or [root]
         for path in sorted(part.glob("*/**/*"))
@@ -136,7 +137,7 @@ def read_folders(root: Path) -> DataSet:
     ]
     if not items:
         raise DataSetError(f"{root} has no folder per label with videos, sounds or pictures")
-    return DataSet(labels=_sorted_labels(items), items=_by_split(items))
+    return DataSet(labels=_sorted_labels(items), items=_by_split(_dealt(items)))
 
 
 def read_tables(paths: Sequence[Path]) -> DataSet:
@@ -161,7 +162,7 @@ def read_tables(paths: Sequence[Path]) -> DataSet:
     items = [_table_item(path, lines) for path, lines in rows.items()]
     if not items:
         raise DataSetError(f"{', '.join(map(str, paths))}: no line names a file")
-    return DataSet(labels=_sorted_labels(items), items=_by_split(items))
+    return DataSet(labels=_sorted_labels(items), items=_by_split(_dealt(items)))
 
 
 def _read_ave_split(path: Path, split: str, videos: Path) -> list[MediaItem]:
@@ -205,8 +206,8 @@ def _table_item(path: Path, lines: list[tuple[str, dict[str, str]]]) -> MediaIte
     where, first = lines[0]
     if path.suffix.lower() not in PICTURE_SUFFIXES | SOUND_SUFFIXES | VIDEO_SUFFIXES:
         raise DataSetError(f"{where}: {path.name} is no video, sound or picture by its name")
-    split = first.get("split") or _dealt(first["file"])
-    if split not in SPLITS:
+    split = first.get("split") or _UNDEALT
+    if split not in (*SPLITS, _UNDEALT):
         raise DataSetError(f"{where}: split must be one of {', '.join(SPLITS)}, got {split!r}")
     spans = tuple(
         _span(row["label"], row["onset_s"], row.get("offset_s") or "", line)
@@ -214,7 +215,7 @@ def _table_item(path: Path, lines: list[tuple[str, dict[str, str]]]) -> MediaIte
         if row.get("onset_s")
     )
     return MediaItem(
-        id=path.as_posix(),
+        id=first["file"],
         path=path,
         label=first["label"],
         split=split,
@@ -245,11 +246,25 @@ def _read_text(path: Path) -> str:
         raise DataSetError(f"cannot read {path}: {reason}") from error
 
 
-def _dealt(name: str) -> str:
-    # 32 bits of a hash, read as a share: the same file always falls into the same split.
-    share = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 2**32
-    train, val, _ = _SPLIT_SHARES
-    return "train" if share < train else "val" if share < train + val else "test"
+def _dealt(items: Iterable[MediaItem]) -> list[MediaItem]:
+    """Gives a split to every item that has none; a group is never parted within its label."""
+    dealt = list(items)
+    keys: dict[str, set[str]] = {}
+    for item in dealt:
+        if item.split == _UNDEALT:
+            keys.setdefault(item.label, set()).add(item.group or item.id)
+    splits: dict[tuple[str, str], str] = {}
+    for label, names in keys.items():
+        shuffled = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+        n_held = max(round(_HELD_SHARE * len(names)), 1 if len(names) >= len(SPLITS) else 0)
+        for rank, name in enumerate(shuffled):
+            splits[label, name] = SPLITS[1 + rank // n_held if rank < 2 * n_held else 0]
+    return [
+        replace(item, split=splits[item.label, item.group or item.id])
+        if item.split == _UNDEALT
+        else item
+        for item in dealt
+    ]
 
 
 def _sorted_labels(items: Iterable[MediaItem]) -> tuple[str, ...]:

@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -74,18 +75,38 @@ def test_a_folder_without_aves_layout_is_refused(tmp_path: Path) -> None:
         read_ave(tmp_path)
 
 
-def test_a_folder_per_label_is_dealt_into_splits_that_stay(tmp_path: Path) -> None:
-    _touch(*(tmp_path / "bark" / f"{k}.mp4" for k in range(40)), tmp_path / "cat" / "notes.txt")
-    before = {item.id: item.split for item in read_folders(tmp_path).items}
+def test_a_folder_per_label_is_dealt_into_splits(tmp_path: Path) -> None:
+    _touch(*(tmp_path / "bark" / f"{k}.mp4" for k in range(20)), tmp_path / "cat" / "notes.txt")
 
-    _touch(*(tmp_path / "cat" / f"{k}.mp4" for k in range(40)))
-    data = read_folders(tmp_path)
+    first, second = read_folders(tmp_path), read_folders(tmp_path)
 
-    after = {item.id: item.split for item in data.items}
-    assert len(before) == 40
-    assert data.labels == ("bark", "cat")
-    assert {name: after[name] for name in before} == before
-    assert set(before.values()) == {"train", "val", "test"}
+    assert first == second
+    assert first.labels == ("bark",)
+    assert Counter(item.split for item in first.items) == {"train": 14, "val": 3, "test": 3}
+
+
+@pytest.mark.parametrize(
+    ("n_files", "splits"),
+    [(1, {"train": 1}), (2, {"train": 2}), (3, {"train": 1, "val": 1, "test": 1})],
+)
+def test_a_label_of_three_files_has_one_in_every_split(
+    tmp_path: Path, n_files: int, splits: dict[str, int]
+) -> None:
+    _touch(*(tmp_path / "bark" / f"{k}.mp4" for k in range(n_files)))
+
+    assert Counter(item.split for item in read_folders(tmp_path).items) == splits
+
+
+def test_a_group_is_never_parted(tmp_path: Path) -> None:
+    lines = [f"{k}.ogg,Bark,speaker {k // 5}" for k in range(30)]
+    (tmp_path / "table.csv").write_text("\n".join(["file,label,group", *lines]))
+
+    splits: dict[str, set[str]] = {}
+    for item in read_tables([tmp_path / "table.csv"]).items:
+        splits.setdefault(item.group, set()).add(item.split)
+
+    assert len(splits) == 6
+    assert all(len(found) == 1 for found in splits.values())
 
 
 def test_folders_named_after_splits_decide(tmp_path: Path) -> None:
