@@ -86,7 +86,8 @@ def vectors_of_rows(
     steps = np.repeat(rows / (rows * rows).sum(axis=1, keepdims=True), n_each, axis=0)
     rises = rng.uniform(*rise, (len(steps), 1)).astype(np.float32)
     deviation = residuals[rng.integers(0, len(residuals), len(steps))]
-    return np.maximum(0.0, mean + rises * steps + deviation).astype(np.float16)
+    vectors: NDArray[np.float32] = np.maximum(0.0, mean + rises * steps + deviation)
+    return vectors.astype(np.float16)
 
 
 def kernel_of_rows(

@@ -62,7 +62,7 @@ def sound_features(data: Path, cache: Path, trunk_path: Path, to: Path, share: f
     trunk = trunk.to(memory_format=torch.channels_last)
     log_mel = LogMel()
     for number, split in enumerate(SPLITS):
-        config = TrainSoundConfig(seed=SEED + number, nothing=0.12, synthesised=0.04)
+        config = TrainSoundConfig(seed=SEED + number, nothing=0.12, synthesised=0.03)
         source = ClipSource(corpus, split, config)
         source.augment = dataclasses.replace(source.augment, blend=0.0)
         n_batches = math.ceil(share * N_CLIPS[split] / BATCH)

@@ -109,11 +109,12 @@ def clock(n_samples: int, rng: np.random.Generator) -> Samples:
 
 
 def _tick(rng: np.random.Generator) -> NDArray[np.float64]:
-    decay_s = float(np.exp(rng.uniform(np.log(0.001), np.log(0.02))))
+    # Thin and short: with deeper or longer ones drums and congas were named Clock.
+    decay_s = float(np.exp(rng.uniform(np.log(0.0007), np.log(0.014))))
     t = _time(int(8 * decay_s * SAMPLE_RATE) + 16)
-    tick = rng.uniform(0, 1.0) * rng.standard_normal(len(t))
+    tick = rng.uniform(0, 1.0) * np.diff(rng.standard_normal(len(t) + 1))  # without its bass
     for _ in range(int(rng.integers(1, 4))):
-        tick += rng.uniform(0.2, 1.0) * np.sin(2 * np.pi * rng.uniform(800, 6500) * t)
+        tick += rng.uniform(0.2, 1.0) * np.sin(2 * np.pi * rng.uniform(1500, 7000) * t)
     decayed: NDArray[np.float64] = tick * np.exp(-t / decay_s)
     return decayed
 
