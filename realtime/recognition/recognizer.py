@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from realtime.clock import NS_PER_MS, Clock
-from realtime.packets import Clip, Prediction
+from realtime.packets import CLIP_SLOTS, SLOT_NS, Clip, Prediction
 from realtime.recognition.features import FeatureExtractor, Models
 from realtime.recognition.window import ClipWindow
 from realtime.stats import Stats
@@ -51,6 +51,11 @@ class Recognizer:
         self._no_picture = torch.zeros((1, self._visual_dim), device=models.device)
         self._no_sound = torch.zeros((1, 512, 12, 8), device=models.device)
 
+    @property
+    def n_kept_features(self) -> int:
+        """How many frames' features are kept for later clips."""
+        return len(self._features)
+
     @torch.inference_mode()
     def step(self, clip: Clip) -> Prediction | None:
         """Take one clip in; return the prediction if one is due.
@@ -81,12 +86,16 @@ class Recognizer:
             features = self._extractor.encode_frames([frame.image for frame in batch])
             self._features.update(zip((frame.slot for frame in batch), features, strict=True))
         self._stats.count("encoded_frames", len(frames))
-        # The newest frame may be held for later clips; all before this clip's first are done.
-        oldest = min((slot for slot in clip.slots if slot >= 0), default=None)
-        newest = max(self._features, default=-1)
-        for slot in [s for s in self._features if oldest is None or s < oldest]:
-            if slot != newest:
-                del self._features[slot]
+        self._forget(clip.end_t_ns // SLOT_NS - CLIP_SLOTS)
+
+    def _forget(self, first_slot: int) -> None:
+        """Drop the frames that no clip from `first_slot` on shows.
+
+        Not by what this clip shows: one with too few pictures shows none, the next may show them.
+        """
+        held = max((slot for slot in self._features if slot <= first_slot), default=first_slot)
+        for slot in [slot for slot in self._features if slot < held]:
+            del self._features[slot]
 
     def _pool(self, slots: tuple[int, ...]) -> Tensor:
         """Return the clip's visual feature `(1, D)`: the mean over the frames that it shows."""

@@ -1,0 +1,93 @@
+"""What the recognizer keeps and forgets between clips."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from extractors.frame_transform import FrameTransform
+from extractors.log_mel import LogMel
+from mafnet.model import MAFnet, MAFnetConfig
+from realtime.clock import ManualClock
+from realtime.packets import CLIP_SLOTS, SLOT_NS, Clip, GridFrame
+from realtime.recognition.features import Models
+from realtime.recognition.recognizer import Recognizer
+from realtime.stats import Stats
+
+SIZE = 4
+MISSING = (-1,) * CLIP_SLOTS
+
+
+class MeanColour(nn.Module):
+    def forward(self, pixels: Tensor) -> Tensor:
+        return pixels.mean(dim=(2, 3))
+
+
+@pytest.fixture
+def recognizer() -> Recognizer:
+    torch.manual_seed(0)
+    models = Models(
+        visual=MeanColour(),  # type: ignore[arg-type]  # a stand-in
+        transform=FrameTransform(
+            resize_to=SIZE,
+            size=SIZE,
+            crop="none",
+            interpolation="nearest",
+            mean=(0.5, 0.5, 0.5),
+            std=(0.5, 0.5, 0.5),
+        ),
+        log_mel=LogMel().eval(),
+        sound=nn.Identity(),  # type: ignore[arg-type]  # these clips are silent
+        head=MAFnet(MAFnetConfig(visual_dim=3, n_labels=2)).eval(),
+        device=torch.device("cpu"),
+        precision=torch.float32,
+    )
+    return Recognizer(models, 3, 4 * SLOT_NS, ManualClock(), Stats(), dated=False)
+
+
+def clip(end_slot: int, slots: tuple[int, ...], new: range) -> Clip:
+    image = np.zeros((SIZE, SIZE, 3), np.uint8)
+    return Clip(
+        index=(end_slot - CLIP_SLOTS) // 4,
+        end_t_ns=end_slot * SLOT_NS,
+        decide=True,
+        waveform=None,
+        slots=slots,
+        new_frames=tuple(GridFrame(slot=s, time_ns=s * SLOT_NS, image=image) for s in new),
+        newest_ns=end_slot * SLOT_NS,
+        av_skew_ms=None,
+    )
+
+
+def test_frames_of_a_clip_without_picture_serve_the_next_one(recognizer: Recognizer) -> None:
+    recognizer.step(clip(16, MISSING, range(12, 16)))  # too few to be a picture
+
+    prediction = recognizer.step(clip(20, (-1,) * 8 + tuple(range(12, 20)), range(16, 20)))
+
+    assert prediction is not None
+    assert prediction.present[-1].tolist() == [True, False]
+
+
+def test_held_frame_is_kept_however_long_it_is_shown(recognizer: Recognizer) -> None:
+    recognizer.step(clip(16, (0,) * CLIP_SLOTS, range(1)))
+    for end_slot in range(20, 400, 4):
+        recognizer.step(clip(end_slot, MISSING, range(0)))
+
+    prediction = recognizer.step(clip(400, (0,) * CLIP_SLOTS, range(0)))
+
+    assert prediction is not None
+    assert prediction.present[-1].tolist() == [True, False]
+
+
+def test_features_are_forgotten_once_no_later_clip_can_show_their_frame(
+    recognizer: Recognizer,
+) -> None:
+    for end_slot in range(16, 1600, 4):
+        slots = tuple(range(end_slot - CLIP_SLOTS, end_slot))
+        recognizer.step(
+            clip(end_slot, slots, range(end_slot - 4, end_slot) if end_slot > 16 else range(16))
+        )
+
+    assert recognizer.n_kept_features <= CLIP_SLOTS
