@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from extractors.efficientnet import EfficientNetLite0Trunk
 from extractors.errors import ExtractorError
 from extractors.frame_transform import FrameTransform
 from extractors.log_mel import LogMel
@@ -173,6 +174,8 @@ def _picture_encoder(name: str, path: Path, device: torch.device) -> PictureEnco
             trunk = load_visual_trunk(name, _converted(path, "densenet201", Path(folder)))
     else:
         trunk = load_visual_trunk(name, path)
+    if isinstance(trunk, EfficientNetLite0Trunk):
+        trunk.fold()
     source = TrunkFile(trunk=name, sha256=_fingerprint(path), dim=trunk.dim)
     return PictureEncoder(trunk, source, device)
 

@@ -108,8 +108,15 @@ def read_frames(
 
 
 def as_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """Converts a decoded frame to RGB `(H, W, 3)`, uint8, upright as a player shows it."""
-    rgb = cast("NDArray[np.uint8]", frame.to_ndarray(format="rgb24"))
+    """Converts a decoded frame to RGB `(H, W, 3)`, uint8, upright as a player shows it.
+
+    Raises:
+        MediaError: Its pixel format has no conversion.
+    """
+    try:
+        rgb = cast("NDArray[np.uint8]", frame.to_ndarray(format="rgb24"))
+    except (av.FFmpegError, ValueError) as error:
+        raise MediaError(f"a frame cannot be converted to RGB: {_reason(error)}") from error
     return _upright(rgb, frame)
 
 

@@ -137,3 +137,16 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(WeightsMismatchError, match="something other than named tensors"):
         load_visual_trunk("densenet201", tmp_path / "list.pth")
+
+
+def test_folding_keeps_the_features() -> None:
+    plain = load_visual_trunk("efficientnet_lite0", _PACKAGE_FILE)
+    folded = load_visual_trunk("efficientnet_lite0", _PACKAGE_FILE)
+    assert isinstance(folded, EfficientNetLite0Trunk)
+    frames = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
+
+    folded.fold()
+
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+    with torch.inference_mode():
+        torch.testing.assert_close(folded(frames), plain(frames), atol=1e-4, rtol=1e-4)
