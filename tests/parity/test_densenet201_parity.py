@@ -1,7 +1,8 @@
 """Against Keras 2.3.1's DenseNet201 without top, as the authors build it (reference/densenet201).
 
-Tolerance: 1e-4 absolute on pooled features. The stem is checked on a slice kept here, the whole
-network where the reference arrays are.
+Tolerance: 1e-4 absolute on pooled features. Where the reference arrays are, the whole network is
+checked against them. Everywhere, the stem is checked against a slice of them kept here, and the
+whole network, with drawn weights, against the features that this code gave when it equalled Keras.
 """
 
 import re
@@ -85,3 +86,30 @@ def test_pooled_features_equal_keras() -> None:
         batch.permute(0, 2, 3, 1).numpy(), reference["preprocessed"], atol=1e-6
     )
     np.testing.assert_allclose(pooled.numpy(), reference["pooled_1920"], atol=_ATOL)
+
+
+def _drawn(name: str, like: torch.Tensor, draw: np.random.RandomState) -> torch.Tensor:
+    if name.endswith("num_batches_tracked"):
+        return like
+    if like.ndim == 4:
+        scale = np.sqrt(2 / np.prod(like.shape[1:]))
+        values = draw.standard_normal(tuple(like.shape)) * scale
+    elif name.endswith(("weight", "running_var")):
+        values = draw.uniform(0.5, 1.5, tuple(like.shape))
+    else:
+        values = draw.uniform(-0.3, 0.3, tuple(like.shape))
+    return torch.from_numpy(values.astype(np.float32))
+
+
+def test_the_whole_network_gives_what_it_gave_when_it_equalled_keras() -> None:
+    draw = np.random.RandomState(201)  # its stream never changes between releases
+    trunk = make_visual_trunk("densenet201")
+    wanted = trunk.state_dict()
+    trunk.load_state_dict({name: _drawn(name, like, draw) for name, like in wanted.items()})
+    picture = draw.randint(0, 256, (1, 224, 224, 3)).astype(np.uint8)
+
+    with torch.inference_mode():
+        pooled = trunk(DENSENET201_TRANSFORM.normalize(torch.from_numpy(picture)))
+
+    expected = np.load(_HERE / "densenet201_drawn_features.npy")
+    np.testing.assert_allclose(pooled.numpy(), expected, atol=_ATOL, rtol=1e-3)
