@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.buffers.audio_ring import AudioRing
-from realtime.buffers.frame_ring import FrameRing
+from realtime.buffers.frame_ring import END_SLOT, FrameRing
 from realtime.buffers.signal import DataSignal
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline
 from realtime.config import SourceConfig, WindowConfig
@@ -120,7 +120,9 @@ class ClipAssembler:
                 if self._is_over():
                     self.finished = True
                     return None
-                return self._cut(now_ns)
+                if self._live and self._skip_backlog(now_ns):
+                    continue  # the clip landed on may be waited for like any other
+                return self._cut()
             wait_ns = min(wait_ns, deadline_ns - now_ns)
             if wait_ns <= 0:
                 return None
@@ -188,9 +190,7 @@ class ClipAssembler:
                 return False
         return not (has_data and self._index == 0)
 
-    def _cut(self, now_ns: int) -> Clip:
-        if self._live:
-            self._skip_backlog(now_ns)
+    def _cut(self) -> Clip:
         end_slot, index = self._end_slot, self._index
         end_t_ns = end_slot * SLOT_NS
         end_ns = self._timeline.time_ns(end_t_ns)
@@ -200,11 +200,8 @@ class ClipAssembler:
         has_picture = sum(slot >= 0 for slot in slots) >= MIN_SHOWN_SLOTS
         if not has_picture:
             slots = (-1,) * CLIP_SLOTS
-        self._missing = set()
-        if not has_picture:
-            self._missing.add(Sense.PICTURE)
-        if waveform is None:
-            self._missing.add(Sense.SOUND)
+        there = {Sense.PICTURE: has_picture, Sense.SOUND: waveform is not None}
+        self._missing = {sense for sense in Sense if not there[sense]}  # at once: others read it
         newest_ns = end_ns
         if waveform is None and has_picture:
             newest_ns = min(end_ns, self._shown[-1].time_ns)
@@ -227,12 +224,15 @@ class ClipAssembler:
             gap_samples=n_gap,
         )
 
-    def _skip_backlog(self, now_ns: int) -> None:
-        """Move on to the newest hop whose second is over, if the backlog is too long."""
+    def _skip_backlog(self, now_ns: int) -> bool:
+        """Move on to the newest hop whose second is over if the backlog is too long; say whether.
+
+        What is left of the backlog is less than a hop, so that this happens once.
+        """
         hop_ns = self._hop_slots * SLOT_NS
         behind_ns = now_ns - self._timeline.time_ns(self._end_slot * SLOT_NS)
         if behind_ns <= max(MAX_BACKLOG_NS, hop_ns + self._patience_ns):
-            return
+            return False
         # Land on the hop grid, late enough that its second has just passed.
         first = self._end_slot + (-(self._end_slot - CLIP_SLOTS)) % self._hop_slots
         n_hops = (behind_ns - (first - self._end_slot) * SLOT_NS) // hop_ns
@@ -241,6 +241,7 @@ class ClipAssembler:
         self._end_slot = target
         self._index += n_skipped
         self._stats.count("skipped_clips", n_skipped)
+        return True
 
     def _take_frames(self, end_slot: int) -> tuple[GridFrame, ...]:
         """Take the frames that no clip has had yet and that this or a later clip shows."""
@@ -259,9 +260,12 @@ class ClipAssembler:
 
     def _show(self, end_slot: int) -> tuple[tuple[int, ...], float]:
         """Say which frame each grid place shows, and the mean of frame time minus grid time."""
-        ended = self._frames is not None and self._frames.ended
-        bounded = self._live or ended  # a file's frame stands until the next, however long
-        last = self._shown[-1].slot if self._shown else -1
+        # A file's frame stands until the next, however long that takes; only the very last ages.
+        # Whether it is the last must not hang on how far the reader is ahead.
+        newest = None
+        if self._frames is not None and self._frames.ended:
+            newest = self._frames.newest_at(END_SLOT)
+        last = -1 if newest is None else newest[0]
         slots: list[int] = []
         errors_ns: list[int] = []
         shown = iter(self._shown)
@@ -273,9 +277,8 @@ class ClipAssembler:
             if current is None:
                 slots.append(-1)
                 continue
-            is_last = current.slot == last
             too_old = slot - current.slot > self._hold_slots
-            if too_old and bounded and (self._live or is_last):
+            if too_old and (self._live or current.slot == last):
                 slots.append(-1)
                 continue
             slots.append(current.slot)

@@ -151,6 +151,29 @@ def test_frame_stands_until_the_next_when_a_file_is_slow() -> None:
     assert clip.slots == (0,) * 16
 
 
+def test_frame_stands_until_the_next_when_the_reader_of_a_file_is_far_ahead() -> None:
+    bench = Bench("media", hold_s=0.1)
+    bench.show(0, 1)
+    bench.show(30, 31)
+    bench.frames.end()
+    bench.hear(2.0)
+
+    (clip, *_) = bench.clips()
+
+    assert clip.slots == (0,) * 16
+
+
+def test_last_frame_of_a_file_is_held_no_longer_than_the_hold() -> None:
+    bench = Bench("media", hold_s=0.25)
+    bench.show(0, 10)
+    bench.frames.end()
+    bench.hear(1.0)
+
+    (clip,) = bench.clips()
+
+    assert clip.slots == (*range(10), 9, 9, 9, 9, -1, -1)
+
+
 def test_live_clip_waits_for_a_late_sense_up_to_its_patience() -> None:
     bench = Bench("live")
     bench.hear(1.25)
@@ -201,6 +224,21 @@ def test_live_stream_skips_to_the_newest_hop_when_far_behind() -> None:
     assert clip is not None
     assert clip.end_t_ns == 10 * NS_PER_S
     assert bench.stats.snapshot().count("skipped_clips") == 36
+
+
+def test_clip_after_a_skip_waits_for_a_late_sense_like_any_other() -> None:
+    bench = Bench("live")
+    bench.show(0, 16 * 10)
+    bench.hear(9.7)
+    bench.now(10.05)
+    assert bench.clip() is None
+
+    bench.hear(10.0)
+    clip = bench.clip()
+
+    assert clip is not None
+    assert clip.end_t_ns == 10 * NS_PER_S
+    assert clip.gap_samples == 0
 
 
 def test_file_never_skips_when_far_behind() -> None:
