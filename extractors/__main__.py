@@ -10,6 +10,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from extractors.encoders import Encoders
 
 _TRAIN_SOUND = "train-sound"
+_N_CLIPS = 10  # the paper's T
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -99,7 +101,7 @@ def _add_extract(parser: argparse.ArgumentParser) -> None:
         "--tables", type=Path, nargs="+", metavar="CSV", help="tables with file, label (, split, …)"
     )
     parser.add_argument("--to", type=Path, required=True, help="the folder to write")
-    parser.add_argument("--clips", type=_positive, default=10, help="T (default: 10; AVE: 10)")
+    parser.add_argument("--clips", type=_positive, help="T (default: 10)")
     parser.add_argument("--half", action="store_true", help="store float16")
     parser.add_argument("--workers", type=_positive, default=2, help="files at a time (default: 2)")
     parser.add_argument("--keep-one-sense", action="store_true", help="keep videos that lack one")
@@ -187,7 +189,7 @@ def _extract(args: argparse.Namespace) -> int:
     if encoders.picture is None or encoders.sound is None:
         args.fail("both trunks are needed: name a bundle, or a file for each")
     config = ExtractConfig(
-        n_clips=args.clips,
+        n_clips=args.clips or _N_CLIPS,
         half=args.half,
         jpeg=_through_jpeg(args, encoders, authors=args.ave is not None),
         keep_one_sense=args.keep_one_sense,
@@ -198,7 +200,7 @@ def _extract(args: argparse.Namespace) -> int:
     with ExtractProgress() as progress:
         summary = extract(data, encoders, args.to, config, progress.report)
     counts = ", ".join(f"{split} {n}" for split, n in summary.n_windows.items())
-    print(f"{args.to}: windows of {config.n_clips if not args.ave else 10} clips: {counts}")
+    print(f"{args.to}: windows of {config.n_clips} clips: {counts}")
     if summary.left_out:
         print(f"left out: {len(summary.left_out)} files (features.json says why)")
     if args.pickles:
@@ -220,7 +222,8 @@ def _read_data_set(args: argparse.Namespace) -> DataSet:
     from extractors.datasets import read_ave, read_folders, read_tables
 
     if args.ave is not None:
-        return read_ave(args.ave)
+        data = read_ave(args.ave)
+        return replace(data, n_clips=args.clips or data.n_clips)
     return read_folders(args.folders) if args.folders is not None else read_tables(args.tables)
 
 
