@@ -54,16 +54,26 @@ def frames_of(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
             yield frame.time, frame.to_ndarray(format="rgb24")
 
 
+class Networks:
+    """A bundle's networks, loaded once."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.eyes = load_visual_trunk(bundle.visual.trunk, bundle.visual.weights)
+        self.ears = VGGishTrunk().eval()
+        weights = load_file(bundle.audio.weights)
+        self.ears.load_state_dict({name: value.float() for name, value in weights.items()})
+        self.head = load_head(bundle)
+
+
 @torch.inference_mode()
-def scores_of(path: Path, bundle: Bundle, sense: str) -> NDArray[np.float32]:
+def scores_of(path: Path, networks: Networks, sense: str) -> NDArray[np.float32]:
     """Joined scores `(n_seconds, n_labels)` of one file."""
-    trunk, head = load_visual_trunk(bundle.visual.trunk, bundle.visual.weights), load_head(bundle)
-    ears = VGGishTrunk().eval()
-    ears.load_state_dict({k: v.float() for k, v in load_file(bundle.audio.weights).items()})
+    bundle, trunk, head = networks.bundle, networks.eyes, networks.head
     sound = sound_of(path)
     n_clips = max(1, len(sound) // SAMPLE_RATE)
     waves = torch.from_numpy(sound[: n_clips * SAMPLE_RATE].reshape(n_clips, SAMPLE_RATE))
-    maps = ears(LogMel()(waves))
+    maps = networks.ears(LogMel()(waves))
     seen: list[list[NDArray[np.uint8]]] = [[] for _ in range(n_clips)]
     for time_s, frame in frames_of(path):
         if int(time_s) < n_clips:
@@ -96,6 +106,7 @@ def main() -> None:
     parser.add_argument("--brief", action="store_true", help="only a line for each clip")
     args = parser.parse_args()
     bundle = load_bundle(args.bundle)
+    networks = Networks(bundle)
     on = {
         name: bundle.events.per_label.get(name, {"on": bundle.events.on})["on"]
         for name in bundle.labels
@@ -106,7 +117,7 @@ def main() -> None:
         with table.open(newline="") as file:
             truth = {Path(row["file"]).name: row["label"] for row in csv.DictReader(file)}
     for path in sorted(args.clips.iterdir()):
-        scores = scores_of(path, bundle, args.sense)
+        scores = scores_of(path, networks, args.sense)
         mean = scores.mean(axis=0)
         best = np.argsort(-mean)[:4]
         print(
