@@ -26,21 +26,47 @@ from extractors.efficientnet import EfficientNetLite0Trunk
 from extractors.imagenet_classes import class_labels, kernel_of_rows, vectors_of_rows
 from extractors.log_mel import LogMel
 from extractors.picture_augment import as_frame
-from extractors.sound_corpus import BACKGROUND, load_corpus
+from extractors.sound_corpus import BACKGROUND, SoundCorpus, draw_clip, load_corpus
 from extractors.train_sound import ClipSource, TrainSoundConfig
 from extractors.vggish import VGGishTrunk
 from extractors.visual import load_visual_trunk
 
 logger = logging.getLogger(__name__)
 
+SPEECH = ("Male speech, man speaking", "Female speech, woman speaking")
+CROWDS = ("Children playing", "Street music", BACKGROUND)
 SPLITS = ("train", "val", "test")
 N_VARIANTS = {"train": 3, "val": 2, "test": 2}  # frames of a picture; the first is unchanged
 N_CLIPS = {"train": 14_000, "val": 3_000, "test": 3_000}
 N_OF_LABEL = 160  # vectors from the classifier's rows for a label
 N_KERNEL_ROWS = 512  # width of the head's picture layer
 N_OF_NO_LABEL = 4  # and for a class that shows none
+N_VOICES = 0.12  # of the clips: voices over a crowd, on top
 BATCH = 50
 SEED = 11
+
+
+class VoiceSource(ClipSource):
+    """Speech in a reverberant place with a crowd or music under it; the studio gives none of it."""
+
+    def __init__(self, corpus: SoundCorpus, split: str, config: TrainSoundConfig) -> None:
+        super().__init__(corpus, split, config)
+        self.augment = dataclasses.replace(
+            self.augment, reverb=0.8, noise=1.0, snr_db=(-3.0, 15.0), blend=0.0
+        )
+        files = corpus.files(split)
+        self._voices = [files[corpus.labels[files] == corpus.names.index(name)] for name in SPEECH]
+        self._crowds = [files[corpus.labels[files] == corpus.names.index(name)] for name in CROWDS]
+
+    def _one(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], int]:
+        pool = self._voices[int(rng.integers(0, len(self._voices)))]
+        index = int(rng.choice(pool))
+        clip = draw_clip(self.corpus.waveform(index), rng)
+        return clip, int(self.corpus.labels[index])
+
+    def _bed(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        pool = self._crowds[int(rng.integers(0, len(self._crowds)))]
+        return draw_clip(self.corpus.waveform(int(rng.choice(pool))), rng, cut=0.0)
 
 
 @torch.inference_mode()
@@ -65,13 +91,15 @@ def sound_features(data: Path, cache: Path, trunk_path: Path, to: Path, share: f
         config = TrainSoundConfig(seed=SEED + number, nothing=0.12, synthesised=0.03)
         source = ClipSource(corpus, split, config)
         source.augment = dataclasses.replace(source.augment, blend=0.0)
-        n_batches = math.ceil(share * N_CLIPS[split] / BATCH)
+        voices = VoiceSource(corpus, split, config)
+        n_ordinary = math.ceil(share * N_CLIPS[split] / BATCH)
+        n_batches = n_ordinary + math.ceil(N_VOICES * n_ordinary)
         shape = (n_batches * BATCH, *(VGGishTrunk.dim, *VGGishTrunk.map_size))
         maps = np.lib.format.open_memmap(to / f"sound_{split}.npy", "w+", np.float16, shape)
         labels: list[int] = []
         levels: list[float] = []
         for step in range(n_batches):
-            waves, targets = source.draw(BATCH, step)
+            waves, targets = (source if step < n_ordinary else voices).draw(BATCH, step)
             pictures = log_mel(waves).to(memory_format=torch.channels_last)
             maps[step * BATCH : (step + 1) * BATCH] = trunk(pictures).half().numpy()
             labels += targets.argmax(dim=1).tolist()

@@ -18,13 +18,15 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mafnet.calibrate import Calibration, calibrate
 from mafnet.compose import ComposeConfig, FeatureBank, WindowComposer, Windows
 from mafnet.film import SOUND_CHANNELS
-from mafnet.model import Decision, MAFnet, MAFnetConfig
+from mafnet.model import MAFnet, MAFnetConfig
 from mafnet.starter_bank import load_bank
+from mafnet.window_answers import decide_windows
 from weights.bundle import (
     AudioSpec,
     Bundle,
@@ -70,44 +72,13 @@ class TrainStarterConfig:
     alone: float = 1.0
 
 
-def decide_windows(model: MAFnet, windows: Windows) -> tuple[Decision, Decision]:
-    """Answer for windows of several lengths and for each of their clips alone.
-
-    Args:
-        model: In training or evaluation mode.
-        windows: B windows of M clips together.
-
-    Returns:
-        The windows' decision, B rows, and the clips', M rows.
-    """
-    codes = model.encode_clips(windows.visual, windows.audio, windows.present)
-    n_windows, n_most = len(windows.n_clips), int(windows.n_clips.max())
-    starts = torch.cumsum(windows.n_clips, 0) - windows.n_clips
-    offsets = torch.arange(n_most)[None]
-    inside = offsets < windows.n_clips[:, None]  # (B, T)
-    at = torch.where(inside, starts[:, None] + offsets, 0)
-    vectors = codes.vectors[at]  # (B, T, 2, 512)
-    scores = codes.scores[at]
-    present = windows.present[at] & inside[:, :, None]
-    n_alone = len(windows.visual)
-    room = (0, 0, 0, n_most - 1)
-    alone_present = F.pad(windows.present[:, None], room)
-    decision = model.decide(
-        torch.cat([vectors, F.pad(codes.vectors[:, None], (0, 0, *room))]),
-        torch.cat([scores, F.pad(codes.scores[:, None], room)]),
-        torch.cat([present, alone_present]),
-    )
-    of_windows = Decision(*(part[:n_windows] for part in decision))
-    of_clips = Decision(*(part[n_windows : n_windows + n_alone] for part in decision))
-    return of_windows, of_clips
-
-
-def train(bank: FeatureBank, config: TrainStarterConfig) -> MAFnet:
+def train(bank: FeatureBank, config: TrainStarterConfig, start: Path | None = None) -> MAFnet:
     """Train a head until the schedule's minutes are spent.
 
     Args:
         bank: Features of the training split.
         config: Settings.
+        start: An earlier head to start from, safetensors; what does not fit starts anew.
 
     Returns:
         The averaged head, in evaluation mode.
@@ -117,6 +88,12 @@ def train(bank: FeatureBank, config: TrainStarterConfig) -> MAFnet:
         MAFnetConfig(visual_dim=bank.visual_dim, n_labels=len(bank.labels), norm_decay=0.98)
     )
     _start_near_the_trunks(model, bank)
+    if start is not None:
+        own = model.state_dict()
+        earlier = {name: value.float() for name, value in load_file(start).items()}
+        fitting = {k: v for k, v in earlier.items() if v.shape == own[k].shape}
+        model.load_state_dict(fitting, strict=False)
+        logger.info("%d of %d tensors start from %s", len(fitting), len(own), start)
     composer = WindowComposer(bank, ComposeConfig(), config.seed)
     kernels = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
@@ -223,6 +200,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", type=Path, help="folder of the bundle")
     parser.add_argument("--minutes", type=float, default=TrainStarterConfig().minutes)
     parser.add_argument("--seed", type=int, default=TrainStarterConfig().seed)
+    parser.add_argument("--start", type=Path, help="an earlier head.safetensors to start from")
     parser.add_argument("--version", default="1", help="version that the bundle says it is")
 
 
@@ -239,7 +217,7 @@ def run(args: argparse.Namespace) -> int:
         logger.error("the starter recipe needs --features, --sound-trunk and --to")
         return 2
     config = TrainStarterConfig(minutes=args.minutes, seed=args.seed)
-    model = train(load_bank(args.features, "train"), config)
+    model = train(load_bank(args.features, "train"), config, args.start)
     args.to.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), args.to / "trained.part")  # calibration may be tried again
     # What is measured is what is shipped: half precision.
@@ -280,8 +258,6 @@ def write_starter(
     Returns:
         The bundle as it reads back.
     """
-    from safetensors.torch import save_file
-
     to.mkdir(parents=True, exist_ok=True)
     head = to / "head.safetensors"
     save_file({k: v.half().contiguous() for k, v in model.state_dict().items()}, head)
