@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from realtime.config import (
     DEFAULT_BIND,
@@ -26,11 +26,9 @@ from realtime.config import (
     WindowConfig,
     is_network,
 )
-from realtime.config_file import format_config, read_config_file
+from realtime.config_file import NO_MICROPHONE, format_config, read_config_file
 from realtime.errors import RecognizerError, UsageError
-
-if TYPE_CHECKING:
-    from realtime.pipeline import Pipeline
+from realtime.outputs.base import writing
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +44,7 @@ EXAMPLES = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
+    _give_output_a_place()
     parser = make_parser()
     arguments = parser.parse_args(argv)
     _set_up_logging(arguments.verbose)
@@ -53,11 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.list_devices:
             from realtime.sources.devices import list_devices  # touches PortAudio
 
-            print(list_devices())  # noqa: T201 - this is the answer that was asked for
+            _answer(list_devices() + "\n")
             return 0
         config = make_config(arguments)
         if arguments.print_config:
-            print(format_config(config), end="")  # noqa: T201 - likewise
+            _answer(format_config(config))
             return 0
         return _run(config)
     except RecognizerError as error:
@@ -66,9 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain again at its own exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 1  # whoever read our output has gone
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -83,9 +80,11 @@ def make_parser() -> argparse.ArgumentParser:
     source = parser.add_argument_group("source")
     source.add_argument("--camera", metavar="N|PATH|URL", help="camera index, device or URL")
     source.add_argument(
-        "--mic", metavar="N|NAME", help="microphone number or part of its name (default: default)"
+        "--mic",
+        metavar="N|NAME|none",
+        help="microphone number or part of its name (default: default)",
     )
-    source.add_argument("--no-mic", action="store_true", help="camera alone")
+    source.add_argument("--no-mic", action="store_true", help="camera alone; as --mic none")
     source.add_argument("--source", metavar="FILE|URL|demo", help="a file, a stream, or the demo")
     source.add_argument("--name", help="the stream's name in topics and messages")
     source.add_argument("--pace", action="store_true", default=None, help="play a file as it plays")
@@ -129,14 +128,15 @@ def make_config(arguments: argparse.Namespace) -> RunConfig:
     settings = read_config_file(arguments.config) if arguments.config is not None else {}
     source = _source_settings(arguments, dict(settings.pop("source", {})))
     window = dict(settings.pop("window", {}))
-    publisher: dict[str, Any] | None = dict(settings.pop("publisher", {}))
+    publisher = settings.pop("publisher", {})
     events = dict(settings.pop("events", {}))
     _replace(window, hop_s=arguments.hop, n_clips=arguments.window)
     _replace(events, on=arguments.on, off=arguments.off)
-    if publisher is not None:
-        _replace(publisher, bind=arguments.bind)
-    if arguments.no_publish:
-        publisher = None
+    if arguments.no_publish and arguments.bind is not None:
+        raise UsageError("--bind and --no-publish contradict each other")
+    publishes = not arguments.no_publish and (publisher is not False or arguments.bind is not None)
+    publisher = dict(publisher or {})
+    _replace(publisher, bind=arguments.bind)
     _replace(
         settings,
         bundle=arguments.bundle,
@@ -151,7 +151,7 @@ def make_config(arguments: argparse.Namespace) -> RunConfig:
     return RunConfig(
         source=SourceConfig(**source),
         window=WindowConfig(**window),
-        publisher=None if publisher is None else PublisherConfig(**publisher),
+        publisher=PublisherConfig(**publisher) if publishes else None,
         events=events,
         **settings,
     )
@@ -159,27 +159,26 @@ def make_config(arguments: argparse.Namespace) -> RunConfig:
 
 def _source_settings(arguments: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
     """Work out what the stream is and what it is called."""
-    given = [flag for flag in ("camera", "mic") if getattr(arguments, flag) is not None]
-    if arguments.source is not None and (given or arguments.no_mic):
-        raise UsageError("--source stands alone: it brings its own sound and picture")
-    if arguments.no_mic and arguments.mic is not None:
+    microphone = NO_MICROPHONE if arguments.no_mic else arguments.mic
+    if arguments.no_mic and arguments.mic not in (None, NO_MICROPHONE):
         raise UsageError("--mic and --no-mic contradict each other")
+    if arguments.source is not None and (arguments.camera, microphone) != (None, None):
+        raise UsageError("--source stands alone: it brings its own sound and picture")
     if arguments.source is not None:
         for key in ("camera", "microphone", "media", "kind"):
             settings.pop(key, None)
         settings["kind"] = "demo" if arguments.source == "demo" else "media"
         if settings["kind"] == "media":
             settings["media"] = arguments.source
-    elif given:
+    elif arguments.camera is not None or microphone not in (None, NO_MICROPHONE):
         for key in ("media", "kind"):
             settings.pop(key, None)
-        _replace(settings, camera=arguments.camera, microphone=arguments.mic)
-    if arguments.no_mic:
-        settings.pop("microphone", None)
-    elif settings.get("camera") is not None and "microphone" not in settings:
-        settings["microphone"] = "default"
-    if "kind" not in settings:
-        settings["kind"] = "media" if "media" in settings else "live"
+    _replace(settings, camera=arguments.camera, microphone=microphone)
+    if "camera" in settings:
+        settings.setdefault("microphone", "default")
+    if settings.get("microphone") == NO_MICROPHONE:
+        del settings["microphone"]
+    settings.setdefault("kind", "media" if "media" in settings else "live")
     if settings["kind"] == "live" and not {"camera", "microphone"} & settings.keys():
         raise UsageError(
             "nothing to watch or hear: give --camera 0, --mic default, --source FILE or "
@@ -195,7 +194,7 @@ def _default_name(settings: dict[str, Any]) -> str:
     if settings["kind"] == "demo":
         return "demo"
     if settings["kind"] == "media":
-        media = str(settings["media"])
+        media = str(settings.get("media", ""))
         if is_network(media):
             host = media.partition("://")[2].rpartition("@")[2]
             return _plain(re.split(r"[/:?]", host)[0]) or "stream"
@@ -219,7 +218,7 @@ def _run(config: RunConfig) -> int:
     from realtime.pipeline import Pipeline  # imports all that a run needs
 
     pipeline = Pipeline(config, json_stream=sys.stdout if config.log_json else None)
-    interrupted = _Interrupt(pipeline)
+    interrupted = _Interrupt()
     survivors: list[str] = []
     try:
         pipeline.open()
@@ -228,30 +227,41 @@ def _run(config: RunConfig) -> int:
         with Screens(config, sys.stderr if config.log_json else sys.stdout) as screens:
             interrupted.running = True
             pipeline.start()
-            while not pipeline.wait(screens.interval_s):
+            while not (interrupted.exit_code or pipeline.wait(screens.interval_s)):
                 screens.show(pipeline)
             survivors = pipeline.close()
             screens.show(pipeline)
         screens.summarize(pipeline)
-    finally:
+    except BaseException:
         pipeline.close()
+        raise
+    finally:
         interrupted.restore()
-    pipeline.raise_failure()
+    exit_code = interrupted.exit_code
+    try:
+        pipeline.raise_failure()
+    except RecognizerError as error:
+        if not survivors:
+            raise
+        _say(f"run_stream: {error}")
+        exit_code = error.exit_code
     if survivors:
-        # A thread inside a native library would be torn down with the interpreter, noisily.
+        # A thread inside a native library would be torn down with the interpreter, noisily; one
+        # that hangs in a write holds stdout's lock, so that nobody may flush it here.
         logger.warning("ended without waiting for %s", ", ".join(survivors))
-        sys.stdout.flush()
-        os._exit(interrupted.exit_code)
-    return interrupted.exit_code
+        os._exit(exit_code)
+    return exit_code
 
 
 class _Interrupt:
-    """Turns Ctrl-C and SIGTERM into a clean stop; the second one ends the program at once."""
+    """Turns Ctrl-C and SIGTERM into a clean stop; the second one ends the program at once.
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    It only leaves a note that main reads: an `Event` may not be set here, main may hold its lock.
+    """
+
+    def __init__(self) -> None:
         self.exit_code = 0
         self.running = False
-        self._pipeline = pipeline
         self._before = {
             number: signal.signal(number, self._on_signal)
             for number in (signal.SIGINT, signal.SIGTERM)
@@ -265,9 +275,22 @@ class _Interrupt:
         if self.exit_code:
             os._exit(self.exit_code)
         self.exit_code = 128 + number
-        self._pipeline.request_stop()
         if not self.running:  # models may still load for seconds
             raise SystemExit(self.exit_code)
+
+
+def _give_output_a_place() -> None:
+    """Lead closed output (`>&-`, some service managers) to nowhere; Python has None for it."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115 - for the whole run
+
+
+def _answer(text: str) -> None:
+    """Print what was asked for."""
+    with writing(sys.stdout):
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 def _set_up_logging(verbose: bool) -> None:

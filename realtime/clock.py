@@ -70,10 +70,17 @@ class Timeline:
 
     `time_ns` is a time on the run's clock (or, for a file, its presentation time); `t_ns` counts
     from the stream's first sample. Any thread may call it.
+
+    Args:
+        started_utc: UTC at the run's start; now if None.
+        started_ns: The same moment on the run's clock, where the stream is dated on it: its first
+            sample may come seconds after the start. None for presentation time, whose first
+            sample counts as of the start.
     """
 
-    def __init__(self, started_utc: datetime | None = None) -> None:
+    def __init__(self, started_utc: datetime | None = None, started_ns: int | None = None) -> None:
         self._started_utc = started_utc if started_utc is not None else datetime.now(UTC)
+        self._started_ns = started_ns
         self._epoch_ns: int | None = None
         self._lock = threading.Lock()
 
@@ -82,12 +89,11 @@ class Timeline:
         """Time of the first sample on the run's clock; None before it came."""
         return self._epoch_ns
 
-    def start(self, time_ns: int, utc: datetime | None = None) -> int:
+    def start(self, time_ns: int) -> int:
         """Say that a first sample came at `time_ns`; the first call fixes t = 0.
 
         Args:
             time_ns: Capture time of a first sample, on the run's clock.
-            utc: The same moment as UTC, when it is known better than "when the run began".
 
         Returns:
             The epoch in force, ns.
@@ -95,8 +101,6 @@ class Timeline:
         with self._lock:
             if self._epoch_ns is None:
                 self._epoch_ns = time_ns
-                if utc is not None:
-                    self._started_utc = utc
             return self._epoch_ns
 
     def t_ns(self, time_ns: int) -> int:
@@ -113,4 +117,6 @@ class Timeline:
 
     def utc(self, t_ns: int) -> datetime:
         """Return stream time `t_ns` as UTC."""
+        if self._started_ns is not None and self._epoch_ns is not None:
+            t_ns += self._epoch_ns - self._started_ns
         return self._started_utc + timedelta(microseconds=t_ns / 1000)

@@ -5,6 +5,7 @@ Times are in seconds here and only here; each stage turns them into nanoseconds 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from realtime.errors import UsageError
@@ -12,6 +13,7 @@ from realtime.packets import GRID_HZ
 
 DEFAULT_BIND = "tcp://127.0.0.1:5556"
 HOP_STEP_S = 1 / GRID_HZ  # hops lie on the picture grid
+MAX_PORT = 65_535
 MAX_WINDOW_CLIPS = 600  # ten minutes of clips; the attention over them stays below a millisecond
 
 
@@ -23,7 +25,7 @@ class SourceConfig:
         name: The stream's name in topics and messages; letters, digits, `-`, `_` and `.`.
         kind: `live` (camera and microphone), `media` (a file or URL) or `demo`.
         camera: Index, device path or URL; None for no camera.
-        microphone: Number, name substring or `default`; None for no microphone.
+        microphone: Number, name substring or `default`; None (in a file `none`) for no microphone.
         media: Path or URL, for kind `media`.
         pace: Play a file at its own speed instead of as fast as possible.
         hold_s: How long the last picture stands in for missing ones.
@@ -54,12 +56,18 @@ class SourceConfig:
         if self.kind == "media" and not self.media:
             raise UsageError("a media source needs a file or a URL; give --source PATH")
         _check_range("hold_s", self.hold_s, 0.0, 10.0)
-        _check_range("patience_s", self.patience_s, 0.0, 10.0)
+        # A clip that waits longer finds its sound overwritten: a ring holds 4 s.
+        _check_range("patience_s", self.patience_s, 0.0, 2.0)
 
     @property
     def live(self) -> bool:
         """Whether the source may drop (newest wins) rather than wait."""
         return self.kind == "live" or (self.media is not None and is_network(self.media))
+
+    @property
+    def dated(self) -> bool:
+        """Whether samples are dated on the run's clock, not by a file's presentation time."""
+        return self.live or self.pace
 
 
 def is_network(location: str) -> bool:
@@ -83,7 +91,8 @@ class WindowConfig:
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         slots = self.hop_s * GRID_HZ
-        if not (1 <= round(slots) <= GRID_HZ and abs(slots - round(slots)) < 1e-9):
+        # The outer bounds first: NaN and infinity cannot be rounded.
+        if not (0.5 < slots < GRID_HZ + 0.5 and abs(slots - round(slots)) < 1e-9):
             raise UsageError(
                 f"the hop is a multiple of 1/16 s (0.0625) from 0.0625 to 1, got {self.hop_s:g}"
             )
@@ -170,6 +179,14 @@ class PublisherConfig:
                 f"--bind wants an endpoint such as {DEFAULT_BIND} or ipc:///tmp/events, "
                 f"got {self.bind!r}"
             )
+        port = self.bind.rpartition(":")[2]
+        number = re.fullmatch("[0-9]{1,5}", port)
+        fits = port == "*" or (number is not None and int(port) <= MAX_PORT)
+        if self.bind.startswith("tcp://") and not fits:  # libzmq takes 99999 for 34463
+            raise UsageError(
+                f"--bind wants a port up to {MAX_PORT} at its end, such as {DEFAULT_BIND}, "
+                f"got {self.bind!r}"
+            )
         for name in ("send_hwm", "capacity"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -183,7 +200,7 @@ class RunConfig:
     Attributes:
         source: Where sound and picture come from.
         window: Hop and T.
-        publisher: The event socket; None publishes nothing.
+        publisher: The event socket; None (in a file `publisher = false`) publishes nothing.
         bundle: `starter`, `ave` or a bundle's folder.
         device: `auto`, `cpu`, `cuda` or `mps`.
         backend: `auto` or `torch`.

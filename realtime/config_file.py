@@ -1,6 +1,7 @@
 """TOML to `RunConfig` and back: defaults < file < flags, every key checked by name and kind.
 
 The tables mirror the dataclasses of `realtime.config`; `[source]` may be written `[[source]]`.
+`publisher = false` publishes nothing, `microphone = "none"` goes without one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from realtime.config import (
 from realtime.errors import UsageError
 
 MAX_FILE_BYTES = 1 << 20
+NO_MICROPHONE = "none"
 _TABLES = ("source", "window", "publisher", "events")
 _TEXT_OR_NUMBER = {"camera", "microphone"}  # an index may stand without quotes
 
@@ -42,7 +44,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
         raise UsageError(f"--config {path} is not UTF-8 text") from error
     try:
         settings = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also of a number with 5,000 digits
         raise UsageError(f"--config {path} is not valid TOML: {error}") from error
     return check_settings(settings, str(path))
 
@@ -60,14 +62,15 @@ def check_settings(settings: dict[str, Any], where: str) -> dict[str, Any]:
             raise UsageError(f"{where}: one [[source]] is supported, got {len(source)}")
         checked["source"] = source[0]
     top = {f.name: str(f.type) for f in fields(RunConfig) if f.name not in _TABLES}
-    _check_table({k: v for k, v in checked.items() if k not in _TABLES}, top, where, _TABLES)
+    plain = {k: v for k, v in checked.items() if k not in _TABLES}
+    checked.update(_check_table(plain, top, where, _TABLES))
     for table, kind in (
         ("source", SourceConfig),
         ("window", WindowConfig),
         ("publisher", PublisherConfig),
         ("events", TrackerConfig),
     ):
-        if table not in checked:
+        if table not in checked or (table == "publisher" and checked[table] is False):
             continue
         if not isinstance(checked[table], dict):
             raise UsageError(f"{where}: [{table}] must be a table, got {checked[table]!r}")
@@ -79,6 +82,11 @@ def check_settings(settings: dict[str, Any], where: str) -> dict[str, Any]:
 def format_config(config: RunConfig) -> str:
     """Return a configuration as TOML that `read_config_file` reads back."""
     settings = _without_none(asdict(config))
+    # TOML has no None: what is off on purpose must not come back as a default.
+    if config.publisher is None:
+        settings["publisher"] = False
+    if config.source.kind == "live" and config.source.microphone is None:
+        settings["source"]["microphone"] = NO_MICROPHONE
     return tomli_w.dumps(settings)
 
 
@@ -108,7 +116,12 @@ def _check_value(key: str, value: Any, kind: str, where: str) -> object:
     types = wanted[kind.split(" ")[0]]
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         raise UsageError(f"{where}: {key} must be {kind.split(' ')[0]}, got {value!r}")
-    return float(value) if isinstance(value, int) and float in types else value
+    if float not in types or not isinstance(value, int):
+        return value
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise UsageError(f"{where}: {key} is too large a number") from error
 
 
 def _thresholds(value: Any, where: str) -> dict[str, tuple[float, float]]:

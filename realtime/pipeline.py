@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from extractors.frame_transform import TRANSFORMS
 from realtime.clip_assembler import ClipAssembler
-from realtime.clock import NS_PER_S, Clock, MonotonicClock
+from realtime.clock import NS_PER_S, Clock, MonotonicClock, Timeline
 from realtime.config import DEFAULT_BIND, RunConfig, TrackerConfig
 from realtime.errors import ModelError, OutputError, UsageError
 from realtime.mailbox import Mailbox, Policy
@@ -25,7 +25,7 @@ from realtime.outputs.json_log import JsonLog
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.outputs.zmq_publisher import ZmqPublisher
 from realtime.packets import Sense, SenseState
-from realtime.sources.base import Reader
+from realtime.sources.base import Reader, SourceSenses
 from realtime.sources.factory import OpenedSource, open_readers
 from realtime.stats import Stats
 from realtime.stream import Rings, Stream
@@ -49,7 +49,7 @@ FEEDS = {
 
 
 class Pipeline:
-    """One run from open sources to closed sockets; main thread only, but for `request_stop`.
+    """One run from open sources to closed sockets; main thread only.
 
     Args:
         config: The run.
@@ -70,12 +70,14 @@ class Pipeline:
         self._tracker_config = tracker_config(self._bundle, config.events)
         self._readers: list[tuple[Reader, Worker]] = []
         self._outputs: list[tuple[Mailbox[Message], Worker]] = []
+        self._json_mailbox: Mailbox[Message] | None = None
         self._publisher: ZmqPublisher | None = None
         self._recognize: Worker | None = None
         self._stream: Stream | None = None
         self._rings: Rings | None = None
         self._backend = ""
         self._reader_error: Exception | None = None
+        self._starved = False  # the run ended because no sense was left
         self._started_ns = self._clock.now_ns()
         self._ended_ns: int | None = None
 
@@ -83,11 +85,6 @@ class Pipeline:
     def bundle(self) -> Bundle:
         """The bundle in use."""
         return self._bundle
-
-    def request_stop(self) -> None:
-        """Ask everything to end; returns at once. Any thread, or a signal handler."""
-        self._stop.set()
-        self._done.set()
 
     def open(self) -> None:
         """Open sources and sockets and load the models.
@@ -113,14 +110,16 @@ class Pipeline:
             worker.start()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until the run is over or `timeout_s` has gone; return whether it is over."""
-        if self._done.wait(timeout_s):
-            return True
-        limit_s = self._config.duration_s
-        if limit_s is None or self._stream is None or self._stream.view().t_s < limit_s:
+        """Wait until the run is over or `timeout_s` has gone; return whether it is over.
+
+        A file's run is over once its last message is written too, however slow its reader is.
+        """
+        if not self._done.wait(timeout_s):
             return False
-        self.request_stop()
-        return True
+        workers = [worker for _, worker in self._outputs]
+        if self._config.source.live or any(worker.error is not None for worker in workers):
+            return True
+        return all(worker.join(timeout_s) for worker in workers)
 
     def close(self, timeout_s: float = JOIN_TIMEOUT_S) -> list[str]:
         """Stop sources, recognition and outputs, in this order, and join their threads.
@@ -156,7 +155,7 @@ class Pipeline:
         for worker in (self._recognize, *(w for _, w in self._outputs)):
             if worker is not None and worker.error is not None:
                 raise worker.error
-        if self._reader_error is not None and self._every_sense_is_gone():
+        if self._reader_error is not None and self._starved:
             raise self._reader_error
 
     def view(self, warnings: tuple[str, ...] = ()) -> DashboardSnapshot:
@@ -188,13 +187,22 @@ class Pipeline:
 
     def _open(self) -> None:
         config = self._config
+        started_utc, started_ns = datetime.now(UTC), self._clock.now_ns()
+        stamper = MessageStamper(
+            secrets.token_hex(4),
+            self._clock,
+            started_utc,
+            window_clips=config.window.n_clips,
+            context=self._tracker_config.context,
+        )
+        timeline = Timeline(started_utc, started_ns if config.source.dated else None)
         transform = TRANSFORMS.get(self._bundle.visual.trunk)
         if transform is None:
             raise ModelError(
                 f"bundle {self._bundle.name} wants the picture trunk {self._bundle.visual.trunk}, "
                 f"known are {', '.join(sorted(TRANSFORMS))}"
             )
-        rings = self._rings = Rings(config.source, transform.size, self._stats)
+        rings = self._rings = Rings(config.source, transform.size, timeline, self._stats)
         opened = open_readers(
             config.source,
             rings.timeline,
@@ -205,14 +213,7 @@ class Pipeline:
             self._stats,
         )
         for reader in opened.readers:
-            self._readers.append((reader, self._reader_worker(reader)))
-        stamper = MessageStamper(
-            secrets.token_hex(4),
-            self._clock,
-            datetime.now(UTC),
-            window_clips=config.window.n_clips,
-            context=self._tracker_config.context,
-        )
+            self._readers.append((reader, self._reader_worker(reader, opened.senses)))
         if config.publisher is not None:
             self._open_publisher(stamper)
         if self._json_stream is not None:
@@ -247,7 +248,7 @@ class Pipeline:
             assembler.stride_ns,
             self._clock,
             self._stats,
-            dated=source.live or source.pace,
+            dated=source.dated,
         )
         stream = Stream(
             config=source,
@@ -260,11 +261,12 @@ class Pipeline:
             device=models.device.type,
             backend=self._backend,
             stamper=stamper,
+            until_t_ns=None if config.duration_s is None else round(config.duration_s * NS_PER_S),
             emit=self._emit,
             stats=self._stats,
         )
         for reader in opened.readers:
-            for sense in FEEDS[reader.name]:
+            for sense in _feeds(reader, opened.senses):
                 stream.describe(sense, reader.describe())
         return stream
 
@@ -311,12 +313,19 @@ class Pipeline:
             logger.warning("%s; this run publishes nothing", error)
             return
         self._publisher = publisher
-        worker = Worker("publish", publisher.step, threading.Event(), lambda _: publisher.close())
+
+        def ended(error: Exception | None) -> None:
+            try:
+                publisher.close()
+            finally:
+                self._output_ended(error)
+
+        worker = Worker("publish", publisher.step, threading.Event(), ended)
         self._outputs.append((mailbox, worker))
 
     def _open_json_log(self, stream: TextIO) -> None:
-        mailbox = self._mailbox(JSON_LOG_CAPACITY)
-        log = JsonLog(stream, mailbox)
+        mailbox = self._json_mailbox = self._mailbox(JSON_LOG_CAPACITY)
+        log = JsonLog(stream, mailbox, self._stats)
         self._outputs.append(
             (mailbox, Worker("log-json", log.step, threading.Event(), self._output_ended))
         )
@@ -328,15 +337,17 @@ class Pipeline:
 
     def _emit(self, message: Message) -> None:
         for mailbox, worker in self._outputs:
+            if mailbox is self._json_mailbox and message.body["type"] != "event":
+                continue  # predictions must not push events out
             while not mailbox.put(message, POLL_S):
                 if worker.error is not None or mailbox.closed or self._stop.is_set():
                     break
 
-    def _reader_worker(self, reader: Reader) -> Worker:
+    def _reader_worker(self, reader: Reader, senses: SourceSenses) -> Worker:
         def ended(error: Exception | None) -> None:
             if error is not None:
                 self._reader_error = self._reader_error or error
-            for sense in FEEDS[reader.name]:
+            for sense in _feeds(reader, senses):
                 if self._stream is not None:
                     self._stream.sense_ended(sense, None if error is None else str(error))
             reader.close()
@@ -344,10 +355,15 @@ class Pipeline:
         return Worker(reader.name, reader.step, self._stop, ended)
 
     def _recognize_ended(self, error: Exception | None) -> None:
-        if self._stream is not None:
-            self._stream.finish(error)
-        self._ended_ns = self._clock.now_ns()
-        self._done.set()
+        self._starved = not self._stop.is_set() and self._every_sense_is_gone()
+        try:
+            if self._stream is not None:
+                self._stream.finish(error)
+        finally:
+            for mailbox, _ in self._outputs:  # nothing more will be said; what was, goes out
+                mailbox.close()
+            self._ended_ns = self._clock.now_ns()
+            self._done.set()
 
     def _output_ended(self, error: Exception | None) -> None:
         if error is not None:
@@ -356,6 +372,11 @@ class Pipeline:
     def _every_sense_is_gone(self) -> bool:
         gone = (SenseState.LOST, SenseState.ABSENT, SenseState.ENDED)
         return self._stream is None or all(s.state in gone for s in self._stream.senses())
+
+
+def _feeds(reader: Reader, senses: SourceSenses) -> list[Sense]:
+    there = {Sense.PICTURE: senses.picture, Sense.SOUND: senses.sound}
+    return [sense for sense in FEEDS[reader.name] if there[sense]]
 
 
 def tracker_config(bundle: Bundle, overrides: dict[str, object]) -> TrackerConfig:
@@ -382,9 +403,17 @@ def tracker_config(bundle: Bundle, overrides: dict[str, object]) -> TrackerConfi
     if {"on", "off"} & overrides.keys() and "per_label" not in overrides:
         settings["per_label"] = {}  # who sets a threshold by hand means it for all labels
     try:
-        return TrackerConfig(**{**settings, **overrides})  # type: ignore[arg-type]  # checked there
+        config = TrackerConfig(**{**settings, **overrides})  # type: ignore[arg-type]  # as checked
     except TypeError as error:
         raise UsageError(f"[events] has a setting that does not fit: {error}") from error
+    named = {*config.per_label, *([] if config.background is None else [config.background])}
+    unknown = sorted(named - set(bundle.labels))
+    if unknown:
+        raise UsageError(
+            f"[events] names labels that bundle {bundle.name} has not: {', '.join(unknown)}; "
+            f"it has {', '.join(bundle.labels)}"
+        )
+    return config
 
 
 def _load_bundle(name: str) -> Bundle:

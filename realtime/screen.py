@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TextIO
 
 from realtime.config import RunConfig
-from realtime.outputs.base import Screen
+from realtime.outputs.base import Screen, writing
 from realtime.outputs.dashboard import Dashboard, terminal_console
 from realtime.outputs.log_tail import LogTail
 from realtime.outputs.plain import PlainLines, summary
@@ -49,16 +49,21 @@ class Screens:
         trace: TracebackType | None,
     ) -> None:
         """Leave the terminal as it was, then print what was logged meanwhile."""
-        self._screen.close()
-        if self._log is not None:
-            self._log.__exit__(kind, error, trace)
+        try:
+            with writing(self._stream):
+                self._screen.close()
+        finally:
+            if self._log is not None:
+                self._log.__exit__(kind, error, trace)
 
     def show(self, pipeline: Pipeline) -> None:
         """Draw the run as it is now."""
         warnings = self._log.latest() if self._log is not None else ()
-        self._screen.show(pipeline.view(warnings))
+        with writing(self._stream):
+            self._screen.show(pipeline.view(warnings))
 
     def summarize(self, pipeline: Pipeline) -> None:
         """Print the events and the figures of the run."""
-        self._stream.write("\n" + summary(pipeline.view()))
-        self._stream.flush()
+        with writing(self._stream):
+            self._stream.write("\n" + summary(pipeline.view()))
+            self._stream.flush()

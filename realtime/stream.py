@@ -67,9 +67,9 @@ class StreamView:
 class Rings:
     """What the capture threads fill: both rings, their signal and the stream's time."""
 
-    def __init__(self, source: SourceConfig, size: int, stats: Stats) -> None:
+    def __init__(self, source: SourceConfig, size: int, timeline: Timeline, stats: Stats) -> None:
         policy = Policy.DROP_OLDEST if source.live else Policy.WAIT
-        self.timeline = Timeline()
+        self.timeline = timeline
         self.signal = DataSignal()
         self.frames = FrameRing(RING_S * CLIP_SLOTS, size, policy, self.signal, stats)
         self.sounds = AudioRing(RING_S * CLIP_SAMPLES, policy, self.signal, stats)
@@ -98,6 +98,7 @@ class Stream:
         device: Where the trunks run, for the status message.
         backend: What runs them there.
         stamper: Builds and numbers messages.
+        until_t_ns: Stream time at which it is over; None for the source's end.
         emit: Hands a message to the outputs.
         stats: The run's figures.
     """
@@ -115,10 +116,12 @@ class Stream:
         device: str,
         backend: str,
         stamper: MessageStamper,
+        until_t_ns: int | None,
         emit: Callable[[Message], None],
         stats: Stats,
     ) -> None:
         self.name = config.name
+        self._until_t_ns = until_t_ns
         self._window = window
         self._rings = rings
         self._assembler = assembler
@@ -160,12 +163,11 @@ class Stream:
         if clip is None:
             return not self._assembler.finished
         prediction = self._recognizer.step(clip)
-        if prediction is None:
-            return True
-        events = self._tracker.update(prediction)
-        self._stats.observe_step(prediction.compute_ms, prediction.latency_ms)
-        self._tell(prediction, events)
-        return True
+        if prediction is not None:
+            events = self._tracker.update(prediction)
+            self._stats.observe_step(prediction.compute_ms, prediction.latency_ms)
+            self._tell(prediction, events)
+        return self._until_t_ns is None or clip.end_t_ns < self._until_t_ns
 
     def finish(self, error: Exception | None) -> None:
         """End what is going on and say how the stream ended; the recognize thread's last act."""

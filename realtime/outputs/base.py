@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import TextIOWrapper
 from typing import Protocol, TextIO
 
+from realtime.errors import OutputError
 from realtime.packets import Event, Prediction, Sense, SenseStatus
 from realtime.stats import StatsSnapshot
 
@@ -88,3 +91,32 @@ def never_fail_on_characters(stream: TextIO) -> TextIO:
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(errors="replace")
     return stream
+
+
+@contextmanager
+def writing(stream: TextIO) -> Iterator[None]:
+    """Turn a full disk under `stream` into one sentence; a reader that has gone stays as it is.
+
+    Raises:
+        OutputError: It cannot be written.
+        BrokenPipeError: The program at the other end of the pipe has gone.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        silence(stream)
+        raise
+    except OSError as error:
+        silence(stream)
+        raise OutputError(f"the output cannot be written: {error.strerror}") from error
+
+
+def silence(stream: TextIO) -> None:
+    """Lead the stream to nowhere, or Python would complain again when it flushes at its exit."""
+    try:
+        number = stream.fileno()
+    except OSError:  # a stream in memory has none
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)

@@ -6,12 +6,13 @@ goes away the run ends with one sentence; nothing is printed to a pipe that nobo
 
 from __future__ import annotations
 
-import os
 from typing import TextIO
 
 from realtime.errors import OutputError
 from realtime.mailbox import Mailbox
+from realtime.outputs.base import silence
 from realtime.outputs.wire import Message
+from realtime.stats import Stats
 
 WAIT_S = 0.1
 
@@ -22,11 +23,16 @@ class JsonLog:
     Args:
         stream: Where to, for instance stdout.
         mailbox: Messages of all kinds; those that are no events are passed over.
+        stats: Gets `dropped_messages`: what the mailbox lost to a reader that is too slow.
     """
 
-    def __init__(self, stream: TextIO, mailbox: Mailbox[Message]) -> None:
+    def __init__(
+        self, stream: TextIO, mailbox: Mailbox[Message], stats: Stats | None = None
+    ) -> None:
         self._stream = stream
         self._mailbox = mailbox
+        self._stats = stats
+        self._n_dropped = 0
 
     def step(self) -> bool:
         """Write the next message, or wait 0.1 s for one.
@@ -40,6 +46,10 @@ class JsonLog:
         message = self._mailbox.get(WAIT_S)
         if message is not None:
             self.write(message)
+        n_dropped = self._mailbox.n_dropped
+        if self._stats is not None and n_dropped > self._n_dropped:
+            self._stats.count("dropped_messages", n_dropped - self._n_dropped)
+        self._n_dropped = n_dropped
         return not self._mailbox.closed
 
     def write(self, message: Message) -> None:
@@ -55,19 +65,8 @@ class JsonLog:
                 binary.write(message.payload() + b"\n")
             self._stream.flush()
         except BrokenPipeError as error:
-            _silence(self._stream)
+            silence(self._stream)
             raise OutputError("the program that read the JSON lines has gone") from error
         except OSError as error:
-            _silence(self._stream)
+            silence(self._stream)
             raise OutputError(f"cannot write the JSON lines: {error.strerror}") from error
-
-
-def _silence(stream: TextIO) -> None:
-    """Lead the stream to nowhere, or Python would complain again when it flushes at its exit."""
-    try:
-        number = stream.fileno()
-    except OSError:  # a stream in memory has none
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, number)
-    os.close(nowhere)

@@ -63,6 +63,7 @@ class NetworkReader:
         self._thread: threading.Thread | None = None
         self._error: SourceError | None = None
         self._description = redact(url)
+        self._pending: _Arrival | None = None  # waits for its moment
         self._sender: SenderClock | None = None
         self._playback: Playback | None = None
         self._video: VideoIntake | None = None
@@ -93,9 +94,9 @@ class NetworkReader:
 
     def step(self) -> bool:
         """Hand on what has arrived."""
-        arrival = self._arrivals.get(_GET_S)
+        arrival = self._pending or self._arrivals.get(_GET_S)
         if arrival is not None:
-            self._deliver(arrival)
+            self._pending = None if self._deliver(arrival) else arrival
             self._count_drops()
             return not self._stop.is_set()
         if not self._arrivals.closed:
@@ -139,16 +140,16 @@ class NetworkReader:
         while not self._arrivals.put(arrival, _GET_S) and not self._stop.is_set():
             pass
 
-    def _deliver(self, arrival: _Arrival) -> None:
+    def _deliver(self, arrival: _Arrival) -> bool:
+        """Hand on one arrival; return False if its moment has not come yet."""
         item, arrived_ns = arrival
         time_ns = arrived_ns
         if self._playback is not None:
             due_ns = item.media_ns if isinstance(item, DecodedPicture) else item.end_ns
             self._playback.announce(item.media_ns)
             self._playback.start()
-            while not self._playback.wait_until(due_ns, self._stop):
-                if self._stop.is_set():
-                    return
+            if not self._playback.wait_until(due_ns, self._stop):
+                return False
             time_ns = self._playback.time_ns(item.media_ns)
         elif self._sender is not None:
             end_ns = item.end_ns if isinstance(item, DecodedSound) else item.media_ns
@@ -157,12 +158,13 @@ class NetworkReader:
         if isinstance(item, DecodedPicture):
             if self._video is not None:
                 self._video.append_lazy(time_ns, item.render)
-            return
+            return True
         n_channels = item.samples.shape[1]
         if self._audio is None:
             self._audio = self._inlet.audio_intake(item.sample_rate, n_channels)
         self._audio.retune(item.sample_rate, n_channels)
         self._audio.append(item.samples, time_ns)
+        return True
 
     def _count_drops(self) -> None:
         n_dropped = self._arrivals.n_dropped

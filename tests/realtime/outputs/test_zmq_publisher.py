@@ -219,11 +219,8 @@ def test_a_taken_port_is_one_sentence(rig: Rig) -> None:
     second.close()
 
 
-@pytest.mark.parametrize(
-    "bind", ["tcp://127.0.0.1:", "tcp://127.0.0.1:notaport", "ipc:///nowhere/at/all/x"]
-)
-def test_an_endpoint_that_cannot_be_bound_is_one_sentence(bind: str) -> None:
-    rig = Rig(bind=bind)
+def test_an_endpoint_that_cannot_be_bound_is_one_sentence() -> None:
+    rig = Rig(bind="ipc:///nowhere/at/all/x")
     with pytest.raises(OutputError, match="--bind wants an endpoint"):
         rig.publisher.open()
     rig.close()

@@ -1,0 +1,118 @@
+"""What the settings refuse, and that printed settings read back as the same run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from realtime.cli import make_config, make_parser
+from realtime.config import PublisherConfig, RunConfig, WindowConfig
+from realtime.config_file import format_config
+from realtime.errors import UsageError
+
+
+def configure(*flags: str) -> RunConfig:
+    return make_config(make_parser().parse_args(flags))
+
+
+def write(folder: Path, text: str) -> str:
+    file = folder / "stream.toml"
+    file.write_text(text, encoding="utf-8")
+    return str(file)
+
+
+@pytest.mark.parametrize("hop_s", [0.0, 0.3, 1.0625, -0.25, float("nan"), float("inf")])
+def test_hop_is_refused_when_it_lies_off_the_grid(hop_s: float) -> None:
+    with pytest.raises(UsageError, match="hop"):
+        WindowConfig(hop_s=hop_s)
+
+
+@pytest.mark.parametrize(
+    "bind", ["tcp://127.0.0.1", "tcp://127.0.0.1:", "tcp://127.0.0.1:99999", "tcp://[::1]:x"]
+)
+def test_endpoint_is_refused_when_its_port_does_not_exist(bind: str) -> None:
+    with pytest.raises(UsageError, match="port"):
+        PublisherConfig(bind=bind)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--camera", "0"],
+        ["--camera", "0", "--no-mic"],
+        ["--camera", "0", "--mic", "none"],
+        ["--mic", "USB"],
+        ["--source", "demo", "--no-publish"],
+        ["--source", "clip.mp4", "--pace", "--duration", "5", "--hop", "1", "--on", "0.7"],
+        ["--source", "rtsp://host/stream", "--bind", "tcp://127.0.0.1:*", "--no-dashboard"],
+    ],
+)
+def test_printed_settings_read_back_as_the_same_run(flags: list[str], tmp_path: Path) -> None:
+    config = configure(*flags)
+
+    again = configure("--config", write(tmp_path, format_config(config)))
+
+    assert again == config
+
+
+def test_camera_brings_the_default_microphone_unless_it_is_declined(tmp_path: Path) -> None:
+    file = write(tmp_path, '[source]\ncamera = 0\nmicrophone = "none"\n')
+
+    assert configure("--camera", "0").source.microphone == "default"
+    assert configure("--config", file).source.microphone is None
+    assert configure("--config", file, "--mic", "USB").source.microphone == "USB"
+
+
+def test_endpoint_flag_wins_when_the_file_publishes_nothing(tmp_path: Path) -> None:
+    file = write(tmp_path, 'publisher = false\n[source]\nkind = "demo"\n')
+
+    assert configure("--config", file).publisher is None
+    assert configure("--config", file, "--bind", "tcp://127.0.0.1:5999").publisher is not None
+
+
+def test_single_source_may_be_written_as_a_list(tmp_path: Path) -> None:
+    file = write(tmp_path, '[[source]]\nkind = "demo"\nname = "hall"\n')
+
+    assert configure("--config", file).source.name == "hall"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("hop_s = 1", "no setting 'hop_s'"),
+        ('[source]\nkind = "media"', "file or a URL"),
+        ('[source]\nkind = "demo"\n[window]\nhop_s = nan', "hop"),
+        ('[source]\nkind = "demo"\nhold_s = 1' + "0" * 400, "hold_s"),
+        ("duration_s = 1" + "0" * 5000, "not valid TOML"),
+        ("[[source]]\n[[source]]\n", "one [[source]]"),
+        ("source = 3", "[source]"),
+        ("[[source", "not valid TOML"),
+        ('[source]\nkind = "demo"\nloop = "yes"', "loop must be bool"),
+        ("[publisher]\nsend_hwm = true", "send_hwm must be int"),
+        ("[events.per_label]\nBark = 0.5", "per_label.Bark"),
+    ],
+)
+def test_file_is_refused_in_one_sentence_when_a_setting_does_not_fit(
+    text: str, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError) as refusal:
+        configure("--config", write(tmp_path, text))
+
+    assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--source", "demo", "--camera", "0"],
+        ["--source", "demo", "--no-mic"],
+        ["--camera", "0", "--mic", "0", "--no-mic"],
+        ["--source", "demo", "--no-publish", "--bind", "tcp://127.0.0.1:5999"],
+        ["--no-mic"],
+        [],
+    ],
+)
+def test_flags_are_refused_when_they_contradict_each_other(flags: list[str]) -> None:
+    with pytest.raises(UsageError):
+        configure(*flags)
