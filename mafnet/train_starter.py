@@ -107,7 +107,8 @@ def train(bank: FeatureBank, config: TrainStarterConfig, start: Path | None = No
     model.train()
     began, step, budget_s = time.monotonic(), 0, config.minutes * 60
     running: float | None = None
-    while (progress := (time.monotonic() - began) / budget_s) < 1.0:
+    while (spent_s := time.monotonic() - began) < budget_s:  # no minutes: no step
+        progress = spent_s / budget_s
         for group in optimizer.param_groups:
             rise = min(1.0, progress / 0.08 + 0.02)
             fall = 0.5 * (1 + math.cos(math.pi * progress))
