@@ -6,6 +6,11 @@ Times. The score of a clip crosses a threshold when about half of its second is 
 begins and ends at the centre of the first and last clip at or above its threshold; except at the
 very start of a stream (or after a pause without data), where nothing came before the first clip.
 
+Confirming. A hit is a score at `on` or more. A *run* begins when N of the last M hops are hits, at
+the oldest of these, and is over as soon as fewer than N of the last M are. A run that has lasted
+the minimum duration becomes an event at its next hit, and the run's beginning is the onset: hits
+that trickle in more thinly than N of M neither start an event nor date one.
+
 States of a label, after pipecat's detector: quiet -> starting -> active -> stopping -> quiet. All
 settings are in seconds and become nanoseconds once, here.
 """
@@ -79,8 +84,9 @@ class _Detector:
         self._cool_down_ns = round(config.cool_down_s * NS_PER_S)
         self._update_ns = round(config.update_s * NS_PER_S)
         self._numbers = numbers
-        self._hits: deque[bool] = deque(maxlen=config.confirm_m)
-        self._starting_t_ns: int | None = None  # estimated onset of what may become an event
+        # Of the last M hops: the onset that a hit stands for, None for a miss.
+        self._hits: deque[int | None] = deque(maxlen=config.confirm_m)
+        self._starting_t_ns: int | None = None  # where the run began that may become an event
         self._active: _Active | None = None
         self._last_offset_t_ns = 0
         self._quiet_until_t_ns = 0
@@ -109,15 +115,14 @@ class _Detector:
         if end_t_ns < self._quiet_until_t_ns:
             return []
         hit = score >= self._on
-        self._hits.append(hit)
-        if not any(self._hits):
+        self._hits.append(end_t_ns - (CLIP_NS if fresh else HALF_CLIP_NS) if hit else None)
+        onsets_t_ns = [onset_t_ns for onset_t_ns in self._hits if onset_t_ns is not None]
+        if len(onsets_t_ns) < self._confirm_n:
             self._starting_t_ns = None
             return []
         if self._starting_t_ns is None:
-            onset_t_ns = end_t_ns - (CLIP_NS if fresh else HALF_CLIP_NS)
-            self._starting_t_ns = max(onset_t_ns, self._last_offset_t_ns)
-        confirmed = hit and sum(self._hits) >= self._confirm_n
-        if not confirmed or end_t_ns - self._starting_t_ns < self._min_duration_ns:
+            self._starting_t_ns = max(onsets_t_ns[0], self._last_offset_t_ns)
+        if not hit or end_t_ns - self._starting_t_ns < self._min_duration_ns:
             return []
         active = _Active(
             number=next(self._numbers),

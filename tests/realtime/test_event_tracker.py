@@ -105,6 +105,29 @@ def test_onset_is_dated_to_the_first_hit_when_confirmed_later() -> None:
     assert events[0].onset_t_ns == round(0.75 * NS_PER_S)
 
 
+def test_onset_is_the_oldest_hit_of_the_window_when_hits_trickled_in_before() -> None:
+    events = track(
+        settings(confirm_n=2, confirm_m=3), [0.1, 0.9, 0.1, 0.1, 0.9, 0.1, 0.1, 0.9, 0.9]
+    )
+
+    assert events[0].onset_t_ns == round(2.25 * NS_PER_S)  # centre of the clip that ended at 2.75
+
+
+def test_minimum_duration_counts_from_the_runs_first_hit_when_longer_than_the_window() -> None:
+    config = settings(confirm_n=2, confirm_m=3, min_duration_s=1.5)
+
+    events = track(config, [0.1, 0.9, 0.9, 0.1, 0.9, 0.9])
+
+    assert phases(events) == [Phase.ONSET]
+    assert events[0].onset_t_ns == round(0.75 * NS_PER_S)
+
+
+def test_minimum_duration_counts_anew_when_hits_became_too_few() -> None:
+    config = settings(confirm_n=2, confirm_m=3, min_duration_s=1.5)
+
+    assert track(config, [0.1, 0.9, 0.9, 0.1, 0.1, 0.9, 0.9]) == []
+
+
 def test_onset_waits_when_the_event_has_not_lasted_the_minimum_duration() -> None:
     events = track(settings(min_duration_s=1.0), [0.1, 0.9, 0.9, 0.9, 0.9])
 
