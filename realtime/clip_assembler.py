@@ -8,9 +8,12 @@ not divide the second (3/16 s, say) the clips that a window needs lie between ho
 cut at every common divisor of hop and second; `Clip.decide` marks those on the hop grid.
 
 Waiting. A file's clip waits for both senses to pass its end and loses nothing. A live clip waits
-for a late sense up to the patience, then goes without; a sense found late is not waited for again
-until it has caught up, so a dead camera costs its patience once. A live stream that has fallen
-behind skips to the newest hop (newest wins, counted in `skipped_clips`).
+for a late sense up to the patience, then goes without. A sense found late is waited for again as
+soon as waiting can help: while what it has delivered lies within the patience of now. A dead
+camera falls further and further behind and so costs its patience once; sound that hung for a
+moment is back with the next clip. Sound that always comes later than the patience (some wireless
+microphones) stays masked at no cost: only a larger `patience_s` hears it. A live stream that has
+fallen behind skips to the newest hop (newest wins, counted in `skipped_clips`).
 """
 
 from __future__ import annotations
@@ -145,9 +148,9 @@ class ClipAssembler:
             return NS_PER_S  # a file is waited for; the caller's time-out bounds one wait
         end_ns = self._timeline.time_ns(self._end_slot * SLOT_NS)
         patience_ns = 0
-        if not complete_picture and Sense.PICTURE not in self._late:
+        if not complete_picture and self._is_worth_waiting(Sense.PICTURE, now_ns):
             patience_ns = self._patience_ns
-        if not complete_sound and Sense.SOUND not in self._late:
+        if not complete_sound and self._is_worth_waiting(Sense.SOUND, now_ns):
             patience_ns = self._patience_ns
         wait_ns = end_ns + patience_ns - now_ns
         if wait_ns <= 0:
@@ -156,6 +159,22 @@ class ClipAssembler:
             if not complete_sound:
                 self._late.add(Sense.SOUND)
         return wait_ns
+
+    def _is_worth_waiting(self, sense: Sense, now_ns: int) -> bool:
+        """Whether a sense is on time so far, or late but so little that it may come in time."""
+        if sense not in self._late:
+            return True
+        delivered_ns = self._delivered_ns(sense)
+        return delivered_ns is not None and now_ns - delivered_ns <= self._patience_ns
+
+    def _delivered_ns(self, sense: Sense) -> int | None:
+        """Up to when a sense has come, on the run's clock; None before its first sample."""
+        if sense is Sense.PICTURE:
+            final_slot = -1 if self._frames is None else self._frames.final_slot
+            return None if final_slot < 0 else self._timeline.time_ns((final_slot + 1) * SLOT_NS)
+        if self._audio is None or not self._audio.clock.ready:
+            return None
+        return self._audio.clock.time_at(self._audio.end_index)
 
     def _picture_complete(self) -> bool:
         return self._frames is None or self._frames.final_slot >= self._end_slot - 1

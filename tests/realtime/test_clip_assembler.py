@@ -202,6 +202,41 @@ def test_dead_sense_is_not_waited_for_again_until_it_returns() -> None:
     assert bench.assembler.states()[Sense.PICTURE] is SenseState.OK
 
 
+def test_late_sense_is_waited_for_again_when_it_comes_within_the_patience() -> None:
+    bench = Bench("live")
+    bench.hear(1.25)
+    bench.now(1.26)
+    assert len(bench.clips()) == 2  # without the picture, which hung
+
+    bench.show(0, 23)  # it goes on, a sixteenth of a second late as ever
+    bench.hear(1.5)
+    bench.now(1.5)
+    assert bench.clip() is None
+    bench.show(23, 24)
+    clip = bench.clip()
+
+    assert clip is not None
+    assert clip.has_picture
+
+
+def test_sense_costs_no_wait_when_it_always_comes_later_than_the_patience() -> None:
+    bench = Bench("live")
+    bench.show(0, 16)
+    bench.hear(0.7)
+    bench.now(1.25)
+    assert bench.clip() is not None
+
+    for end_s in (1.25, 1.5, 1.75):
+        bench.show(round(end_s * 16) - 4, round(end_s * 16))
+        bench.hear(end_s - 0.3)
+        bench.now(end_s)
+        clip = bench.clip()
+
+        assert clip is not None
+        assert clip.end_t_ns == round(end_s * NS_PER_S)
+        assert clip.has_picture
+
+
 def test_states_tell_a_stale_sense_when_its_data_stopped() -> None:
     bench = Bench("live")
     bench.hear(1.0)
