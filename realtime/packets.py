@@ -159,7 +159,8 @@ class Event:
         score: The score at this moment, 0 to 1.
         onset_t_ns: Stream time at which it began (estimated from the clips).
         offset_t_ns: Stream time at which it ended; None while it goes on.
-        reason: Why an offset came: `quiet`, `stream ended`, or `no data` after a pause without predictions.
+        reason: Why an offset came: `quiet`, `stream ended`, or `no data` after a pause without
+            predictions.
     """
 
     number: int

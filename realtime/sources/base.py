@@ -3,6 +3,9 @@
 A reader is an ordinary object that one `Worker` thread drives: `open`, `step` until False, `close`.
 It ends the rings of its senses when its stream is over. It does not reopen, watch for silence or
 decide what a missing sense means; and when a step raises, ending the rings is up to its owner.
+
+A stream begins at its readers' first step, not when they open: models load for seconds in between.
+What a device or a server delivered meanwhile is thrown away, uncounted, for nobody waited for it.
 """
 
 from __future__ import annotations
@@ -45,6 +48,7 @@ class Reader(Protocol):
     def step(self) -> bool:
         """Read a little, for half a second at most; return False at the end of the stream.
 
+        The first call is where the stream begins: a live source forgets what came before it.
         A file's reader waits longer while its ring is full; closing the ring frees it.
 
         Raises:

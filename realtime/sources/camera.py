@@ -2,7 +2,9 @@
 
 Each frame is dated when the driver hands it over, before it is decoded; a driver's own queue is
 asked to be short but never relied on (opencv#10671), so every frame is taken as soon as it is
-there and the intake keeps the newest. Cameras at a URL are read by `realtime.sources.network`.
+there and the intake keeps the newest. The frames that the driver kept since the opening are
+thrown away at the first step: they would be dated now, seconds late. Cameras at a URL are read by
+`realtime.sources.network`.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 LOST_NS = 2 * NS_PER_S  # without a picture; a busy camera fails now and then
 _RETRY_NS = 50 * NS_PER_MS
+_MAX_KEPT_FRAMES = 4  # OpenCV's V4L2 capture asks for as many buffers
+_WAITED_NS = 3 * NS_PER_MS  # a grab that took longer waited for a new frame
 _SELECT_TIMEOUT_S = "1"  # OpenCV waits 10 s for a frame unless told (opencv#14044)
 _WHAT_TO_DO = "plug a camera in, or give --source FILE, or --camera URL"
 
@@ -47,6 +51,7 @@ class CameraReader:
         self._video: VideoIntake | None = None
         self._stop = threading.Event()
         self._failing_since_ns: int | None = None
+        self._begun = False
         self._description = f"camera {camera}"
 
     def open(self) -> None:
@@ -78,6 +83,9 @@ class CameraReader:
         """Take one frame."""
         if self._capture is None or self._video is None:
             raise ValueError("open the reader first")
+        if not self._begun:
+            self._begun = True
+            self._forget_kept_frames()
         if not self._capture.grab():
             return self._fail()
         time_ns = self._inlet.clock.now_ns()
@@ -98,6 +106,13 @@ class CameraReader:
     def describe(self) -> str:
         """Return device, size and rate."""
         return self._description
+
+    def _forget_kept_frames(self) -> None:
+        """Take what the driver kept, up to the first frame that had to be waited for."""
+        for _ in range(_MAX_KEPT_FRAMES):
+            before_ns = self._inlet.clock.now_ns()
+            if not self._capture.grab() or self._inlet.clock.now_ns() - before_ns > _WAITED_NS:
+                return
 
     def _fail(self) -> bool:
         self._inlet.stats.count("failed_reads")

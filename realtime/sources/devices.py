@@ -7,10 +7,9 @@ OpenCV, and opens no device.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from realtime.errors import LibraryMissing
-from realtime.sources.portaudio import import_sounddevice
+from realtime.errors import SourceError
+from realtime.sources.portaudio import import_sounddevice, query_devices
 
 _V4L_ROOT = Path("/sys/class/video4linux")
 
@@ -34,13 +33,8 @@ def _cameras(root: Path) -> list[str]:
 
 def _sound_inputs() -> list[str]:
     try:
-        sounddevice = import_sounddevice()
-    except LibraryMissing as error:
-        return [f"  not listed: {error}"]
-    try:
-        devices: list[dict[str, Any]] = list(sounddevice.query_devices())
-        default = sounddevice.default.device[0]
-    except sounddevice.PortAudioError as error:
+        devices, default = query_devices(import_sounddevice())
+    except SourceError as error:
         return [f"  not listed: {error}"]
     lines = []
     for device in devices:

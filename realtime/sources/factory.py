@@ -153,7 +153,7 @@ def _make_camera(camera: str, inlet: Inlet) -> Reader:
     if is_network(camera):
         from realtime.sources.network import NetworkReader
 
-        return NetworkReader(camera, inlet, picture=True, sound=False)
+        return NetworkReader(camera, inlet, picture=True, sound=False, endless=True)
     from realtime.sources.camera import CameraReader
 
     return CameraReader(camera, inlet)

@@ -1,7 +1,8 @@
 """A sound device through PortAudio: any rate, any channel count, dated block by block.
 
 PortAudio's callback runs in its own time-critical thread: it looks at the status, copies and puts
-into a bounded queue without waiting, and nothing else. The reader's step takes from there.
+into a bounded queue without waiting, and nothing else. The reader's step takes from there; its
+first forgets what was queued while the models loaded.
 
 Dating. PortAudio says when a block's first sample met the converter, but on some hosts that time
 is zero, constant or from another clock (portaudio#171, #850). It is believed only while the age
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from realtime.clock import NS_PER_S
 from realtime.errors import SourceError
-from realtime.sources.portaudio import import_sounddevice, quiet_stderr
+from realtime.sources.portaudio import import_sounddevice, query_devices, quiet_stderr
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +56,8 @@ class MicrophoneReader:
         self._inlet = inlet
         self._blocks: queue.Queue[_Block] = queue.Queue(_QUEUE_BLOCKS)
         self._n_lost = 0
+        self._begun = False
+        self._sounddevice: Any = None
         self._stream: Any = None
         self._audio: AudioIntake | None = None
         self._dating: BlockDating | None = None
@@ -62,7 +65,7 @@ class MicrophoneReader:
 
     def open(self) -> None:
         """Find the device and start it at its own rate."""
-        sounddevice = import_sounddevice()
+        sounddevice = self._sounddevice = import_sounddevice()
         info = find_input(sounddevice, self._device)
         sample_rate = round(info["default_samplerate"])
         n_channels = min(info["max_input_channels"], MAX_CHANNELS)
@@ -92,10 +95,13 @@ class MicrophoneReader:
         """Date and hand on one block."""
         if self._audio is None or self._dating is None:
             raise ValueError("open the reader first")
+        if not self._begun:
+            self._begun = True
+            self._forget_queued_blocks()
         try:
             block = self._blocks.get(timeout=_GET_S)
         except queue.Empty:
-            if self._stream is None or not self._stream.active:
+            if not self._is_active():
                 raise SourceError(f"{self._description}: stopped; was it unplugged?") from None
             return True
         if block.overflowed:
@@ -117,6 +123,18 @@ class MicrophoneReader:
     def describe(self) -> str:
         """Return name, rate and channels."""
         return self._description
+
+    def _forget_queued_blocks(self) -> None:
+        """Begin with the next block; only as many as are there, the callback goes on putting."""
+        for _ in range(self._blocks.qsize()):
+            self._blocks.get_nowait()
+        self._n_lost = 0
+
+    def _is_active(self) -> bool:
+        try:
+            return self._stream is not None and bool(self._stream.active)
+        except self._sounddevice.PortAudioError:
+            return False
 
     def _callback(
         self, samples: NDArray[np.float32], n_frames: int, time: Any, status: Any
@@ -175,16 +193,16 @@ def find_input(sounddevice: Any, device: str) -> dict[str, Any]:
         device: Number, part of a name (any case), or `default`.
 
     Raises:
-        SourceError: None or several are meant.
+        SourceError: None or several are meant, or PortAudio cannot list them.
     """
-    inputs = [d for d in sounddevice.query_devices() if d["max_input_channels"] > 0]
+    devices, default = query_devices(sounddevice)
+    inputs = [d for d in devices if d["max_input_channels"] > 0]
     if not inputs:
         raise SourceError(
             "no sound input exists here; plug a microphone in, or go without sound: --mic none"
         )
     if device == DEFAULT_DEVICE:
-        number = sounddevice.default.device[0]
-        return next((d for d in inputs if d["index"] == number), inputs[0])
+        return next((d for d in inputs if d["index"] == default), inputs[0])
     if device.isdigit():
         found = [d for d in inputs if d["index"] == int(device)]
     else:

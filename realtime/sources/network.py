@@ -2,7 +2,9 @@
 
 One connection serves both senses; it is live, so the newest wins and nothing can block for ever.
 A library read of a dead socket blocks for seconds and cannot be interrupted, so a helper thread
-does the reading and decoding and hands over through a bounded mailbox; `step` stays short.
+does the reading and decoding and hands over through a bounded mailbox; `step` stays short. The
+helper reads from the opening on, so that nothing piles up in the socket, and hands over from the
+first step on: a recording from its beginning, all else from that moment.
 
 Time: the sender's time stamps say how far apart two samples are, their arrival says when. Arrival
 is late by a varying amount, never early, so the sender's clock is laid at the least delay seen
@@ -22,6 +24,7 @@ from realtime.mailbox import Mailbox, Policy
 from realtime.sources.base import SourceSenses, redact
 from realtime.sources.container import DecodedPicture, DecodedSound, MediaContainer
 from realtime.sources.playback import Playback
+from realtime.worker import Worker
 
 if TYPE_CHECKING:
     from realtime.sources.audio_intake import AudioIntake
@@ -51,17 +54,21 @@ class NetworkReader:
         inlet: Where frames and sound go.
         picture: Whether the picture is wanted.
         sound: Whether the sound is wanted.
+        endless: Whether it is lost, rather than over, when its server hangs up.
     """
 
-    def __init__(self, url: str, inlet: Inlet, *, picture: bool, sound: bool) -> None:
+    def __init__(
+        self, url: str, inlet: Inlet, *, picture: bool, sound: bool, endless: bool = False
+    ) -> None:
         self.name = "capture-media" if sound else "capture-video"
         self.senses = SourceSenses(picture=picture, sound=sound)
         self._url = url
         self._inlet = inlet
+        self._endless = endless
+        self._begun = threading.Event()
         self._stop = threading.Event()
         self._arrivals: Mailbox[_Arrival] = Mailbox(_CAPACITY, Policy.DROP_OLDEST)
-        self._thread: threading.Thread | None = None
-        self._error: SourceError | None = None
+        self._socket: Worker | None = None
         self._description = redact(url)
         self._pending: _Arrival | None = None  # waits for its moment
         self._sender: SenderClock | None = None
@@ -87,13 +94,17 @@ class NetworkReader:
             self._sender = SenderClock()
         if self.senses.picture:
             self._video = self._inlet.video_intake()
-        self._thread = threading.Thread(
-            target=self._pump, args=(container,), name="capture-socket", daemon=True
-        )
-        self._thread.start()
+
+        def ended(_: Exception | None) -> None:  # which the worker keeps
+            container.close()
+            self._arrivals.close()
+
+        self._socket = Worker("capture-socket", lambda: self._pump(container), self._stop, ended)
+        self._socket.start()
 
     def step(self) -> bool:
         """Hand on what has arrived."""
+        self._begun.set()
         arrival = self._pending or self._arrivals.get(_GET_S)
         if arrival is not None:
             self._pending = None if self._deliver(arrival) else arrival
@@ -101,8 +112,10 @@ class NetworkReader:
             return not self._stop.is_set()
         if not self._arrivals.closed:
             return not self._stop.is_set()
-        if self._error is not None:
-            raise self._error
+        if self._socket is not None and self._socket.error is not None:
+            raise self._socket.error
+        if self._endless and not self._stop.is_set():
+            raise SourceError(f"{self._description}: ended by its server")
         self._end()
         return False
 
@@ -110,31 +123,24 @@ class NetworkReader:
         """Hang up. A read that hangs ends by its own time-out, in a daemon thread."""
         self._stop.set()
         self._arrivals.close()
-        if self._thread is not None:
-            self._thread.join(_JOIN_S)
-            if self._thread.is_alive():
-                logger.info("%s: the socket's thread ends by its time-out", self._description)
+        if self._socket is not None and not self._socket.join(_JOIN_S):
+            logger.info("%s: the socket's thread ends by its time-out", self._description)
         self._audio = None
 
     def describe(self) -> str:
         """Return address, codec and rate."""
         return self._description
 
-    def _pump(self, container: MediaContainer) -> None:
-        """Read and decode until told to stop; runs in the helper thread."""
-        try:
-            while not self._stop.is_set():
-                decoded = container.read()
-                if decoded is None:
-                    break
-                arrived_ns = self._inlet.clock.now_ns()
-                for item in decoded:
-                    self._put(_Arrival(item, arrived_ns))
-        except SourceError as error:
-            self._error = error
-        finally:
-            container.close()
-            self._arrivals.close()
+    def _pump(self, container: MediaContainer) -> bool:
+        """Read and decode one packet, in the helper thread; return False at the end."""
+        decoded = container.read()
+        if decoded is None:
+            return False
+        if self._begun.is_set() or self._playback is not None:
+            arrived_ns = self._inlet.clock.now_ns()
+            for item in decoded:
+                self._put(_Arrival(item, arrived_ns))
+        return True
 
     def _put(self, arrival: _Arrival) -> None:
         while not self._arrivals.put(arrival, _GET_S) and not self._stop.is_set():

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from source_builders import make_stream
 
-from realtime.clock import NS_PER_MS, NS_PER_S
+from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock
 from realtime.config import SourceConfig
-from realtime.errors import SourceError
-from realtime.sources import camera, devices, microphone
+from realtime.errors import LibraryMissing, SourceError
+from realtime.sources import camera, devices, microphone, portaudio
 from realtime.sources.base import redact
 from realtime.sources.factory import open_readers
 
@@ -37,6 +37,40 @@ class FakeSounddevice:
 
     def query_devices(self) -> list[dict[str, object]]:
         return self._found
+
+
+class PortAudioError(Exception):
+    """As sounddevice's, which derives from nothing nearer."""
+
+
+class FailingSounddevice(FakeSounddevice):
+    """A PortAudio that lists nothing."""
+
+    PortAudioError = PortAudioError
+
+    def query_devices(self) -> list[dict[str, object]]:
+        raise PortAudioError("Error querying device -1")
+
+
+class FakeCapture:
+    """A camera at 25 frames a second whose driver kept some of them."""
+
+    def __init__(self, clock: ManualClock, n_kept: int) -> None:
+        self._clock = clock
+        self._n_kept = n_kept
+        self._n_grabbed = 0
+
+    def grab(self) -> bool:
+        self._n_grabbed += 1
+        if self._n_grabbed > self._n_kept:
+            self._clock.advance(40 * NS_PER_MS)
+        return True
+
+    def retrieve(self) -> tuple[bool, np.ndarray]:
+        return True, np.full((8, 8, 3), self._n_grabbed, np.uint8)
+
+    def release(self) -> None:
+        pass
 
 
 @pytest.mark.skipif(not NO_CAMERA_HERE, reason="this machine has a camera")
@@ -101,6 +135,74 @@ def test_the_callback_only_copies_and_never_waits_when_nobody_takes() -> None:
     assert reader._blocks.qsize() == microphone._QUEUE_BLOCKS
     assert reader._n_lost == 7
     assert reader._blocks.get().samples is not samples
+
+
+def test_sound_begins_at_the_first_step_when_blocks_were_queued_before() -> None:
+    clock = ManualClock(NS_PER_S)
+    stream = make_stream(live=True, clock=clock)
+    reader = microphone.MicrophoneReader("default", stream.inlet)
+    reader._stream = SimpleNamespace(active=True)
+    reader._audio = stream.inlet.audio_intake(16_000, 1)
+    reader._dating = microphone.BlockDating(16_000, latency_s=0.0)
+    time = SimpleNamespace(currentTime=1.0, inputBufferAdcTime=0.98)
+    status = SimpleNamespace(input_overflow=False)
+    for _ in range(microphone._QUEUE_BLOCKS + 7):  # models load
+        clock.advance(20 * NS_PER_MS)
+        reader._callback(np.ones((320, 1), np.float32), 320, time, status)
+    began_ns = clock.now_ns()
+    assert reader.step()  # finds nothing new
+    clock.advance(20 * NS_PER_MS)
+    reader._callback(np.zeros((320, 1), np.float32), 320, time, status)
+
+    assert reader.step()
+
+    assert stream.timeline.epoch_ns == began_ns
+    assert stream.sound().max() == 0.0
+    assert stream.count("dropped_blocks") == 0
+
+
+def test_pictures_begin_at_the_first_step_when_the_driver_kept_older_ones() -> None:
+    clock = ManualClock()
+    stream = make_stream(live=True, clock=clock)
+    reader = camera.CameraReader("0", stream.inlet)
+    reader._capture, reader._video = FakeCapture(clock, n_kept=3), stream.inlet.video_intake()
+
+    for _ in range(6):
+        assert reader.step()
+
+    assert stream.timeline.epoch_ns == 80 * NS_PER_MS
+    assert stream.frames.read(0, 0)[0].image.max() == 5  # 1 to 3 were old, 4 was waited for
+
+
+def test_a_failing_portaudio_is_one_sentence_when_devices_are_asked_for() -> None:
+    with pytest.raises(SourceError, match=r"cannot list the sound devices: Error querying"):
+        microphone.find_input(FailingSounddevice(DEVICES), "default")
+
+
+@pytest.mark.parametrize(
+    ("module", "kind", "words"),
+    [
+        (
+            "class PortAudioError(Exception): pass\nraise PortAudioError('no host')",
+            SourceError,
+            "no host",
+        ),
+        ("raise OSError('PortAudio library not found')", LibraryMissing, "libportaudio2"),
+    ],
+)
+def test_a_portaudio_that_does_not_start_is_one_sentence(
+    module: str,
+    kind: type[Exception],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "sounddevice.py").write_text(module)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+
+    with pytest.raises(kind, match=words):
+        portaudio.import_sounddevice()
 
 
 def test_grey_pictures_become_rgb_and_bgr_is_turned() -> None:

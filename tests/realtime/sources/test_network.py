@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from source_builders import Stream, make_stream, write_media
+from source_builders import Stream, make_stream, read_to_end, write_media
 
-from realtime.clock import NS_PER_MS, NS_PER_S, MonotonicClock
+from realtime.clock import NS_PER_MS, NS_PER_S, Clock, MonotonicClock
 from realtime.config import SourceConfig
 from realtime.errors import SourceError
+from realtime.sources.base import Reader
 from realtime.sources.factory import OpenedSource, open_readers
 from realtime.sources.network import SenderClock
 
@@ -27,6 +28,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.send_response(200)
+        if self.path == "/endless":
+            self._send_jpegs(500)
+            return
         if self.path.startswith("/live"):
             self._send_jpegs()
             return
@@ -35,24 +39,26 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self._send(data)
 
-    def _send_jpegs(self) -> None:
+    def _send_jpegs(self, n_jpegs: int = N_JPEGS) -> None:
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         self.end_headers()
-        for i in range(N_JPEGS):
+        for i in range(n_jpegs):
             picture = io.BytesIO()
-            Image.new("RGB", (64, 48), (i * 5, 0, 0)).save(picture, "JPEG")
+            Image.new("RGB", (64, 48), (i * 5 % 256, 0, 0)).save(picture, "JPEG")
             data = picture.getvalue()
             head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
-            self._send(head.encode() + data + b"\r\n")
+            if not self._send(head.encode() + data + b"\r\n"):
+                return
             time.sleep(0.02)
         if self.path == "/live/hang":
             time.sleep(20.0)
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes) -> bool:
         try:
             self.wfile.write(data)
         except OSError:  # the reader hung up
-            self.close_connection = True
+            return False
+        return True
 
     def log_message(self, *args: object) -> None:
         pass
@@ -71,11 +77,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     httpd.server_close()
 
 
-def open_config(config: SourceConfig) -> tuple[Stream, OpenedSource]:
-    stream = make_stream(live=True, clock=MonotonicClock())
+def open_config(config: SourceConfig, clock: Clock | None = None) -> tuple[Stream, OpenedSource]:
+    stream = make_stream(live=True, clock=clock or MonotonicClock())
     i = stream.inlet
     opened = open_readers(config, i.timeline, i.frames, i.sounds, i.prepare, i.clock, i.stats)
     return stream, opened
+
+
+def read_until_lost(reader: Reader) -> str:
+    """Read until the server has hung up; return what is said of it."""
+    with pytest.raises(SourceError, match="ended by its server") as lost:
+        step_to_end(reader)
+    return str(lost.value)
+
+
+def step_to_end(reader: Reader) -> None:
+    while reader.step():
+        pass
 
 
 @pytest.mark.timeout(60)
@@ -84,17 +102,71 @@ def test_jpeg_frames_are_dated_when_they_arrive(server: str) -> None:
     stream, opened = open_config(config)
     (reader,) = opened.readers
     began_ns = stream.clock.now_ns()
-    while reader.step():
-        pass
+    read_until_lost(reader)
     reader.close()
 
     assert (opened.senses.picture, opened.senses.sound) == (True, False)
-    assert stream.count("frames") >= N_JPEGS - 1  # FFmpeg waits for the boundary after the last
-    assert stream.frames.ended
     newest_ns = stream.frames.newest_time_ns
     assert newest_ns is not None
     assert began_ns < newest_ns <= stream.clock.now_ns()
-    assert stream.slots()[-1] >= 8
+    assert stream.slots()[0] == 0
+
+
+@pytest.mark.timeout(60)
+def test_a_camera_is_lost_when_its_server_hangs_up(server: str) -> None:
+    config = SourceConfig(name="c", kind="live", camera=f"{server}/live/end")
+    _, opened = open_config(config)
+    (reader,) = opened.readers
+
+    assert "/live/end" in read_until_lost(reader)
+    reader.close()
+
+
+@pytest.mark.timeout(60)
+def test_a_stream_is_over_when_its_server_hangs_up(server: str) -> None:
+    config = SourceConfig(name="c", kind="media", media=f"{server}/live/end")
+    stream, opened = open_config(config)
+
+    read_to_end(*opened.readers)
+
+    assert stream.frames.ended
+
+
+@pytest.mark.timeout(60)
+def test_a_stream_begins_at_the_first_step_when_its_camera_sent_pictures_before(
+    server: str,
+) -> None:
+    config = SourceConfig(name="c", kind="live", camera=f"{server}/endless")
+    stream, opened = open_config(config)
+    (reader,) = opened.readers
+    time.sleep(0.5)  # models load; the server sends on
+    began_ns = stream.clock.now_ns()
+    while stream.count("frames") < 5:
+        assert reader.step()
+    reader.close()
+
+    assert stream.timeline.epoch_ns is not None
+    assert stream.timeline.epoch_ns > began_ns - 100 * NS_PER_MS  # the one that was on its way
+    assert stream.count("dropped_packets") == 0
+
+
+class BrokenClock(MonotonicClock):
+    """Fails in the thread of the socket."""
+
+    def now_ns(self) -> int:
+        if threading.current_thread().name == "capture-socket":
+            raise RuntimeError("no time")
+        return super().now_ns()
+
+
+@pytest.mark.timeout(60)
+def test_the_reader_fails_when_its_helper_thread_meets_an_unforeseen_error(server: str) -> None:
+    config = SourceConfig(name="c", kind="live", camera=f"{server}/endless")
+    _, opened = open_config(config, BrokenClock())
+    (reader,) = opened.readers
+    with pytest.raises(RuntimeError, match="no time"):
+        step_to_end(reader)
+    reader.close()
 
 
 @pytest.mark.timeout(60)
@@ -102,7 +174,9 @@ def test_close_is_quick_when_the_sender_hangs(server: str) -> None:
     config = SourceConfig(name="c", kind="live", camera=f"{server}/live/hang")
     stream, opened = open_config(config)
     (reader,) = opened.readers
-    while stream.count("frames") < N_JPEGS - 1:
+    n_frames = -1
+    while stream.count("frames") != n_frames:  # until a step gets nothing
+        n_frames = stream.count("frames")
         assert reader.step()
     before = time.monotonic()
     assert reader.step()
