@@ -8,6 +8,7 @@ in its second: that is `sound_augment`.
 import csv
 import dataclasses
 import logging
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ LEVEL_BLOCK = 320  # 20 ms: short enough to find a click, long enough to measure
 AUDIBLE = 0.25  # of the file's loud level (−12 dB): below it a second does not count as the event
 N_TRIES = 4  # random offsets tried before the loudest place is taken
 MAX_GAP_S = 0.3  # silence between chained notes
+HALVES = ("fusion", "settle")
 FADE = 80  # 5 ms: a cut event must not click
 
 Samples = NDArray[np.float32]
@@ -38,6 +40,7 @@ class SoundCorpus:
         names: Label names, sorted.
         sources: Where each file comes from.
         splits: `train`, `val` or `test`, of each file.
+        groups: What must not be parted, of each file: a recording, a speaker.
         levels: Each file's loud level: the 95th percentile of its 20 ms RMS, full scale 1.
     """
 
@@ -47,6 +50,7 @@ class SoundCorpus:
     names: tuple[str, ...]
     sources: tuple[str, ...]
     splits: tuple[str, ...]
+    groups: tuple[str, ...]
     levels: NDArray[np.float32]
 
     def waveform(self, index: int) -> Samples:
@@ -65,12 +69,19 @@ class SoundCorpus:
         """File numbers of one split.
 
         Args:
-            split: `train`, `val` or `test`.
+            split: `train`, `val`, `test`, or one half of `val`, parted by group: `fusion` to
+                learn what the trunk's answers are worth on sounds that it was not trained on,
+                `settle` to choose temperature and thresholds.
 
         Returns:
             Increasing file numbers.
         """
-        return np.flatnonzero(np.array(self.splits) == split)
+        if split not in HALVES:
+            return np.flatnonzero(np.array(self.splits) == split)
+        files = self.files("val")
+        half = np.array([zlib.crc32(self.groups[index].encode()) % 2 for index in files])
+        chosen: NDArray[np.int64] = files[half == HALVES.index(split)]
+        return chosen
 
 
 def load_corpus(data: Path, cache: Path) -> SoundCorpus:
@@ -108,6 +119,7 @@ def load_corpus(data: Path, cache: Path) -> SoundCorpus:
         names=names,
         sources=tuple(row["source"] for row in rows),
         splits=tuple(row["split"] for row in rows),
+        groups=tuple(row["group"] for row in rows),
         levels=levels,
     )
 

@@ -26,7 +26,7 @@ from extractors.efficientnet import EfficientNetLite0Trunk
 from extractors.imagenet_classes import class_labels, kernel_of_rows, vectors_of_rows
 from extractors.log_mel import LogMel
 from extractors.picture_augment import as_frame
-from extractors.sound_corpus import BACKGROUND, SoundCorpus, draw_clip, load_corpus
+from extractors.sound_corpus import BACKGROUND, HALVES, SoundCorpus, draw_clip, load_corpus
 from extractors.train_sound import ClipSource, TrainSoundConfig
 from extractors.vggish import VGGishTrunk
 from extractors.visual import load_visual_trunk
@@ -37,7 +37,7 @@ SPEECH = ("Male speech, man speaking", "Female speech, woman speaking")
 CROWDS = ("Children playing", "Street music", BACKGROUND)
 SPLITS = ("train", "val", "test")
 N_VARIANTS = {"train": 3, "val": 2, "test": 2}  # frames of a picture; the first is unchanged
-N_CLIPS = {"train": 14_000, "val": 3_000, "test": 3_000}
+N_CLIPS = {"train": 14_000, "val": 3_000, "test": 3_000, "fusion": 5_000, "settle": 5_000}
 N_OF_LABEL = 160  # vectors from the classifier's rows for a label
 N_KERNEL_ROWS = 512  # width of the head's picture layer
 N_OF_NO_LABEL = 4  # and for a class that shows none
@@ -55,8 +55,13 @@ class VoiceSource(ClipSource):
             self.augment, reverb=0.8, noise=1.0, snr_db=(-3.0, 15.0), blend=0.0
         )
         files = corpus.files(split)
-        self._voices = [files[corpus.labels[files] == corpus.names.index(name)] for name in SPEECH]
-        self._crowds = [files[corpus.labels[files] == corpus.names.index(name)] for name in CROWDS]
+        pools = {
+            name: files[corpus.labels[files] == corpus.names.index(name)]
+            for name in (*SPEECH, *CROWDS)
+        }
+        # Half a validation split may have one speaker alone.
+        self._voices = [pools[name] for name in SPEECH if len(pools[name])]
+        self._crowds = [pools[name] for name in CROWDS if len(pools[name])]
 
     def _one(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], int]:
         pool = self._voices[int(rng.integers(0, len(self._voices)))]
@@ -87,7 +92,7 @@ def sound_features(data: Path, cache: Path, trunk_path: Path, to: Path, share: f
     trunk.load_state_dict({k: v.float() for k, v in load_file(trunk_path).items()})
     trunk = trunk.to(memory_format=torch.channels_last)
     log_mel = LogMel()
-    for number, split in enumerate(SPLITS):
+    for number, split in enumerate((*SPLITS, *HALVES)):
         config = TrainSoundConfig(seed=SEED + number, nothing=0.12, synthesised=0.03)
         source = ClipSource(corpus, split, config)
         source.augment = dataclasses.replace(source.augment, blend=0.0)

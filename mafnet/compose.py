@@ -63,6 +63,9 @@ class ComposeConfig:
         no_sound: Windows without sound.
         gap: Clips that lose one sense alone.
         overlay: Picture vectors blended with one of nothing in particular.
+        doubtful: Event windows whose sound is blended with that of another label. The picture
+            then tells which of the two is meant; where it does not, the louder one is. Without
+            them a head that knows its training sounds by heart never learns to look.
         lengths: How likely each number of clips is.
     """
 
@@ -74,6 +77,7 @@ class ComposeConfig:
     no_sound: float = 0.08
     gap: float = 0.03
     overlay: float = 0.5
+    doubtful: float = 0.0
     lengths: Mapping[int, float] = dataclasses.field(
         default_factory=lambda: {1: 0.62, 2: 0.13, 3: 0.08, 4: 0.06, 5: 0.04, 7: 0.04, 10: 0.03}
     )
@@ -90,6 +94,9 @@ class Windows:
         clip_labels: int64 `(M,)`: what is heard in each clip.
         n_clips: int64 `(B,)`: clips of each window; the clips stand in order, window by window.
         labels: int64 `(B,)`: what happens in each window.
+        rows: int64 `(M,)`: rows of the bank's maps.
+        other_rows: int64 `(M,)`: what is blended into them.
+        shares: float32 `(M,)`: share of `rows` in the blend, 1 where nothing is blended in.
     """
 
     visual: Tensor
@@ -98,6 +105,26 @@ class Windows:
     clip_labels: Tensor
     n_clips: Tensor
     labels: Tensor
+    rows: Tensor
+    other_rows: Tensor
+    shares: Tensor
+
+    def blend(self, of_rows: NDArray[np.float16] | NDArray[np.float32]) -> Tensor:
+        """Blend what belongs to the bank's rows as the sounds are blended.
+
+        Args:
+            of_rows: `(N, …)`, a value a row of the bank's maps.
+
+        Returns:
+            `(M, …)`, float32.
+        """
+        blended = torch.from_numpy(of_rows[self.rows.numpy()].astype(np.float32))
+        doubtful = torch.nonzero(self.shares < 1.0).squeeze(1)
+        if len(doubtful):
+            share = self.shares[doubtful].view(-1, *(1,) * (blended.ndim - 1))
+            others = of_rows[self.other_rows[doubtful].numpy()].astype(np.float32)
+            blended[doubtful] = share * blended[doubtful] + (1.0 - share) * torch.from_numpy(others)
+        return blended
 
 
 class WindowComposer:
@@ -131,20 +158,33 @@ class WindowComposer:
             self._window(n_clips or int(rng.choice(lengths, p=chances / chances.sum())), rng)
             for _ in range(n_windows)
         ]
-        rows = np.concatenate([rows for rows, *_ in drawn])
-        present = np.concatenate([present for _, _, present, _, _ in drawn])
-        return Windows(
-            visual=torch.from_numpy(np.concatenate([visual for _, visual, *_ in drawn])),
-            audio=torch.from_numpy(self.bank.maps[rows]).float(),
-            present=torch.from_numpy(present),
-            clip_labels=torch.from_numpy(np.concatenate([labels for *_, labels, _ in drawn])),
-            n_clips=torch.tensor([len(rows) for rows, *_ in drawn]),
-            labels=torch.tensor([label for *_, label in drawn]),
+        rows, others, shares, visual, present, heard = (
+            torch.from_numpy(np.concatenate(parts)) for parts in list(zip(*drawn, strict=True))[:6]
         )
+        windows = Windows(
+            visual=visual,
+            audio=torch.empty(0),
+            present=present,
+            clip_labels=heard,
+            n_clips=torch.tensor([len(window[0]) for window in drawn]),
+            labels=torch.tensor([window[6] for window in drawn]),
+            rows=rows,
+            other_rows=others,
+            shares=shares,
+        )
+        return dataclasses.replace(windows, audio=windows.blend(self.bank.maps))
 
     def _window(
         self, n_clips: int, rng: np.random.Generator
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64], int]:
+    ) -> tuple[
+        NDArray[np.int64],
+        NDArray[np.int64],
+        NDArray[np.float32],
+        NDArray[np.float32],
+        NDArray[np.bool_],
+        NDArray[np.int64],
+        int,
+    ]:
         config, bank = self.config, self.bank
         present = np.ones((n_clips, 2), dtype=np.bool_)
         sense = rng.random()
@@ -178,10 +218,30 @@ class WindowComposer:
         if sense < config.no_sound:
             # Without sound the picture must tell, so it shows the label exactly while it happens.
             visual = self._pictures(name, happens, rng)
+            shown = name
         else:
-            visual = self._pictures(*self._shown(name, n_clips, happens, rng), rng)
+            shown, when = self._shown(name, n_clips, happens, rng)
+            visual = self._pictures(shown, when, rng)
+        told = shown == name and bool(present[:, 0].all())
+        others, shares = self._doubts(rows, happens, told, rng)
         label = bank.labels.index(name) if happens.any() else nothing
-        return rows, visual, present, heard.astype(np.int64), label
+        return rows, others, shares, visual, present, heard.astype(np.int64), label
+
+    def _doubts(
+        self,
+        rows: NDArray[np.int64],
+        happens: NDArray[np.bool_],
+        told: bool,
+        rng: np.random.Generator,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Choose what to blend into the sound of the event; `told`: the picture shows it."""
+        shares = np.ones(len(rows), dtype=np.float32)
+        if self.config.doubtful == 0.0 or rng.random() >= self.config.doubtful:
+            return rows, shares
+        others = rng.choice(self.bank.rows[str(rng.choice(self._events))], len(rows))
+        low, high = (0.25, 0.7) if told else (0.6, 0.95)
+        shares[happens] = np.float32(rng.uniform(low, high))
+        return others, shares
 
     def _shown(
         self, name: str, n_clips: int, happens: NDArray[np.bool_], rng: np.random.Generator

@@ -4,6 +4,7 @@ Place in the flow: before `mafnet.train_starter`. It decides which label each fe
 labels that are heard make the head's outputs; what can only be seen is "something else".
 """
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -16,6 +17,7 @@ BACKGROUND = "Background"
 # A steady hum differs from a quiet room's own noise by level alone; a playground is mostly voices,
 # and as a label it took the speech of every loud room.
 MERGED = {"Air conditioner": BACKGROUND, "Children playing": BACKGROUND}
+PICTURES_OF = {"fusion": "train", "settle": "val"}
 FACE = "Face"
 SPEECH = ("Male speech, man speaking", "Female speech, woman speaking")
 VOICES = (*SPEECH, "Baby cry, infant cry", "Sneeze")  # labels that a face may belong to
@@ -26,7 +28,8 @@ def load_bank(folder: Path, split: str) -> FeatureBank:
 
     Args:
         folder: What `extractors.starter_features` wrote.
-        split: `train`, `val` or `test`.
+        split: `train`, `val`, `test`, or the halves of `val`: `fusion` (its sounds with the
+            pictures of `train`) and `settle` (with those of `val`).
 
     Returns:
         The bank; its labels are the same for every split.
@@ -35,7 +38,7 @@ def load_bank(folder: Path, split: str) -> FeatureBank:
     heard = [MERGED.get(name, name) for name in about["names"]]
     labels = tuple(sorted(set(heard)))
     of_row = np.array([labels.index(heard[k]) for k in about["labels"]])
-    pictures, unrelated = _pictures(folder, split, labels)
+    pictures, unrelated = _pictures(folder, PICTURES_OF.get(split, split), labels)
     return FeatureBank(
         labels=labels,
         background=BACKGROUND,
@@ -46,6 +49,27 @@ def load_bank(folder: Path, split: str) -> FeatureBank:
         silent=frozenset(VOICES),
         picture_kernel=_kernel(folder) if split == "train" else None,
     )
+
+
+def join_unseen(bank: FeatureBank, unseen: FeatureBank, share: float) -> FeatureBank:
+    """Add sounds that the trunk was not trained on, so often that they are drawn with `share`.
+
+    Args:
+        bank: Training features.
+        unseen: Features of other recordings, with the same labels.
+        share: Of the draws of a label that `unseen` has, 0 to 1, exclusive.
+
+    Returns:
+        A bank with the sounds of both and the pictures of the first.
+    """
+    rows = {}
+    for name, own in bank.rows.items():
+        others = unseen.rows[name] + len(bank.maps)
+        if len(own) and len(others):
+            n_times = round(share / (1.0 - share) * len(own) / len(others))
+            others = np.tile(others, max(1, n_times))
+        rows[name] = np.concatenate([own, others])
+    return dataclasses.replace(bank, maps=np.concatenate([bank.maps, unseen.maps]), rows=rows)
 
 
 def _kernel(folder: Path) -> NDArray[np.float32] | None:

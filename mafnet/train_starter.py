@@ -25,7 +25,8 @@ from mafnet.calibrate import Calibration, calibrate
 from mafnet.compose import ComposeConfig, FeatureBank, WindowComposer, Windows
 from mafnet.film import SOUND_CHANNELS
 from mafnet.model import MAFnet, MAFnetConfig
-from mafnet.starter_bank import load_bank
+from mafnet.refine_head import RefineConfig, refine
+from mafnet.starter_bank import join_unseen, load_bank
 from mafnet.window_answers import decide_windows
 from weights.bundle import (
     AudioSpec,
@@ -201,6 +202,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", type=Path, help="folder of the bundle")
     parser.add_argument("--minutes", type=float, default=TrainStarterConfig().minutes)
     parser.add_argument("--seed", type=int, default=TrainStarterConfig().seed)
+    parser.add_argument(
+        "--refine-minutes",
+        type=float,
+        default=RefineConfig().minutes,
+        help="then without the convolutions, on sounds that the trunk has not seen",
+    )
     parser.add_argument("--start", type=Path, help="an earlier head.safetensors to start from")
     parser.add_argument("--version", default="1", help="version that the bundle says it is")
 
@@ -218,12 +225,17 @@ def run(args: argparse.Namespace) -> int:
         logger.error("the starter recipe needs --features, --sound-trunk and --to")
         return 2
     config = TrainStarterConfig(minutes=args.minutes, seed=args.seed)
-    model = train(load_bank(args.features, "train"), config, args.start)
+    training = load_bank(args.features, "train")
+    model = train(training, config, args.start)
+    if args.refine_minutes > 0:
+        unseen = load_bank(args.features, "fusion")
+        refining = RefineConfig(minutes=args.refine_minutes, seed=args.seed)
+        model = refine(model, join_unseen(training, unseen, refining.unseen), refining)
     args.to.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), args.to / "trained.part")  # calibration may be tried again
     # What is measured is what is shipped: half precision.
     model.load_state_dict({k: v.half().float() for k, v in model.state_dict().items()})
-    validation = load_bank(args.features, "val")
+    validation = load_bank(args.features, "settle")
     calibration = calibrate(model, validation)
     figures = {
         "validation": evaluate(model, validation),

@@ -22,6 +22,7 @@ def corpus_of_each_label() -> SoundCorpus:
         names=NAMES,
         sources=("a",) * n_files,
         splits=("train",) * n_files,
+        groups=("g",) * n_files,
         levels=np.full(n_files, 0.09, dtype=np.float32),
     )
 

@@ -37,6 +37,7 @@ def corpus() -> SoundCorpus:
         names=("Background", "Bird"),
         sources=("a", "b") * 3,
         splits=("train",) * 4 + ("val",) * 2,
+        groups=("g",) * n_files,
         levels=np.full(n_files, 0.09, dtype=np.float32),
     )
 
@@ -162,3 +163,23 @@ def test_silence_reaches_the_trunk_as_silence_when_nothing_is_added() -> None:
     waves, _ = quiet.apply(zeros, torch.ones(2, 1), zeros, generator)
 
     assert float(LogMel()(waves).max()) < -4.6
+
+
+def test_halves_of_validation_part_no_group_and_lose_no_file() -> None:
+    names = ("Background", "Bird")
+    n_files = 40
+    corpus = SoundCorpus(
+        samples=np.zeros(n_files, np.int16),
+        starts=np.arange(n_files + 1),
+        labels=np.arange(n_files) % 2,
+        names=names,
+        sources=("a",) * n_files,
+        splits=("val",) * n_files,
+        groups=tuple(f"recording {k // 4}" for k in range(n_files)),
+        levels=np.ones(n_files, np.float32),
+    )
+
+    fusion, settle = corpus.files("fusion"), corpus.files("settle")
+
+    assert sorted([*fusion, *settle]) == list(range(n_files))
+    assert not {corpus.groups[k] for k in fusion} & {corpus.groups[k] for k in settle}

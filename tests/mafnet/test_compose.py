@@ -6,7 +6,7 @@ import torch
 
 from mafnet.compose import ComposeConfig, FeatureBank, WindowComposer
 from mafnet.model import MAFnet, MAFnetConfig
-from mafnet.train_starter import decide_windows
+from mafnet.window_answers import decide_windows
 
 N_EACH = 6
 VISUAL_DIM = 5
