@@ -11,6 +11,7 @@ import argparse
 import logging
 import os
 import re
+import select
 import signal
 import sys
 from collections.abc import Sequence
@@ -32,12 +33,16 @@ from realtime.outputs.base import writing
 
 logger = logging.getLogger(__name__)
 
+# What ends a dashboard when nobody is left to do it: back from the alternate screen, cursor shown.
+LEAVE_SCREEN = b"\x1b[?1049l\x1b[?25h"
+
 EXAMPLES = """examples:
   python run_stream.py --camera 0                    camera and default microphone
   python run_stream.py --mic default                 microphone alone
   python run_stream.py --source clip.mp4             a file, as fast as possible
   python run_stream.py --source rtsp://host/stream   a network stream
   python run_stream.py --source demo --pace          the built-in scene, as it plays
+  python run_stream.py --print-config > stream.toml  all settings, to change and --config
   python -m realtime.subscribe                       in another terminal: the events
 """
 
@@ -174,6 +179,11 @@ def _source_settings(arguments: argparse.Namespace, settings: dict[str, Any]) ->
         for key in ("media", "kind"):
             settings.pop(key, None)
     _replace(settings, camera=arguments.camera, microphone=microphone)
+    named = bool({"camera", "media"} & settings.keys())
+    named |= settings.get("microphone", NO_MICROPHONE) != NO_MICROPHONE
+    if arguments.print_config and not named and settings.get("kind", "live") == "live":
+        _say("run_stream: no source given; these are the settings of --camera 0")
+        settings["camera"] = "0"
     if "camera" in settings:
         settings.setdefault("microphone", "default")
     if settings.get("microphone") == NO_MICROPHONE:
@@ -226,11 +236,13 @@ def _run(config: RunConfig) -> int:
 
         with Screens(config, sys.stderr if config.log_json else sys.stdout) as screens:
             interrupted.running = True
+            interrupted.screen = screens.terminal
             pipeline.start()
             while not (interrupted.exit_code or pipeline.wait(screens.interval_s)):
                 screens.show(pipeline)
             survivors = pipeline.close()
             screens.show(pipeline)
+        interrupted.screen = None
         screens.summarize(pipeline)
     except BaseException:
         pipeline.close()
@@ -257,11 +269,17 @@ class _Interrupt:
     """Turns Ctrl-C and SIGTERM into a clean stop; the second one ends the program at once.
 
     It only leaves a note that main reads: an `Event` may not be set here, main may hold its lock.
+
+    Attributes:
+        exit_code: 0 until a signal came.
+        running: Whether main looks at `exit_code` often enough.
+        screen: File descriptor of the terminal that a dashboard fills; None without one.
     """
 
     def __init__(self) -> None:
         self.exit_code = 0
         self.running = False
+        self.screen: int | None = None
         self._before = {
             number: signal.signal(number, self._on_signal)
             for number in (signal.SIGINT, signal.SIGTERM)
@@ -273,10 +291,21 @@ class _Interrupt:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.exit_code:
+            if self.screen is not None:
+                _leave_screen(self.screen)
             os._exit(self.exit_code)
         self.exit_code = 128 + number
         if not self.running:  # models may still load for seconds
             raise SystemExit(self.exit_code)
+
+
+def _leave_screen(terminal: int) -> None:
+    """Give a terminal back, past Python's buffers and locks, unless it is stopped (Ctrl-S)."""
+    try:
+        if select.select([], [terminal], [], 0)[1]:
+            os.write(terminal, LEAVE_SCREEN)
+    except (OSError, ValueError):  # it has gone; the program goes too
+        return
 
 
 def _give_output_a_place() -> None:

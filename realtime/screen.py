@@ -21,6 +21,9 @@ class Screens:
     Args:
         config: Whether a dashboard is wanted.
         stream: Where people read: stdout, or stderr where stdout carries JSON.
+
+    Attributes:
+        terminal: File descriptor of the terminal that the dashboard fills; None without one.
     """
 
     interval_s = REDRAW_S
@@ -28,12 +31,14 @@ class Screens:
     def __init__(self, config: RunConfig, stream: TextIO) -> None:
         self._stream = stream
         self._log: LogTail | None = None
+        self.terminal: int | None = None
         console = terminal_console(stream) if config.dashboard else None
         self._screen: Screen
         if console is None:
             self._screen = PlainLines(stream)
         else:
             self._log = LogTail()
+            self.terminal = stream.fileno() if stream.isatty() else None
             self._screen = Dashboard(console)
 
     def __enter__(self) -> Screens:

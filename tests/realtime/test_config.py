@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.cli import make_config, make_parser
+from realtime.cli import main, make_config, make_parser
 from realtime.config import PublisherConfig, RunConfig, WindowConfig
 from realtime.config_file import format_config
 from realtime.errors import UsageError
@@ -54,6 +54,18 @@ def test_printed_settings_read_back_as_the_same_run(flags: list[str], tmp_path: 
     again = configure("--config", write(tmp_path, format_config(config)))
 
     assert again == config
+
+
+@pytest.mark.parametrize("flags", [[], ["--no-mic"], ["--hop", "0.5"]])
+def test_printed_settings_are_a_cameras_when_no_source_is_given(
+    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--print-config", *flags]) == 0
+
+    printed = capsys.readouterr()
+    config = configure("--config", write(tmp_path, printed.out))
+    assert config == configure("--camera", "0", *flags)
+    assert "--camera 0" in printed.err
 
 
 def test_camera_brings_the_default_microphone_unless_it_is_declined(tmp_path: Path) -> None:
