@@ -258,7 +258,9 @@ class Stream:
             detail = f": {after.detail}" if after.detail else ""
             logger.log(level, "%s %s %s%s", self.name, after.sense, after.state, detail)
         self._told = senses
-        self._emit(self._stamper.status(self.name, self._status(StreamState.RUNNING, senses, "")))
+        waits = any(status.state is SenseState.WAITING for status in senses)  # for its first clip
+        state = StreamState.STARTING if waits else StreamState.RUNNING
+        self._emit(self._stamper.status(self.name, self._status(state, senses, "")))
 
     def _status(
         self, state: StreamState, senses: tuple[SenseStatus, ...], detail: str

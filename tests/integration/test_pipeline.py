@@ -7,12 +7,16 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from realtime.config import RunConfig, SourceConfig, WindowConfig
-from realtime.errors import UsageError
+from realtime.errors import SourceError, UsageError
+from realtime.packets import SenseState
 from realtime.pipeline import Pipeline
 
 pytestmark = pytest.mark.timeout(300)
@@ -50,6 +54,42 @@ def make_config(bundle: Path, **events: object) -> RunConfig:
         events={"on": 0.05, "off": 0.01, "update_s": 0.05, **events},
         duration_s=DURATION_S,
     )
+
+
+class Camera(BaseHTTPRequestHandler):
+    """Sends pictures until `hang_up` is set."""
+
+    hang_up = threading.Event()
+
+    def do_GET(self) -> None:
+        picture = io.BytesIO()
+        Image.new("RGB", (64, 48)).save(picture, "JPEG")
+        data = picture.getvalue()
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+        try:
+            while not self.hang_up.wait(0.03):
+                self.wfile.write(head.encode() + data + b"\r\n")
+        except OSError:  # the program hung up first
+            return
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def camera() -> Iterator[str]:
+    Camera.hang_up.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Camera)
+    server.daemon_threads = True
+    server.block_on_close = False
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    Camera.hang_up.set()
+    server.shutdown()
+    server.server_close()
 
 
 def start(pipeline: Pipeline) -> None:
@@ -112,6 +152,40 @@ def test_close_does_not_wait_when_nobody_reads_the_json_lines(
 
     assert survivors == ["log-json"]
     assert time.monotonic() - started < 10
+
+
+def make_live_config(bundle: Path, camera: str) -> RunConfig:
+    source = SourceConfig(name="door", kind="live", camera=camera)
+    return replace(make_config(bundle), source=source, duration_s=None)
+
+
+def test_live_stream_begins_at_the_start_when_its_camera_sent_pictures_before(
+    random_bundle: Path, camera: str
+) -> None:
+    pipeline = Pipeline(make_live_config(random_bundle, camera))
+    pipeline.open()
+    time.sleep(1.0)  # as if the models were large
+    pipeline.start()
+    run_to_the_limit(pipeline)
+    view = pipeline.view()
+    pipeline.close()
+
+    assert view.t_s >= DURATION_S
+    assert view.t_s < view.elapsed_s + 0.5
+
+
+def test_run_fails_when_its_only_cameras_server_hangs_up(random_bundle: Path, camera: str) -> None:
+    pipeline = Pipeline(make_live_config(random_bundle, camera))
+    start(pipeline)
+    run_to_the_limit(pipeline)
+    Camera.hang_up.set()
+    while not pipeline.wait(5.0):
+        pass
+    pipeline.close()
+
+    assert SenseState.LOST in {status.state for status in pipeline.view().senses}
+    with pytest.raises(SourceError, match="ended by its server"):
+        pipeline.raise_failure()
 
 
 def test_thresholds_are_refused_when_the_bundle_has_not_their_label(random_bundle: Path) -> None:

@@ -1,0 +1,167 @@
+"""Builds the parts of a run from its settings; starts nothing.
+
+torch is imported only here and below, through `realtime.recognition`, when a run begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from extractors.frame_transform import TRANSFORMS, FrameTransform
+from realtime.clip_assembler import ClipAssembler
+from realtime.clock import NS_PER_S, Clock
+from realtime.config import RunConfig, TrackerConfig
+from realtime.errors import ModelError, UsageError
+from realtime.outputs.wire import Message, MessageStamper
+from realtime.packets import Sense
+from realtime.sources.base import Reader, SourceSenses
+from realtime.sources.factory import OpenedSource
+from realtime.stats import Stats
+from realtime.stream import Rings, Stream
+from weights.bundle import Bundle, BundleError, load_bundle
+
+if TYPE_CHECKING:
+    from realtime.recognition.features import Models
+
+# Which senses a capture thread feeds, by its name.
+FEEDS = {
+    "capture-video": (Sense.PICTURE,),
+    "capture-audio": (Sense.SOUND,),
+    "capture-media": (Sense.PICTURE, Sense.SOUND),
+}
+
+
+def find_bundle(name: str) -> Bundle:
+    """Return the bundle of this name or folder, its files checked.
+
+    Raises:
+        ModelError: There is none, or it is damaged.
+    """
+    try:
+        return load_bundle(name)
+    except BundleError as error:
+        raise ModelError(str(error)) from error
+
+
+def frame_transform(bundle: Bundle) -> FrameTransform:
+    """Return what makes a trunk's picture of a frame.
+
+    Raises:
+        ModelError: The program does not know the bundle's picture trunk.
+    """
+    transform = TRANSFORMS.get(bundle.visual.trunk)
+    if transform is None:
+        raise ModelError(
+            f"bundle {bundle.name} wants the picture trunk {bundle.visual.trunk}, "
+            f"known are {', '.join(sorted(TRANSFORMS))}"
+        )
+    return transform
+
+
+def load_models(bundle: Bundle, config: RunConfig) -> Models:
+    """Load the bundle's networks onto the device; takes seconds."""
+    from realtime.recognition.features import load_models  # imports torch: only for a run
+
+    return load_models(bundle, config.device, config.precision)
+
+
+def fed_senses(reader: Reader, senses: SourceSenses) -> list[Sense]:
+    """Return which of a stream's senses `reader` feeds."""
+    there = {Sense.PICTURE: senses.picture, Sense.SOUND: senses.sound}
+    return [sense for sense in FEEDS[reader.name] if there[sense]]
+
+
+def make_stream(
+    config: RunConfig,
+    *,
+    bundle: Bundle,
+    tracker: TrackerConfig,
+    models: Models,
+    rings: Rings,
+    opened: OpenedSource,
+    stamper: MessageStamper,
+    emit: Callable[[Message], None],
+    clock: Clock,
+    stats: Stats,
+) -> Stream:
+    """Join one source's rings, its assembler and a recognizer to a stream."""
+    from realtime.recognition.recognizer import Recognizer  # imports torch: only for a run
+
+    source = config.source
+    assembler = ClipAssembler(
+        source,
+        config.window,
+        rings.timeline,
+        rings.frames if opened.senses.picture else None,
+        rings.sounds if opened.senses.sound else None,
+        rings.signal,
+        clock,
+        stats,
+    )
+    recognizer = Recognizer(
+        models,
+        config.window.n_clips,
+        assembler.stride_ns,
+        clock,
+        stats,
+        dated=source.dated,
+    )
+    stream = Stream(
+        config=source,
+        window=config.window,
+        tracker=tracker,
+        rings=rings,
+        assembler=assembler,
+        recognizer=recognizer,
+        bundle=bundle,
+        device=models.device.type,
+        backend=models.describe(),
+        stamper=stamper,
+        until_t_ns=None if config.duration_s is None else round(config.duration_s * NS_PER_S),
+        emit=emit,
+        stats=stats,
+    )
+    for reader in opened.readers:
+        for sense in fed_senses(reader, opened.senses):
+            stream.describe(sense, reader.describe())
+    for problem in opened.problems:
+        stream.sense_ended(problem.sense, problem.detail)
+    return stream
+
+
+def tracker_config(bundle: Bundle, overrides: dict[str, object]) -> TrackerConfig:
+    """Join a bundle's event settings with those of the command line.
+
+    Raises:
+        UsageError: A setting does not exist or has no sensible value.
+    """
+    spec = bundle.events
+    settings: dict[str, object] = {
+        "on": spec.on,
+        "off": spec.off,
+        "per_label": {
+            label: (float(pair["on"]), float(pair["off"])) for label, pair in spec.per_label.items()
+        },
+        "confirm_n": spec.confirm[0],
+        "confirm_m": spec.confirm[1],
+        "min_duration_s": spec.min_duration_s,
+        "merge_gap_s": spec.merge_gap_s,
+        "cool_down_s": spec.cool_down_s,
+        "context": spec.context,
+        "background": bundle.background,
+    }
+    if {"on", "off"} & overrides.keys() and "per_label" not in overrides:
+        settings["per_label"] = {}  # who sets a threshold by hand means it for all labels
+    try:
+        config = TrackerConfig(**{**settings, **overrides})  # type: ignore[arg-type]  # as checked
+    except TypeError as error:
+        raise UsageError(f"[events] has a setting that does not fit: {error}") from error
+    named = {*config.per_label, *([] if config.background is None else [config.background])}
+    unknown = sorted(named - set(bundle.labels))
+    if unknown:
+        raise UsageError(
+            f"[events] names labels that bundle {bundle.name} has not: {', '.join(unknown)}; "
+            f"it has {', '.join(bundle.labels)}"
+        )
+    return config

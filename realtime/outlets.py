@@ -1,0 +1,177 @@
+"""The outputs of a run, each with its mailbox and its thread: the event socket, the JSON lines.
+
+Place in the flow: a stream's messages in, one mailbox an output behind them. A live run never waits
+for an output, so a slow one loses its oldest messages, counted; a file's run waits and loses
+nothing. How an output writes is its own business (`realtime.outputs`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TextIO
+
+from realtime.clock import Clock
+from realtime.config import DEFAULT_BIND, PublisherConfig
+from realtime.errors import OutputError
+from realtime.mailbox import Mailbox, Policy
+from realtime.outputs.json_log import JsonLog
+from realtime.outputs.wire import Message, MessageStamper
+from realtime.outputs.zmq_publisher import ZmqPublisher
+from realtime.stats import Stats
+from realtime.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+JSON_LOG_CAPACITY = 1000
+POLL_S = 0.1
+
+
+class Outlets:
+    """Opens outputs, hands them messages, ends them; main thread only, except `emit` and `end`.
+
+    Args:
+        live: Whether the run may lose messages rather than wait.
+        stop: Set when the run is given up: nobody waits for a slow output any more.
+        on_error: Called in an output's thread when it has failed.
+        clock: The run's clock.
+        stats: The run's figures.
+    """
+
+    def __init__(
+        self,
+        *,
+        live: bool,
+        stop: threading.Event,
+        on_error: Callable[[], None],
+        clock: Clock,
+        stats: Stats,
+    ) -> None:
+        self._live = live
+        self._stop = stop
+        self._on_error = on_error
+        self._clock = clock
+        self._stats = stats
+        self._outputs: list[tuple[Mailbox[Message], Worker]] = []
+        self._json_mailbox: Mailbox[Message] | None = None
+        self._publisher: ZmqPublisher | None = None
+
+    @property
+    def endpoint(self) -> str | None:
+        """Where events are published; None if nowhere."""
+        return None if self._publisher is None else self._publisher.endpoint
+
+    @property
+    def n_subscribers(self) -> int | None:
+        """Who is connected there; None if nobody knows."""
+        return None if self._publisher is None else self._publisher.n_subscribers
+
+    @property
+    def workers(self) -> tuple[Worker, ...]:
+        """The threads, for whoever joins them and asks for their errors."""
+        return tuple(worker for _, worker in self._outputs)
+
+    def open_publisher(
+        self,
+        config: PublisherConfig,
+        stamper: MessageStamper,
+        senses: Callable[[], Mapping[str, Mapping[str, str]]],
+        *,
+        insecure: bool,
+    ) -> None:
+        """Open the event socket.
+
+        Args:
+            config: The socket.
+            stamper: Builds and numbers heartbeats.
+            senses: Returns the state of each sense of each stream; called in the socket's thread.
+            insecure: Allow an endpoint that other machines reach.
+
+        Raises:
+            OutputError: It cannot be opened. Only a warning where a file's run has the default
+                endpoint: a second such run is everyday.
+        """
+        mailbox = self._make_mailbox(config.capacity)
+
+        def heartbeat() -> Message:
+            figures = self._stats.snapshot()
+            return stamper.heartbeat(
+                figures.counts,
+                publisher.published(),
+                senses(),
+                interval_s=config.heartbeat_s,
+                latency_p50_ms=figures.latency_p50_ms,
+                latency_p95_ms=figures.latency_p95_ms,
+            )
+
+        publisher = ZmqPublisher(
+            config, mailbox, heartbeat, self._stats, self._clock, insecure=insecure
+        )
+        try:
+            publisher.open()
+        except OutputError as error:
+            if config.bind != DEFAULT_BIND or self._live:  # somebody waits for these events
+                raise
+            logger.warning("%s; this run publishes nothing", error)
+            return
+        self._publisher = publisher
+
+        def ended(error: Exception | None) -> None:
+            try:
+                publisher.close()
+            finally:
+                self._output_ended(error)
+
+        self._add("publish", mailbox, publisher.step, ended)
+
+    def open_json_log(self, stream: TextIO) -> None:
+        """Write events as JSON lines to `stream`."""
+        mailbox = self._json_mailbox = self._make_mailbox(JSON_LOG_CAPACITY)
+        log = JsonLog(stream, mailbox, self._stats)
+        self._add("log-json", mailbox, log.step, self._output_ended)
+
+    def start(self) -> None:
+        """Start all threads."""
+        for worker in self.workers:
+            worker.start()
+
+    def emit(self, message: Message) -> None:
+        """Hand a message to the outputs; the recognize thread's."""
+        for mailbox, worker in self._outputs:
+            if mailbox is self._json_mailbox and message.body["type"] != "event":
+                continue  # predictions must not push events out
+            while not mailbox.put(message, POLL_S):
+                if worker.error is not None or mailbox.closed or self._stop.is_set():
+                    break
+
+    def end(self) -> None:
+        """Say that no message comes any more; what was said still goes out. Any thread."""
+        for mailbox, _ in self._outputs:
+            mailbox.close()
+
+    def close(self, deadline_s: float) -> None:
+        """End, and wait for the threads until `time.monotonic()` is `deadline_s`."""
+        self.end()
+        for worker in self.workers:
+            worker.join(max(0.1, deadline_s - time.monotonic()))
+        if self._publisher is not None and not any(worker.alive for worker in self.workers):
+            self._publisher.close()
+
+    def _make_mailbox(self, capacity: int) -> Mailbox[Message]:
+        return Mailbox(capacity, Policy.DROP_OLDEST if self._live else Policy.WAIT)
+
+    def _add(
+        self,
+        name: str,
+        mailbox: Mailbox[Message],
+        step: Callable[[], bool],
+        ended: Callable[[Exception | None], None],
+    ) -> None:
+        # An event of its own: it goes on writing what was said after the run's stop.
+        self._outputs.append((mailbox, Worker(name, step, threading.Event(), ended)))
+
+    def _output_ended(self, error: Exception | None) -> None:
+        if error is not None:
+            self._on_error()

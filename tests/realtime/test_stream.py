@@ -1,0 +1,89 @@
+"""What a stream says of itself, with fakes where recognition would be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+from realtime.clock import ManualClock, Timeline
+from realtime.config import SourceConfig, TrackerConfig, WindowConfig
+from realtime.outputs.wire import Message, MessageStamper
+from realtime.packets import Sense, SenseState
+from realtime.stats import Stats
+from realtime.stream import Rings, Stream
+
+STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+class FakeAssembler:
+    """Gives no clip; its senses are as a test says."""
+
+    finished = False
+
+    def __init__(self) -> None:
+        self.sense_states = dict.fromkeys(Sense, SenseState.WAITING)
+
+    def assemble(self, timeout_s: float) -> None:
+        return None
+
+    def states(self) -> dict[Sense, SenseState]:
+        return self.sense_states
+
+
+def make_stream(assembler: Any, told: list[Message]) -> Stream:
+    config, clock, stats = SourceConfig(name="door", kind="demo"), ManualClock(), Stats()
+    bundle: Any = SimpleNamespace(name="b", version="1", labels=("Bark",), background=None)
+    recognizer: Any = None  # nothing comes to be recognized
+    return Stream(
+        config=config,
+        window=WindowConfig(),
+        tracker=TrackerConfig(),
+        rings=Rings(config, 2, Timeline(STARTED), stats),
+        assembler=assembler,
+        recognizer=recognizer,
+        bundle=bundle,
+        device="cpu",
+        backend="fake",
+        stamper=MessageStamper("r", clock, STARTED),
+        until_t_ns=None,
+        emit=told.append,
+        stats=stats,
+    )
+
+
+def states(told: list[Message]) -> list[object]:
+    return [message.body["state"] for message in told if message.body["type"] == "status"]
+
+
+def test_stream_starts_until_its_first_clip_and_then_runs() -> None:
+    assembler, told = FakeAssembler(), list[Message]()
+    stream = make_stream(assembler, told)
+    stream.step()
+    assembler.sense_states = dict.fromkeys(Sense, SenseState.OK)
+    stream.step()
+    stream.step()  # nothing has changed
+    stream.finish(None)
+
+    assert states(told) == ["starting", "running", "ended"]
+
+
+def test_stream_says_why_when_a_sense_is_lost_before_its_first_clip() -> None:
+    assembler, told = FakeAssembler(), list[Message]()
+    stream = make_stream(assembler, told)
+    stream.sense_ended(Sense.PICTURE, "unplugged")
+    stream.step()
+
+    (status,) = told
+    assert status.body["state"] == "starting"
+    senses: Any = status.body["senses"]
+    assert senses["picture"] == {"state": "lost", "detail": "unplugged"}
+
+
+def test_stream_fails_in_one_sentence_when_recognition_failed() -> None:
+    told: list[Message] = []
+    stream = make_stream(FakeAssembler(), told)
+    stream.finish(RuntimeError("out of memory"))
+
+    assert told[-1].body["state"] == "failed"
+    assert told[-1].body["detail"] == "out of memory"
