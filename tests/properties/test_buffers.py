@@ -1,4 +1,4 @@
-"""Each ring against a plain model, over any sequence of calls."""
+"""Each ring and mailbox against a plain model, over any sequence of calls."""
 
 import numpy as np
 from hypothesis import settings
@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from realtime.buffers.audio_ring import AudioRing
 from realtime.buffers.frame_ring import END_SLOT, FrameRing
 from realtime.buffers.signal import DataSignal
-from realtime.mailbox import Policy
+from realtime.mailbox import Mailbox, Policy
 from realtime.stats import Stats
 
 
@@ -110,8 +110,51 @@ class AudioRingMachine(RuleBasedStateMachine):
         assert self.ring.end_index == len(self.model)
 
 
+class MailboxMachine(RuleBasedStateMachine):
+    CAPACITY = 3
+    POLICY = Policy.DROP_OLDEST
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mailbox: Mailbox[int] = Mailbox(self.CAPACITY, self.POLICY)
+        self.model: list[int] = []
+        self.n_dropped = 0
+        self.closed = False
+
+    @rule(item=st.integers())
+    def put(self, item: int) -> None:
+        full = len(self.model) == self.CAPACITY
+        taken = not self.closed and not (full and self.POLICY is Policy.WAIT)
+        assert self.mailbox.put(item, timeout_s=0.0) == taken
+        if taken:
+            self.model.append(item)
+            if full:
+                self.model.pop(0)
+                self.n_dropped += 1
+
+    @rule()
+    def get(self) -> None:
+        assert self.mailbox.get(0.0) == (self.model.pop(0) if self.model else None)
+
+    @rule()
+    def close(self) -> None:
+        self.mailbox.close()
+        self.closed = True
+
+    @invariant()
+    def agrees_with_the_model(self) -> None:
+        assert len(self.mailbox) == len(self.model)
+        assert self.mailbox.n_dropped == self.n_dropped
+        assert self.mailbox.closed == (self.closed and not self.model)
+
+
+class WaitingMailboxMachine(MailboxMachine):
+    POLICY = Policy.WAIT
+
+
+TestMailbox = MailboxMachine.TestCase
+TestWaitingMailbox = WaitingMailboxMachine.TestCase
 TestFrameRing = FrameRingMachine.TestCase
 TestAudioRing = AudioRingMachine.TestCase
-TestFrameRing.settings = TestAudioRing.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None
-)
+for case in (TestFrameRing, TestAudioRing, TestMailbox, TestWaitingMailbox):
+    case.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
