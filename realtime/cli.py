@@ -33,8 +33,8 @@ from realtime.outputs.base import writing
 
 logger = logging.getLogger(__name__)
 
-# What ends a dashboard when nobody is left to do it: back from the alternate screen, cursor shown.
-LEAVE_SCREEN = b"\x1b[?1049l\x1b[?25h"
+# What ends a dashboard when nobody is left to do it: plain style, the old screen, cursor shown.
+LEAVE_SCREEN = b"\x1b[0m\x1b[?1049l\x1b[?25h"
 
 EXAMPLES = """examples:
   python run_stream.py --camera 0                    camera and default microphone
