@@ -41,6 +41,7 @@ class RefineConfig:
         alone: Weight of the clips' own answers beside the windows'.
         deaf: Share of the sound block's channels that a step does without.
         doubtful: See `ComposeConfig`.
+        nothing: Likewise.
         unseen: Share of sounds that the trunk was not trained on; on its own training sounds it
             is right too often for the head to learn what a picture is worth.
     """
@@ -54,6 +55,7 @@ class RefineConfig:
     alone: float = 1.0
     deaf: float = 0.15
     doubtful: float = 0.5
+    nothing: float = 0.2
     unseen: float = 0.6
 
 
@@ -89,7 +91,7 @@ def refine(model: MAFnet, bank: FeatureBank, config: RefineConfig) -> MAFnet:
     resting = RestingBlock(model, bank)
     composer = WindowComposer(
         dataclasses.replace(bank, maps=resting.normed),
-        ComposeConfig(doubtful=config.doubtful),
+        ComposeConfig(doubtful=config.doubtful, nothing=config.nothing),
         config.seed,
     )
     at_rest = set(model.filmed_block.parameters())

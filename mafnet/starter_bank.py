@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from mafnet.compose import FeatureBank, Vectors
 
 BACKGROUND = "Background"
-# A steady hum differs from a quiet room's own noise by level alone; a playground is mostly voices,
-# and as a label it took the speech of every loud room.
-MERGED = {"Air conditioner": BACKGROUND, "Children playing": BACKGROUND}
+# A steady hum differs from a quiet room's own noise by level alone.
+MERGED = {"Air conditioner": BACKGROUND}
+# A playground is mostly voices: as a label, or as Background, it took the speech of loud rooms.
+LEFT_OUT = ("Children playing",)
 PICTURES_OF = {"fusion": "train", "settle": "val"}
 FACE = "Face"
 SPEECH = ("Male speech, man speaking", "Female speech, woman speaking")
@@ -36,8 +37,9 @@ def load_bank(folder: Path, split: str) -> FeatureBank:
     """
     about = json.loads((folder / f"sound_{split}.json").read_text())
     heard = [MERGED.get(name, name) for name in about["names"]]
-    labels = tuple(sorted(set(heard)))
-    of_row = np.array([labels.index(heard[k]) for k in about["labels"]])
+    labels = tuple(sorted(set(heard) - set(LEFT_OUT)))
+    of_name = np.array([labels.index(name) if name in labels else -1 for name in heard])
+    of_row = of_name[about["labels"]]  # -1: belongs to no label, never drawn
     pictures, unrelated = _pictures(folder, PICTURES_OF.get(split, split), labels)
     return FeatureBank(
         labels=labels,

@@ -134,7 +134,7 @@ class TrackerConfig:
     merge_gap_s: float = 0.5
     cool_down_s: float = 0.0
     update_s: float = 1.0
-    context: float = 0.3
+    context: float = 0.25
     background: str | None = None
 
     def __post_init__(self) -> None:

@@ -120,14 +120,13 @@ class Prediction:
     def scores(self, context: float) -> NDArray[np.float64]:
         """Join window and newest clip into one score a label, `(n_labels,)` in [0, 1].
 
-        The window says *what* is going on, the newest clip whether it is going on *now*:
-        `window^context * newest^(1 - context)`. With the whole window alone an event would seem
-        to last until it leaves the window, ten seconds later.
+        `context * window + (1 - context) * newest`: the newest clip says what is going on now,
+        the window lends it weight. A label that only the window knows scores `context` at most,
+        so with thresholds above that an event ends when its sound does, not when it leaves the
+        window; and what filled the window cannot hide what is new, as a product would let it.
         """
-        window = np.power(self.window.astype(np.float64), context)
-        joined: NDArray[np.float64] = window * np.power(
-            self.newest.astype(np.float64), 1.0 - context
-        )
+        joined: NDArray[np.float64] = context * self.window.astype(np.float64)
+        joined += (1.0 - context) * self.newest.astype(np.float64)
         return joined
 
     @property

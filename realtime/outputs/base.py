@@ -49,7 +49,7 @@ class DashboardSnapshot:
     labels: tuple[str, ...]
     stats: StatsSnapshot
     background: str | None = None
-    context: float = 0.3
+    context: float = 0.25
     window_clips: int = 10
     active: tuple[Event, ...] = ()
     recent: tuple[Event, ...] = ()

@@ -121,7 +121,7 @@ class MessageStamper:
         started_utc: datetime,
         *,
         window_clips: int = 10,
-        context: float = 0.3,
+        context: float = 0.25,
     ) -> None:
         self.run = run
         self._clock = clock

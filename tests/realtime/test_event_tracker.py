@@ -178,7 +178,7 @@ def test_close_ends_running_events_at_the_streams_end() -> None:
 def test_window_decides_beside_the_newest_clip_when_context_is_given() -> None:
     tracker = EventTracker(settings(context=0.5), ["Bark"])
     mixed = prediction(1.0, 0.9)
-    mixed.window[0] = 0.1  # 0.9 now, 0.1 in the window: 0.3 joined
+    mixed.window[0] = 0.0  # 0.9 now, 0 in the window: 0.45 joined
 
     assert tracker.update(mixed) == ()
 
