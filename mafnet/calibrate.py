@@ -31,6 +31,8 @@ SEED = 17
 # A false alarm costs more than a miss: of clips in which a label does not happen, this share may
 # score at its threshold.
 FALSE_SHARE = 0.002
+# One voice taken for another is a wrong name, not a false alarm: it must not silence both.
+KIN = ("Female speech, woman speaking", "Male speech, man speaking")
 ON_RANGE = (0.47, 0.95)
 OFF_OF_ON = 0.6
 
@@ -76,7 +78,8 @@ def calibrate(model: MAFnet, bank: FeatureBank, n_streams: int = N_STREAMS) -> C
     for k, name in enumerate(bank.labels):
         if name == bank.background:
             continue
-        elsewhere = scores[labels != k, k]
+        kin = [bank.labels.index(other) for other in KIN if name in KIN and other in bank.labels]
+        elsewhere = scores[~np.isin(labels, [k, *kin]), k]
         on = float(np.clip(np.quantile(elsewhere, 1 - FALSE_SHARE), *ON_RANGE))
         per_label[name] = MappingProxyType({"on": round(on, 3), "off": round(on * OFF_OF_ON, 3)})
     default = float(np.median([pair["on"] for pair in per_label.values()]))
