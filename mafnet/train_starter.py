@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from mafnet.calibrate import Calibration, calibrate
 from mafnet.compose import ComposeConfig, FeatureBank, WindowComposer, Windows
 from mafnet.film import SOUND_CHANNELS
+from mafnet.load import load_model
 from mafnet.model import MAFnet, MAFnetConfig
 from mafnet.refine_head import RefineConfig, refine
 from mafnet.starter_bank import join_unseen, load_bank
@@ -209,6 +210,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="then without the convolutions, on sounds that the trunk has not seen",
     )
     parser.add_argument("--start", type=Path, help="an earlier head.safetensors to start from")
+    parser.add_argument(
+        "--average-with", type=Path, help="the head that this one came from: ship their mean"
+    )
     parser.add_argument("--version", default="1", help="version that the bundle says it is")
 
 
@@ -231,6 +235,9 @@ def run(args: argparse.Namespace) -> int:
         unseen = load_bank(args.features, "fusion")
         refining = RefineConfig(minutes=args.refine_minutes, seed=args.seed)
         model = refine(model, join_unseen(training, unseen, refining.unseen), refining)
+    if args.average_with is not None:
+        earlier = load_model(args.average_with, model.config).state_dict()
+        model.load_state_dict({k: v.lerp(earlier[k], 0.5) for k, v in model.state_dict().items()})
     args.to.mkdir(parents=True, exist_ok=True)
     torch.save(model.state_dict(), args.to / "trained.part")  # calibration may be tried again
     # What is measured is what is shipped: half precision.
