@@ -15,22 +15,13 @@ from typing import Final
 
 from extractors.errors import DataSetError
 from extractors.media import PICTURE_SUFFIXES, SOUND_SUFFIXES, VIDEO_SUFFIXES
+from weights.ave import AVE_LABELS
 
 SPLITS: Final = ("train", "val", "test")
 _UNDEALT: Final = ""
 _HELD_SHARE: Final = 0.15  # of a label's files, for validation and again for the test
 BACKGROUND: Final = "Background"
 _AVE_FIELDS: Final = 5  # Category&VideoID&Quality&StartTime&EndTime
-
-# AVE's categories in the order of the authors' targets, which is alphabetical.
-AVE_LABELS: Final = (
-    "Accordion", "Acoustic guitar", "Baby cry, infant cry", "Banjo", "Bark", "Bus", "Cat",
-    "Chainsaw", "Church bell", "Clock", "Female speech, woman speaking",
-    "Fixed-wing aircraft, airplane", "Flute", "Frying (food)", "Goat", "Helicopter", "Horse",
-    "Male speech, man speaking", "Mandolin", "Motorcycle", "Race car, auto racing",
-    "Rodents, rats, mice", "Shofar", "Toilet flush", "Train horn", "Truck", "Ukulele",
-    "Violin, fiddle",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

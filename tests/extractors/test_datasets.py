@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from extractors.datasets import AVE_LABELS, read_ave, read_folders, read_tables
+from extractors.datasets import read_ave, read_folders, read_tables
 from extractors.errors import DataSetError
+from weights.ave import AVE_LABELS
 
 
 def _touch(*paths: Path) -> None:
