@@ -22,12 +22,13 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from extractors.clip_source import ClipSource
 from extractors.efficientnet import EfficientNetLite0Trunk
 from extractors.imagenet_classes import class_labels, kernel_of_rows, vectors_of_rows
 from extractors.log_mel import LogMel
 from extractors.picture_augment import as_frame
 from extractors.sound_corpus import BACKGROUND, HALVES, SoundCorpus, draw_clip, load_corpus
-from extractors.train_sound import ClipSource, TrainSoundConfig
+from extractors.sound_training import TrainSoundConfig
 from extractors.vggish import VGGishTrunk
 from extractors.visual import load_visual_trunk
 

@@ -6,8 +6,8 @@ from PIL import Image
 
 from extractors.picture_augment import FRAME, as_frame
 from extractors.sound_corpus import BACKGROUND, SoundCorpus
+from extractors.sound_training import TrainSoundConfig
 from extractors.starter_features import CROWDS, SPEECH, VoiceSource
-from extractors.train_sound import TrainSoundConfig
 
 NAMES = tuple(sorted({*SPEECH, *CROWDS, BACKGROUND, "Bark"}))
 

@@ -6,18 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from extractors.clip_source import ClipSource, half_second
+from extractors.file_accuracy import file_accuracy
 from extractors.log_mel import SAMPLE_RATE, LogMel
+from extractors.normed_trunk import NormedTrunk
 from extractors.sound_augment import SoundAugment, mask_log_mel
 from extractors.sound_corpus import SoundCorpus, draw_clip
-from extractors.train_sound import (
-    ClipSource,
-    NormedTrunk,
-    TrainSoundConfig,
-    file_accuracy,
-    half_second,
-    learning_rate,
-    train,
-)
+from extractors.sound_training import TrainSoundConfig
+from extractors.train_sound import learning_rate, train
+from extractors.vggish import VGGishTrunk
 
 
 @pytest.fixture
@@ -52,6 +49,18 @@ def test_folded_trunk_equals_the_normed_one_when_evaluating() -> None:
 
     with torch.inference_mode():
         torch.testing.assert_close(normed.folded()(log_mel), normed(log_mel), atol=1e-4, rtol=1e-4)
+
+
+def test_normed_trunk_goes_on_from_a_folded_one_when_started_from_it() -> None:
+    torch.manual_seed(0)
+    folded = VGGishTrunk().eval()
+    log_mel = torch.randn(2, 1, 96, 64)
+    normed = NormedTrunk().eval()
+
+    normed.start_from(folded, log_mel)
+
+    with torch.inference_mode():
+        torch.testing.assert_close(normed(log_mel), folded(log_mel), atol=1e-4, rtol=1e-4)
 
 
 def test_batch_is_the_same_when_seed_and_step_are(corpus: SoundCorpus) -> None:
