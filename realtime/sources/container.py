@@ -17,7 +17,8 @@ import numpy as np
 from realtime.clock import NS_PER_S
 from realtime.config import is_network
 from realtime.errors import LibraryMissing, SourceError
-from realtime.sources.base import SourceSenses, redact
+from realtime.redaction import redacted_location
+from realtime.sources.base import SourceSenses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +76,7 @@ class MediaContainer:
 
     def __init__(self, location: str, *, picture: bool, sound: bool, stats: Stats) -> None:
         self._av = _import_av()
-        self._where = redact(location)
+        self._where = redacted_location(location)
         self._stats = stats
         self._container = self._open(location)
         self._video: Any = self._find_video() if picture else None
