@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TextIO
 
+from realtime.clock import MonotonicClock
 from realtime.config import (
     DEFAULT_BIND,
     LOG_FORMATS,
@@ -34,6 +35,7 @@ from realtime.errors import RecognizerError, UsageError
 from realtime.log_format import JsonFormat, TextFormat
 from realtime.outputs.base import writing
 from realtime.redaction import has_secret, redacted, redacted_location
+from realtime.supervision import ServiceManager, Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -252,6 +254,8 @@ def _run(config: RunConfig) -> int:
 
     pipeline = Pipeline(config, json_stream=sys.stdout if config.log_json else None)
     interrupted = _Interrupt()
+    service = ServiceManager.of(os.environ)
+    watchdog = Watchdog(service, MonotonicClock())
     survivors: list[str] = []
     try:
         pipeline.open()
@@ -261,8 +265,11 @@ def _run(config: RunConfig) -> int:
             interrupted.running = True
             interrupted.screen = screens.terminal
             pipeline.start()
+            service.ready()
             while not (interrupted.exit_code or pipeline.wait(screens.interval_s)):
+                watchdog.watch(pipeline.progress())
                 screens.show(pipeline)
+            service.stopping()
             survivors = pipeline.close()
             screens.show(pipeline)
         interrupted.screen = None
@@ -272,6 +279,7 @@ def _run(config: RunConfig) -> int:
         raise
     finally:
         interrupted.restore()
+        service.close()
     exit_code = interrupted.exit_code
     try:
         pipeline.raise_failure()

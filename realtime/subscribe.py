@@ -30,6 +30,7 @@ import zmq
 from realtime.errors import RecognizerError, UsageError
 from realtime.outputs.continuity import Continuity
 from realtime.outputs.curve_files import read_client_keys
+from realtime.outputs.health import Health
 from realtime.outputs.lines import clean, message_line
 
 logger = logging.getLogger(__name__)
@@ -247,10 +248,13 @@ def _prefixes(kinds: Sequence[str], sources: Sequence[str]) -> tuple[str, ...]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code: 0 done, 1 not all came, 2 usage, 130 Ctrl-C."""
+    """Run the command; return its exit code: 0 done, 1 not all came, 2 usage, 130 Ctrl-C.
+
+    With `--health` it is 0 if recognition goes on, 1 if not.
+    """
     arguments = _parser().parse_args(argv)
     try:
-        return _print_messages(arguments)
+        return _check_health(arguments) if arguments.health else _print_messages(arguments)
     except RecognizerError as error:
         print(f"subscribe: {error}", file=sys.stderr)
         return error.exit_code
@@ -277,6 +281,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--curve", metavar="DIR", help="this client's keys, for run_stream --curve")
     parser.add_argument("--count", type=_positive(int), metavar="N", help="end after N messages")
     parser.add_argument("--timeout", type=_positive(float), metavar="S", help="end after S seconds")
+    parser.add_argument(
+        "--health", action="store_true", help="say whether recognition goes on; exit code 0 or 1"
+    )
+    parser.add_argument(
+        "--max-age",
+        type=_positive(float),
+        default=SILENCE_S,
+        metavar="S",
+        help="with --health: how long to wait for a sign of it, two heartbeats at least (5)",
+    )
     return parser
 
 
@@ -288,6 +302,24 @@ def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
         return value
 
     return read
+
+
+def _check_health(arguments: argparse.Namespace) -> int:
+    deadline = time.monotonic() + arguments.max_age
+    health = Health()
+    is_well = has_beaten = False
+    with Subscriber(
+        arguments.endpoint, ("heartbeat",), curve=arguments.curve, silence_s=float("inf")
+    ) as subscriber:
+        while not is_well and (left_s := deadline - time.monotonic()) > 0:
+            message = subscriber.receive(left_s)
+            if message is not None:
+                has_beaten = True
+                is_well = health.observe(message.body)
+    hint = "" if has_beaten else f" from {clean(arguments.endpoint)}; {_hint(arguments.curve)}"
+    seconds = "" if is_well else f" within {arguments.max_age:g} s"
+    print(f"{'well' if is_well else 'not well'}: {health.describe()}{seconds}{hint}")
+    return 0 if is_well else 1
 
 
 def _print_messages(arguments: argparse.Namespace) -> int:

@@ -33,6 +33,7 @@ OPEN_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 5.0
 MAX_BROKEN_IN_A_ROW = 200  # packets; after that a container counts as ended
 MAX_FAILED_READS_IN_A_ROW = 10  # likewise, where not even a packet is found
+MAX_PICTURE_PIXELS = 7680 * 4320  # 8K; a small file may claim to unpack to gigabytes
 DEFAULT_FRAME_RATE = 25  # where neither time stamps nor a rate are given
 _LIVE_OPTIONS = {"rtsp_transport": "tcp", "fflags": "nobuffer", "flags": "low_delay"}
 _TURNS = {90: 1, 180: 2, -180: 2, -90: 3, 270: 3}  # display matrix -> np.rot90's quarter turns
@@ -85,7 +86,9 @@ class MediaContainer:
             self.close()
             wanted = " or ".join(w for w, on in (("picture", picture), ("sound", sound)) if on)
             raise SourceError(f"{self._where} has no {wanted} that can be decoded")
-        if self._video is not None:  # frame threads hold several frames back
+        if self._video is not None:
+            self._limit_pictures()
+            # Frame threads hold several frames back.
             self._video.thread_type = "SLICE" if is_network(location) else "AUTO"
         self._packets: Iterator[Any] = self._demux()
         self._n_broken_in_a_row = 0
@@ -199,6 +202,17 @@ class MediaContainer:
             if not attached and stream.codec_context is not None:
                 return stream
         return None
+
+    def _limit_pictures(self) -> None:
+        """Refuse pictures that are too large, at once and where the size changes on the way."""
+        codec = self._video.codec_context
+        if codec.width * codec.height > MAX_PICTURE_PIXELS:
+            self.close()
+            raise SourceError(
+                f"{self._where} has pictures of {codec.width}x{codec.height}; up to 8K "
+                "(7680x4320) is read, so convert it to a smaller size"
+            )
+        codec.options = {"max_pixels": str(MAX_PICTURE_PIXELS)}  # a larger one counts as broken
 
     def _find_audio(self) -> Any:
         usable = [s for s in self._container.streams.audio if s.codec_context is not None]
