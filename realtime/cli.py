@@ -131,6 +131,7 @@ def make_parser() -> argparse.ArgumentParser:
     output.add_argument(
         "--insecure", action="store_true", default=None, help="allow --bind beyond this machine"
     )
+    output.add_argument("--metrics", metavar="HOST:PORT", help="a page of figures for Prometheus")
     output.add_argument("--no-dashboard", action="store_true", help="plain lines on a terminal too")
     output.add_argument(
         "--log-json", action="store_true", default=None, help="events as JSON lines on stdout"
@@ -174,6 +175,7 @@ def make_config(arguments: argparse.Namespace) -> RunConfig:
         duration_s=arguments.duration,
         insecure=arguments.insecure,
         log_json=arguments.log_json,
+        metrics=arguments.metrics,
         dashboard=False if arguments.no_dashboard else None,
         log_format=arguments.log_format,
     )

@@ -5,6 +5,7 @@ Times are in seconds here and only here; each stage turns them into nanoseconds 
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass, field
 
@@ -82,6 +83,32 @@ def is_network(location: str) -> bool:
     """Return whether `location` is a URL that plays by itself rather than a file to be read."""
     scheme, found, _ = location.partition("://")
     return bool(found) and scheme.lower() not in ("file",)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches `host`; an interface's name or `*` is not it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of `127.0.0.1:9464` or `[::1]:9464`.
+
+    Raises:
+        UsageError: It is no such thing.
+    """
+    host, _, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or re.fullmatch("[0-9]{1,5}", port) is None or int(port) > MAX_PORT:
+        raise UsageError(
+            f"--metrics wants an address such as 127.0.0.1:9464, a port up to {MAX_PORT} at its "
+            f"end, got {address!r}"
+        )
+    return host, int(port)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +277,8 @@ class RunConfig:
                 raise UsageError(
                     f"{name} is one of {', '.join(wanted)}, got {getattr(self, name)!r}"
                 )
+        if self.metrics is not None:
+            split_address(self.metrics)
         if self.duration_s is not None:
             _check_range("duration_s", self.duration_s, 1.0, 1e9)
 

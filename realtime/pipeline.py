@@ -210,6 +210,8 @@ class Pipeline:
             self._outlets.open_publisher(
                 config.publisher, stamper, self._sense_states, insecure=config.insecure
             )
+        if config.metrics is not None:
+            self._outlets.open_metrics(config.metrics, self._sense_states, insecure=config.insecure)
         if self._json_stream is not None:
             self._outlets.open_json_log(self._json_stream)
         models = load_models(self._bundle, config)

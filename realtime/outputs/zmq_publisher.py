@@ -13,7 +13,6 @@ neither spins nor delays a message.
 from __future__ import annotations
 
 import errno
-import ipaddress
 import logging
 import socket
 import struct
@@ -24,7 +23,7 @@ from pathlib import Path
 import zmq
 
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock
-from realtime.config import DEFAULT_BIND, PublisherConfig
+from realtime.config import DEFAULT_BIND, PublisherConfig, is_loopback
 from realtime.errors import OutputError, UsageError
 from realtime.mailbox import Mailbox
 from realtime.outputs.curve_files import CLIENTS_FOLDER, AllowedClients, read_server_keys
@@ -291,7 +290,7 @@ class _Bell:
 
 
 def _require_local(endpoint: str) -> None:
-    if endpoint.startswith("tcp://") and not _is_loopback(_host(endpoint)):
+    if endpoint.startswith("tcp://") and not is_loopback(_host(endpoint)):
         raise UsageError(
             f"{endpoint} can be reached from other machines and the messages are not encrypted; "
             f"give --curve DIR, bind to loopback, such as {DEFAULT_BIND}, or add --insecure if "
@@ -302,15 +301,6 @@ def _require_local(endpoint: str) -> None:
 def _host(endpoint: str) -> str:
     host, _, _ = endpoint.removeprefix("tcp://").rpartition(":")
     return host.strip("[]")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:  # `*`, an interface's name, or nonsense that bind will name
-        return False
 
 
 def _bindable(endpoint: str) -> str:
