@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import zmq.auth
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from realtime.errors import UsageError
 from realtime.keys import main
@@ -175,3 +177,28 @@ def test_lost_folder_lets_nobody_in_until_it_is_back(server: Path, client: Path)
     (server / "away").rename(server / "clients")
 
     assert allowed.name_of(public) == "robot"
+
+
+def test_any_file_is_a_key_or_refused_in_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "some.key"
+
+    @given(st.binary() | st.text().map(lambda text: f'public-key = "{text}"'.encode()))
+    @settings(deadline=None)
+    def check(raw: bytes) -> None:
+        path.write_bytes(raw)
+        try:
+            answer = read_public_key(path).decode()
+        except UsageError as error:
+            answer = str(error)
+        assert len(answer) == 40 or "key file" in answer
+        assert "\n" not in answer
+
+    check()
+
+
+def test_folder_in_place_of_a_key_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["client", str(tmp_path / "c"), "--server", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "c").exists()
