@@ -6,7 +6,7 @@ PIP_ARGS ?=
 CONSTRAINTS ?= -c constraints.txt
 BIN := $(VENV)/bin
 
-.PHONY: demo test check device bench clean
+.PHONY: demo test check device soak bench clean
 
 demo: $(VENV)/.installed  ## run the built-in scene, as it plays (40 s)
 	$(BIN)/python run_stream.py --source demo --pace
@@ -22,6 +22,9 @@ check: $(VENV)/.installed-dev  ## format, lint, types and the room plan
 
 device: $(VENV)/.installed-dev  ## the real microphone path; wants PulseAudio, PortAudio and ffmpeg
 	$(BIN)/python -m pytest -m device
+
+soak: $(VENV)/.installed-dev  ## the long tests: what is bounded stays so
+	$(BIN)/python -m pytest -m soak
 
 bench: $(VENV)/.installed  ## real-time factor, latency, drops
 	$(BIN)/python benchmarks/bench_end_to_end.py

@@ -8,6 +8,7 @@ Nothing here imports torch, OpenCV, PortAudio or PyAV: `--help`, `--list-devices
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import re
@@ -17,10 +18,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn, TextIO
 
+from realtime.clock import MonotonicClock
 from realtime.config import (
     DEFAULT_BIND,
+    LOG_FORMATS,
     PublisherConfig,
     RunConfig,
     SourceConfig,
@@ -29,7 +32,10 @@ from realtime.config import (
 )
 from realtime.config_file import NO_MICROPHONE, format_config, read_config_file
 from realtime.errors import RecognizerError, UsageError
+from realtime.log_format import JsonFormat, TextFormat
 from realtime.outputs.base import writing
+from realtime.redaction import has_secret, redacted, redacted_location
+from realtime.supervision import ServiceManager, Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _give_output_a_place()
     parser = make_parser()
     arguments = parser.parse_args(argv)
-    _set_up_logging(arguments.verbose)
+    _set_up_logging(arguments.verbose, arguments.log_format)
     try:
         if arguments.list_devices:
             from realtime.sources.devices import list_devices  # touches PortAudio
@@ -60,7 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             _answer(list_devices() + "\n")
             return 0
         config = make_config(arguments)
+        _set_up_logging(arguments.verbose, config.log_format)
         if arguments.print_config:
+            if any(map(has_secret, (config.source.camera or "", config.source.media or ""))):
+                _say("run_stream: these settings hold a password; keep the file to yourself")
             _answer(format_config(config))
             return 0
         return _run(config)
@@ -73,9 +82,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1  # whoever read our output has gone
 
 
+class _Parser(argparse.ArgumentParser):
+    """Does not repeat a password when it complains about a flag."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(redacted(message))
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return the flags; a flag that is not given is None, so that a config file can speak."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="run_stream.py",
         description="Recognize audio-visual events live: named events with onset, offset, "
         "confidence and evidence, over ZeroMQ and on the terminal.",
@@ -108,10 +124,14 @@ def make_parser() -> argparse.ArgumentParser:
     output.add_argument(
         "--bind", metavar="ENDPOINT", help=f"event socket (default: {DEFAULT_BIND})"
     )
+    output.add_argument(
+        "--curve", metavar="DIR", help="encrypt, and let known clients in (realtime.keys makes it)"
+    )
     output.add_argument("--no-publish", action="store_true", help="no event socket")
     output.add_argument(
         "--insecure", action="store_true", default=None, help="allow --bind beyond this machine"
     )
+    output.add_argument("--metrics", metavar="HOST:PORT", help="a page of figures for Prometheus")
     output.add_argument("--no-dashboard", action="store_true", help="plain lines on a terminal too")
     output.add_argument(
         "--log-json", action="store_true", default=None, help="events as JSON lines on stdout"
@@ -120,6 +140,7 @@ def make_parser() -> argparse.ArgumentParser:
     other.add_argument("--config", type=Path, metavar="FILE.toml", help="settings; flags win")
     other.add_argument("--list-devices", action="store_true", help="cameras and microphones here")
     other.add_argument("--print-config", action="store_true", help="the settings in force, as TOML")
+    other.add_argument("--log-format", choices=LOG_FORMATS, help="of stderr (default: text)")
     other.add_argument("-v", "--verbose", action="store_true", help="say more on stderr")
     return parser
 
@@ -137,11 +158,14 @@ def make_config(arguments: argparse.Namespace) -> RunConfig:
     events = dict(settings.pop("events", {}))
     _replace(window, hop_s=arguments.hop, n_clips=arguments.window)
     _replace(events, on=arguments.on, off=arguments.off)
-    if arguments.no_publish and arguments.bind is not None:
-        raise UsageError("--bind and --no-publish contradict each other")
-    publishes = not arguments.no_publish and (publisher is not False or arguments.bind is not None)
+    for flag in ("bind", "curve"):
+        if arguments.no_publish and getattr(arguments, flag) is not None:
+            raise UsageError(f"--{flag} and --no-publish contradict each other")
+    publishes = not arguments.no_publish and (
+        publisher is not False or (arguments.bind, arguments.curve) != (None, None)
+    )
     publisher = dict(publisher or {})
-    _replace(publisher, bind=arguments.bind)
+    _replace(publisher, bind=arguments.bind, curve=arguments.curve)
     _replace(
         settings,
         bundle=arguments.bundle,
@@ -151,7 +175,9 @@ def make_config(arguments: argparse.Namespace) -> RunConfig:
         duration_s=arguments.duration,
         insecure=arguments.insecure,
         log_json=arguments.log_json,
+        metrics=arguments.metrics,
         dashboard=False if arguments.no_dashboard else None,
+        log_format=arguments.log_format,
     )
     return RunConfig(
         source=SourceConfig(**source),
@@ -204,15 +230,16 @@ def _default_name(settings: dict[str, Any]) -> str:
     if settings["kind"] == "demo":
         return "demo"
     if settings["kind"] == "media":
-        media = str(settings.get("media", ""))
+        media = redacted_location(str(settings.get("media", "")))
         if is_network(media):
-            host = media.partition("://")[2].rpartition("@")[2]
+            host = media.partition("://")[2]
             return _plain(re.split(r"[/:?]", host)[0]) or "stream"
         return _plain(Path(media).stem) or "file"
     camera = settings.get("camera")
     if camera is None:
         return "microphone"
-    return "camera" if is_network(str(camera)) else f"camera-{_plain(Path(str(camera)).name)}"
+    camera = redacted_location(str(camera))
+    return "camera" if is_network(camera) else f"camera-{_plain(Path(camera).name)}"
 
 
 def _plain(text: str) -> str:
@@ -229,17 +256,22 @@ def _run(config: RunConfig) -> int:
 
     pipeline = Pipeline(config, json_stream=sys.stdout if config.log_json else None)
     interrupted = _Interrupt()
+    service = ServiceManager.of(os.environ)
+    watchdog = Watchdog(service, MonotonicClock())
     survivors: list[str] = []
     try:
         pipeline.open()
         from realtime.screen import Screens  # rich: after a missing camera was said
 
-        with Screens(config, sys.stderr if config.log_json else sys.stdout) as screens:
+        with Screens(config, _screen_stream(config)) as screens:
             interrupted.running = True
             interrupted.screen = screens.terminal
             pipeline.start()
+            service.ready()
             while not (interrupted.exit_code or pipeline.wait(screens.interval_s)):
+                watchdog.watch(pipeline.progress())
                 screens.show(pipeline)
+            service.stopping()
             survivors = pipeline.close()
             screens.show(pipeline)
         interrupted.screen = None
@@ -249,6 +281,7 @@ def _run(config: RunConfig) -> int:
         raise
     finally:
         interrupted.restore()
+        service.close()
     exit_code = interrupted.exit_code
     try:
         pipeline.raise_failure()
@@ -263,6 +296,22 @@ def _run(config: RunConfig) -> int:
         logger.warning("ended without waiting for %s", ", ".join(survivors))
         os._exit(exit_code)
     return exit_code
+
+
+class _Nowhere(io.StringIO):
+    """Takes text and forgets it."""
+
+    def write(self, text: str, /) -> int:
+        return len(text)
+
+
+def _screen_stream(config: RunConfig) -> TextIO:
+    """Return where people read: not where programs do."""
+    if not config.log_json:
+        return sys.stdout
+    if config.log_format == "json":  # neither stdout nor stderr is for people then
+        return _Nowhere()
+    return sys.stderr
 
 
 class _Interrupt:
@@ -322,15 +371,15 @@ def _answer(text: str) -> None:
         sys.stdout.flush()
 
 
-def _set_up_logging(verbose: bool) -> None:
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(levelname)s %(name)s: %(message)s" if verbose else "%(message)s",
-        stream=sys.stderr,
-    )
+def _set_up_logging(verbose: bool, log_format: str | None) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormat() if log_format == "json" else TextFormat(verbose))
+    level = logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in ("PIL", "matplotlib", "libav", "timm"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr)  # noqa: T201 - the one sentence of an error
+    """Say the one sentence of an error, in the form of the log."""
+    logger.error("%s", sentence)

@@ -5,6 +5,7 @@ Times are in seconds here and only here; each stage turns them into nanoseconds 
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass, field
 
@@ -14,6 +15,9 @@ from realtime.packets import GRID_HZ
 DEFAULT_BIND = "tcp://127.0.0.1:5556"
 HOP_STEP_S = 1 / GRID_HZ  # hops lie on the picture grid
 MAX_PORT = 65_535
+MAX_KEPT_MESSAGES = 100_000  # of a few kB each; what a stopped subscriber may cost
+MAX_NAME_LENGTH = 100  # a subscription with a stream's name fits what the publisher takes
+LOG_FORMATS = ("text", "json")
 MAX_WINDOW_CLIPS = 600  # ten minutes of clips; the attention over them stays below a millisecond
 
 
@@ -49,6 +53,11 @@ class SourceConfig:
             raise UsageError(
                 f"a source's name has letters, digits, '-', '_' and '.' only, got {self.name!r}"
             )
+        if len(self.name) > MAX_NAME_LENGTH:
+            raise UsageError(
+                f"a source's name has up to {MAX_NAME_LENGTH} characters, got {len(self.name)}; "
+                "give a shorter --name"
+            )
         if self.kind not in ("live", "media", "demo"):
             raise UsageError(f"a source's kind is live, media or demo, got {self.kind!r}")
         if self.kind == "live" and self.camera is None and self.microphone is None:
@@ -74,6 +83,32 @@ def is_network(location: str) -> bool:
     """Return whether `location` is a URL that plays by itself rather than a file to be read."""
     scheme, found, _ = location.partition("://")
     return bool(found) and scheme.lower() not in ("file",)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches `host`; an interface's name or `*` is not it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of `127.0.0.1:9464` or `[::1]:9464`.
+
+    Raises:
+        UsageError: It is no such thing.
+    """
+    host, _, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or re.fullmatch("[0-9]{1,5}", port) is None or int(port) > MAX_PORT:
+        raise UsageError(
+            f"--metrics wants an address such as 127.0.0.1:9464, a port up to {MAX_PORT} at its "
+            f"end, got {address!r}"
+        )
+    return host, int(port)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +199,7 @@ class PublisherConfig:
         capacity: Messages kept while the publisher thread is busy.
         heartbeat_s: Time between heartbeats.
         predictions: Whether each hop's prediction is published too.
+        curve: Folder of the server's keys and of those whom it lets in; None for no encryption.
     """
 
     bind: str = DEFAULT_BIND
@@ -171,6 +207,7 @@ class PublisherConfig:
     capacity: int = 1000
     heartbeat_s: float = 1.0
     predictions: bool = True
+    curve: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -188,8 +225,7 @@ class PublisherConfig:
                 f"got {self.bind!r}"
             )
         for name in ("send_hwm", "capacity"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} must be at least 1, got {getattr(self, name)}")
+            _check_range(name, getattr(self, name), 1, MAX_KEPT_MESSAGES)
         _check_range("heartbeat_s", self.heartbeat_s, 0.05, 60.0)
 
 
@@ -210,6 +246,8 @@ class RunConfig:
         log_json: Print every event message on stdout.
         duration_s: End the run after so much stream; None runs to the source's end.
         insecure: Allow an endpoint that other machines reach, unencrypted.
+        metrics: `HOST:PORT` of a page for Prometheus; None for none.
+        log_format: Of the log on stderr: `text` or `json`.
     """
 
     source: SourceConfig
@@ -224,6 +262,8 @@ class RunConfig:
     log_json: bool = False
     duration_s: float | None = None
     insecure: bool = False
+    metrics: str | None = None
+    log_format: str = "text"
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -231,11 +271,14 @@ class RunConfig:
             ("device", ("auto", "cpu", "cuda", "mps")),
             ("backend", ("auto", "torch")),
             ("precision", ("auto", "float32", "bfloat16", "float16")),
+            ("log_format", LOG_FORMATS),
         ):
             if getattr(self, name) not in wanted:
                 raise UsageError(
                     f"{name} is one of {', '.join(wanted)}, got {getattr(self, name)!r}"
                 )
+        if self.metrics is not None:
+            split_address(self.metrics)
         if self.duration_s is not None:
             _check_range("duration_s", self.duration_s, 1.0, 1e9)
 

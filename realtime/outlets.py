@@ -18,6 +18,7 @@ from realtime.config import DEFAULT_BIND, PublisherConfig
 from realtime.errors import OutputError
 from realtime.mailbox import Mailbox, Policy
 from realtime.outputs.json_log import JsonLog
+from realtime.outputs.metrics import MetricsPage
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.outputs.zmq_publisher import ZmqPublisher
 from realtime.stats import Stats
@@ -57,6 +58,7 @@ class Outlets:
         self._outputs: list[tuple[Mailbox[Message], Worker]] = []
         self._json_mailbox: Mailbox[Message] | None = None
         self._publisher: ZmqPublisher | None = None
+        self._metrics: MetricsPage | None = None
 
     @property
     def endpoint(self) -> str | None:
@@ -132,6 +134,26 @@ class Outlets:
         log = JsonLog(stream, mailbox, self._stats)
         self._add("log-json", mailbox, log.step, self._output_ended)
 
+    def open_metrics(
+        self,
+        address: str,
+        senses: Callable[[], Mapping[str, Mapping[str, str]]],
+        *,
+        insecure: bool,
+    ) -> None:
+        """Serve the run's figures at `address`; arguments as for `open_publisher`.
+
+        Raises:
+            UsageError: Others could reach it, or its library is missing.
+            OutputError: It is taken.
+        """
+        page = MetricsPage(
+            address, self._stats.snapshot, senses, lambda: self.n_subscribers, insecure=insecure
+        )
+        port = page.open()
+        self._metrics = page
+        logger.info("metrics on http://%s:%d/metrics", address.rpartition(":")[0], port)
+
     def start(self) -> None:
         """Start all threads."""
         for worker in self.workers:
@@ -158,6 +180,8 @@ class Outlets:
             worker.join(max(0.1, deadline_s - time.monotonic()))
         if self._publisher is not None and not any(worker.alive for worker in self.workers):
             self._publisher.close()
+        if self._metrics is not None:
+            self._metrics.close()
 
     def _make_mailbox(self, capacity: int) -> Mailbox[Message]:
         return Mailbox(capacity, Policy.DROP_OLDEST if self._live else Policy.WAIT)

@@ -145,6 +145,16 @@ class Pipeline:
         if self._reader_error is not None and self._starved:
             raise self._reader_error
 
+    def progress(self) -> dict[str, int]:
+        """Return the steps that `recognize` and `publish` have taken, for whoever watches them.
+
+        Capture threads are not among them: a driver that hangs costs one sense, and says so.
+        """
+        workers = [w for w in self._outlets.workers if w.name == "publish"]
+        if self._recognize is not None:
+            workers.append(self._recognize)
+        return {worker.name: worker.n_steps for worker in workers if worker.alive}
+
     def view(self, warnings: tuple[str, ...] = ()) -> DashboardSnapshot:
         """Return what a person is shown now, with the newest `warnings` of the log."""
         stream, config = self._stream, self._config
@@ -200,6 +210,8 @@ class Pipeline:
             self._outlets.open_publisher(
                 config.publisher, stamper, self._sense_states, insecure=config.insecure
             )
+        if config.metrics is not None:
+            self._outlets.open_metrics(config.metrics, self._sense_states, insecure=config.insecure)
         if self._json_stream is not None:
             self._outlets.open_json_log(self._json_stream)
         models = load_models(self._bundle, config)

@@ -33,6 +33,7 @@ from realtime.packets import (
     SenseStatus,
 )
 from realtime.recognition.recognizer import Recognizer
+from realtime.redaction import redacted
 from realtime.stats import Stats
 from weights.bundle import Bundle
 
@@ -146,14 +147,14 @@ class Stream:
     def describe(self, sense: Sense, detail: str) -> None:
         """Say what a sense is read from."""
         with self._lock:
-            self._details[sense] = detail
+            self._details[sense] = redacted(detail)
 
     def sense_ended(self, sense: Sense, fault: str | None) -> None:
         """Say that a sense's reader has ended; with a `fault`, the sense is lost."""
         if fault is not None:
             with self._lock:
                 self._lost.add(sense)
-                self._details[sense] = fault
+                self._details[sense] = redacted(fault)
         self._rings.end(sense)
 
     def step(self) -> bool:
@@ -179,7 +180,7 @@ class Stream:
             self._tell(None, self._tracker.close(last.end_t_ns))
         self._tell_states()
         state = StreamState.ENDED if error is None else StreamState.FAILED
-        detail = "" if error is None else str(error)
+        detail = "" if error is None else redacted(str(error))
         self._emit(self._stamper.status(self.name, self._status(state, self._told, detail)))
 
     def senses(self) -> tuple[SenseStatus, ...]:

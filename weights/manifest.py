@@ -20,6 +20,8 @@ def read_object(path: Path) -> Mapping[str, object]:
     Raises:
         BundleError: The file is missing, too large, no JSON, or no object.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for, for ever
+        raise BundleError(f"{path}: is not a file")
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)

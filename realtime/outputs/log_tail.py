@@ -6,6 +6,8 @@ import logging
 from collections import deque
 from types import TracebackType
 
+from realtime.redaction import redacted
+
 N_KEPT = 200
 
 
@@ -32,7 +34,7 @@ class LogTail(logging.Handler):
             records = [record for record in self._records if record.levelno >= level]
         finally:
             self.release()
-        return tuple(record.getMessage() for record in records[-n:])
+        return tuple(redacted(record.getMessage()) for record in records[-n:])
 
     def __enter__(self) -> LogTail:
         root = logging.getLogger()

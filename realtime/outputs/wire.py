@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline
 from realtime.packets import Event, Phase, Prediction, Sense, SenseStatus
+from realtime.redaction import redacted
 from realtime.stats import StatsSnapshot
 
 VERSION = 1  # raised when a client that knows the old form would misread the new one
@@ -190,10 +191,11 @@ class MessageStamper:
         """Build a stream's status, topic `status/<source>/`; send one a change."""
         senses: dict[str, object] = {s.value: {"state": "absent", "detail": ""} for s in Sense}
         for sense in status.senses:
-            senses[sense.sense.value] = {"state": sense.state.value, "detail": sense.detail}
+            detail = redacted(sense.detail)
+            senses[sense.sense.value] = {"state": sense.state.value, "detail": detail}
         body: dict[str, object] = {
             "state": status.state.value,
-            "detail": status.detail,
+            "detail": redacted(status.detail),
             "senses": senses,
             "bundle": {"name": status.bundle, "version": status.bundle_version},
             "labels": list(status.labels),

@@ -1,4 +1,4 @@
-"""Messages from a mailbox to ZeroMQ subscribers: the only file of the recognizer that knows zmq.
+"""Messages from a mailbox to ZeroMQ subscribers; `zap` beside it says who may subscribe.
 
 A subscriber that stops reading must cost the others nothing: the socket is XPUB, which drops for
 one peer at its high-water mark and never blocks. A subscriber that comes late must not wait for the
@@ -13,21 +13,23 @@ neither spins nor delays a message.
 from __future__ import annotations
 
 import errno
-import ipaddress
 import logging
 import socket
 import struct
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import zmq
 
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock
-from realtime.config import DEFAULT_BIND, PublisherConfig
+from realtime.config import DEFAULT_BIND, PublisherConfig, is_loopback
 from realtime.errors import OutputError, UsageError
 from realtime.mailbox import Mailbox
+from realtime.outputs.curve_files import CLIENTS_FOLDER, AllowedClients, read_server_keys
 from realtime.outputs.last_values import LastValues
 from realtime.outputs.wire import Message
+from realtime.outputs.zap import Doorkeeper
 from realtime.stats import Stats
 
 logger = logging.getLogger(__name__)
@@ -52,13 +54,15 @@ class ZmqPublisher:
         config: Where to bind and what to keep for slow subscribers.
         mailbox: Messages to publish, in order.
         heartbeat: Makes a heartbeat; called in the publishing thread.
-        stats: Gets `messages`, `replayed_messages`, `dropped_messages` and `subscriptions`.
+        stats: Gets `messages`, `replayed_messages`, `dropped_messages`, `subscriptions` and
+            `refused_clients`.
         clock: The run's clock.
         insecure: Allow an endpoint that other machines can reach, without encryption.
         context: ZeroMQ's context, for `inproc` endpoints; its own one if None.
 
     Raises:
-        UsageError: The endpoint can be reached from other machines and `insecure` is not set.
+        UsageError: The endpoint can be reached from other machines, and there are neither keys
+            (`config.curve`) nor `insecure`; or the keys cannot be used.
     """
 
     def __init__(
@@ -72,7 +76,8 @@ class ZmqPublisher:
         insecure: bool = False,
         context: zmq.Context[zmq.Socket[bytes]] | None = None,
     ) -> None:
-        if not insecure:
+        self._keys = None if config.curve is None else read_server_keys(Path(config.curve))
+        if self._keys is None and not insecure:
             _require_local(config.bind)
         self._config = config
         self._mailbox = mailbox
@@ -83,6 +88,7 @@ class ZmqPublisher:
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: zmq.Socket[bytes] | None = None
         self._monitor: zmq.Socket[bytes] | None = None
+        self._doorkeeper: Doorkeeper | None = None
         self._poller = zmq.Poller()
         self._bell: _Bell | None = None
         self._last_values = LastValues()
@@ -129,6 +135,11 @@ class ZmqPublisher:
             self._monitor = publisher.get_monitor_socket(
                 zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
             )
+            if self._keys is not None and self._config.curve is not None:
+                clients = AllowedClients(Path(self._config.curve) / CLIENTS_FOLDER)
+                self._doorkeeper = Doorkeeper(clients, self._context)
+                self._doorkeeper.guard(publisher, self._keys)
+                self._poller.register(self._doorkeeper.socket, zmq.POLLIN)
             publisher.bind(_bindable(self._config.bind))
         except zmq.ZMQError as error:
             self.close()
@@ -156,6 +167,10 @@ class ZmqPublisher:
             bell.silence()
         if self._monitor in ready:
             self._note_connections()
+        if self._doorkeeper is not None:
+            n_refused = self._doorkeeper.answer()
+            if n_refused:
+                self._stats.count("refused_clients", n_refused)
         # Not only when polled: a batch of messages may have let new subscriptions in.
         self._answer_subscriptions(publisher)
         if not self._publish_batch(publisher):
@@ -181,6 +196,9 @@ class ZmqPublisher:
             self._socket.close(linger=LINGER_MS)
             self._socket = None
             self._peers = frozenset()
+        if self._doorkeeper is not None:
+            self._doorkeeper.close()
+            self._doorkeeper = None
         if self._context is not None and self._shared_context is None:
             self._context.term()
         self._context = None
@@ -272,25 +290,17 @@ class _Bell:
 
 
 def _require_local(endpoint: str) -> None:
-    if endpoint.startswith("tcp://") and not _is_loopback(_host(endpoint)):
+    if endpoint.startswith("tcp://") and not is_loopback(_host(endpoint)):
         raise UsageError(
             f"{endpoint} can be reached from other machines and the messages are not encrypted; "
-            f"bind to loopback, such as {DEFAULT_BIND}, or add --insecure if you mean it"
+            f"give --curve DIR, bind to loopback, such as {DEFAULT_BIND}, or add --insecure if "
+            "you mean it"
         )
 
 
 def _host(endpoint: str) -> str:
     host, _, _ = endpoint.removeprefix("tcp://").rpartition(":")
     return host.strip("[]")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:  # `*`, an interface's name, or nonsense that bind will name
-        return False
 
 
 def _bindable(endpoint: str) -> str:

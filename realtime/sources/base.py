@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit, urlunsplit
 
 from realtime.sources.audio_intake import AudioIntake
 from realtime.sources.video_intake import VideoIntake
@@ -99,16 +98,3 @@ class Inlet:
         return AudioIntake(
             self.timeline, self.sounds, sample_rate, n_channels, self.live, self.stats
         )
-
-
-def redact(url: str) -> str:
-    """Return `url` without user name, password and query, fit for a message or a log."""
-    if "://" not in url:
-        return url
-    try:
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-    except ValueError:
-        return url.partition("://")[0] + "://…"
-    query = "…" if parts.query else ""
-    return urlunsplit((parts.scheme, host, parts.path, query, ""))

@@ -17,7 +17,8 @@ import numpy as np
 from realtime.clock import NS_PER_S
 from realtime.config import is_network
 from realtime.errors import LibraryMissing, SourceError
-from realtime.sources.base import SourceSenses, redact
+from realtime.redaction import redacted_location
+from realtime.sources.base import SourceSenses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ OPEN_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 5.0
 MAX_BROKEN_IN_A_ROW = 200  # packets; after that a container counts as ended
 MAX_FAILED_READS_IN_A_ROW = 10  # likewise, where not even a packet is found
+MAX_PICTURE_PIXELS = 7680 * 4320  # 8K; a small file may claim to unpack to gigabytes
 DEFAULT_FRAME_RATE = 25  # where neither time stamps nor a rate are given
 _LIVE_OPTIONS = {"rtsp_transport": "tcp", "fflags": "nobuffer", "flags": "low_delay"}
 _TURNS = {90: 1, 180: 2, -180: 2, -90: 3, 270: 3}  # display matrix -> np.rot90's quarter turns
@@ -75,7 +77,7 @@ class MediaContainer:
 
     def __init__(self, location: str, *, picture: bool, sound: bool, stats: Stats) -> None:
         self._av = _import_av()
-        self._where = redact(location)
+        self._where = redacted_location(location)
         self._stats = stats
         self._container = self._open(location)
         self._video: Any = self._find_video() if picture else None
@@ -84,7 +86,9 @@ class MediaContainer:
             self.close()
             wanted = " or ".join(w for w, on in (("picture", picture), ("sound", sound)) if on)
             raise SourceError(f"{self._where} has no {wanted} that can be decoded")
-        if self._video is not None:  # frame threads hold several frames back
+        if self._video is not None:
+            self._limit_pictures()
+            # Frame threads hold several frames back.
             self._video.thread_type = "SLICE" if is_network(location) else "AUTO"
         self._packets: Iterator[Any] = self._demux()
         self._n_broken_in_a_row = 0
@@ -198,6 +202,17 @@ class MediaContainer:
             if not attached and stream.codec_context is not None:
                 return stream
         return None
+
+    def _limit_pictures(self) -> None:
+        """Refuse pictures that are too large, at once and where the size changes on the way."""
+        codec = self._video.codec_context
+        if codec.width * codec.height > MAX_PICTURE_PIXELS:
+            self.close()
+            raise SourceError(
+                f"{self._where} has pictures of {codec.width}x{codec.height}; up to 8K "
+                "(7680x4320) is read, so convert it to a smaller size"
+            )
+        codec.options = {"max_pixels": str(MAX_PICTURE_PIXELS)}  # a larger one counts as broken
 
     def _find_audio(self) -> Any:
         usable = [s for s in self._container.streams.audio if s.codec_context is not None]

@@ -14,7 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from realtime.packets import Sense
-from realtime.sources.base import redact
+from realtime.redaction import redacted_location
 from realtime.sources.container import DecodedPicture, DecodedSound, MediaContainer
 
 if TYPE_CHECKING:
@@ -88,7 +88,11 @@ class MediaReader:
 
     def describe(self) -> str:
         """Return file, codec and rate."""
-        return redact(self._location) if self._container is None else self._container.describe()
+        return (
+            redacted_location(self._location)
+            if self._container is None
+            else self._container.describe()
+        )
 
     def _deliver(self, item: DecodedPicture | DecodedSound) -> None:
         time_ns = self._playback.time_ns(item.media_ns)

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from realtime.clock import NS_PER_S
 from realtime.errors import SourceError
 from realtime.mailbox import Mailbox, Policy
-from realtime.sources.base import SourceSenses, redact
+from realtime.redaction import redacted_location
+from realtime.sources.base import SourceSenses
 from realtime.sources.container import DecodedPicture, DecodedSound, MediaContainer
 from realtime.sources.playback import Playback
 from realtime.worker import Worker
@@ -69,7 +70,7 @@ class NetworkReader:
         self._stop = threading.Event()
         self._arrivals: Mailbox[_Arrival] = Mailbox(_CAPACITY, Policy.DROP_OLDEST)
         self._socket: Worker | None = None
-        self._description = redact(url)
+        self._description = redacted_location(url)
         self._pending: _Arrival | None = None  # waits for its moment
         self._sender: SenderClock | None = None
         self._playback: Playback | None = None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import socket
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
-from integration.processes import json_lines, run_stream, start_stream
+from integration.processes import TIMEOUT_S, json_lines, run_stream, start_stream
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -60,6 +62,8 @@ def test_missing_camera_is_one_sentence(random_bundle: Path) -> None:
         (["--source", "demo", "--bundle", "no-such-bundle"], 1, "no-such-bundle"),
         (["--source", "demo", "--device", "abacus"], 2, "abacus"),
         (["--source", "demo", "--bind", "tcp://0.0.0.0:5999"], 2, "loopback"),
+        (["--source", "demo", "--curve", "no-such-folder"], 2, "realtime.keys server"),
+        (["--source", "demo", "--metrics", "0.0.0.0:9464", "--no-publish"], 2, "--insecure"),
         (["--source", "demo", "--config", "no-such.toml"], 2, "no-such.toml"),
     ],
 )
@@ -152,3 +156,26 @@ def test_one_taken_port_does_not_stop_a_file_but_says_so(random_bundle: Path) ->
 
     assert result.returncode == 0
     assert "publishes nothing" in result.stderr
+
+
+def test_service_manager_is_told_the_beginning_the_life_and_the_end(random_bundle: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # short: a socket's path has 107 characters
+        systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        systemd.bind(f"{folder}/notify")
+        systemd.settimeout(60.0)
+        process = start_stream(
+            "--source", "demo", "--pace", "--duration", "4", "--no-publish", "--no-dashboard",
+            "--log-format", "json", "--bundle", str(random_bundle),
+            NOTIFY_SOCKET=f"{folder}/notify", WATCHDOG_USEC="60000000",
+        )  # fmt: skip
+        try:
+            _, stderr = process.communicate(timeout=TIMEOUT_S)
+            told = [systemd.recv(100).decode() for _ in range(3)]
+        finally:
+            process.kill()
+            process.communicate()
+            systemd.close()
+
+    assert process.returncode == 0
+    assert told == ["READY=1", "WATCHDOG=1", "STOPPING=1"]
+    assert {"time", "level", "message"} <= json_lines(stderr)[0].keys()

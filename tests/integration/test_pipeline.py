@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from realtime.config import RunConfig, SourceConfig, WindowConfig
+from realtime.config import PublisherConfig, RunConfig, SourceConfig, WindowConfig
 from realtime.errors import SourceError, UsageError
 from realtime.packets import SenseState
 from realtime.pipeline import Pipeline
+from realtime.subscribe import KINDS, Subscriber
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -186,6 +187,37 @@ def test_run_fails_when_its_only_cameras_server_hangs_up(random_bundle: Path, ca
     assert SenseState.LOST in {status.state for status in pipeline.view().senses}
     with pytest.raises(SourceError, match="ended by its server"):
         pipeline.raise_failure()
+
+
+def test_cameras_password_is_nowhere_when_it_runs_and_when_it_is_lost(
+    random_bundle: Path, camera: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = "pw-secret"
+    url = camera.replace("http://", f"http://user:{secret}@") + f"live?token={secret}"
+    publisher = PublisherConfig(bind="tcp://127.0.0.1:*")
+    config = replace(make_live_config(random_bundle, url), publisher=publisher)
+    pipeline = Pipeline(config)
+    caplog.set_level("DEBUG")
+    pipeline.open()
+    messages = []
+    with Subscriber(pipeline.view().endpoint or "", KINDS) as subscriber:
+        pipeline.start()
+        run_to_the_limit(pipeline)
+        Camera.hang_up.set()
+        while not pipeline.wait(0.1):
+            pass
+        pipeline.close()
+        while (message := subscriber.receive(1.0)) is not None:
+            messages.append(message)
+
+    with pytest.raises(SourceError) as failure:
+        pipeline.raise_failure()
+    published = json.dumps([message.body for message in messages])
+    shown = str(pipeline.view()) + str(failure.value) + caplog.text + published
+    assert {message.body["type"] for message in messages} >= {"status", "prediction"}
+    assert "127.0.0.1" in published
+    assert secret not in shown
+    assert "user" not in published
 
 
 def test_thresholds_are_refused_when_the_bundle_has_not_their_label(random_bundle: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.cli import LEAVE_SCREEN
+from realtime.cli import LEAVE_SCREEN, main, make_config, make_parser
 
 INTERRUPTED_TWICE = """
 import signal, sys
@@ -45,3 +45,72 @@ def test_second_interrupt_ends_at_once_and_gives_the_terminal_back(shown: str, l
 
     assert done.returncode == 130
     assert written == left
+
+
+SECRET = "pw-secret"
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--source", f"rtsp:/user:{SECRET}@host/stream"],
+        ["--source", f"nonsense://user:{SECRET}@127.0.0.1:1/x"],
+        ["--camera", f"rtsp:/user:{SECRET}@host/stream", "--no-mic"],
+        ["--camera", f"nonsense://user:{SECRET}@127.0.0.1:1/x", "--no-mic"],
+        [f"rtsp://user:{SECRET}@host/stream"],
+        ["--source", "demo", "--bind", f"http://user:{SECRET}@host"],
+        ["--source", "demo", "--bundle", f"http://user:{SECRET}@host/bundle"],
+    ],
+)
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_password_in_a_flag_is_not_said(
+    flags: list[str], log_format: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main([*flags, "--no-dashboard", "--log-format", log_format])
+    except SystemExit as ended:  # argparse
+        code = int(str(ended.code))
+
+    printed = capsys.readouterr()
+    assert code in (1, 2)
+    assert SECRET not in printed.out + printed.err
+    assert printed.err.count("\n") == 1 or "usage:" in printed.err
+
+
+def test_password_in_a_config_file_is_not_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "stream.toml"
+    file.write_text(f'source = "rtsp://user:{SECRET}@host/stream"')
+
+    assert main(["--config", str(file)]) == 2
+
+    assert SECRET not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "location", [f"rtsp://user:{SECRET}@host/stream", f"rtsp:/user:{SECRET}@host/stream"]
+)
+@pytest.mark.parametrize("flag", ["--source", "--camera"])
+def test_password_is_not_in_the_streams_name(flag: str, location: str) -> None:
+    name = make_config(make_parser().parse_args([flag, location])).source.name
+
+    assert SECRET not in name
+    assert "user" not in name
+
+
+def test_printed_settings_say_that_they_hold_a_password(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--print-config", "--source", f"rtsp://user:{SECRET}@host/stream"]) == 0
+
+    printed = capsys.readouterr()
+    assert SECRET in printed.out  # it is the file that runs the stream
+    assert "keep the file to yourself" in printed.err
+    assert SECRET not in printed.err
+
+
+@pytest.mark.parametrize("flag", [["--bind", "tcp://127.0.0.1:1"], ["--curve", "keys"]])
+def test_socket_flags_contradict_no_publish(
+    flag: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--source", "demo", "--no-publish", *flag]) == 2
+    assert "contradict" in capsys.readouterr().err

@@ -187,6 +187,49 @@ def test_a_time_out_without_the_wanted_count_is_a_failure(publisher: Publisher) 
     assert main([publisher.endpoint, "--timeout", "0.05"]) == 0
 
 
+def test_health_is_0_when_recognition_goes_on(
+    publisher: Publisher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources = {"door": {"picture": "ok", "sound": "absent"}}
+    send_in_thread(
+        publisher,
+        lambda: [
+            publisher.send("heartbeat/", topic_seq=n, counters={"predictions": n}, sources=sources)
+            for n in range(1, 4)
+        ],
+    )
+    assert main([publisher.endpoint, "--health", "--max-age", "30"]) == 0
+    assert capsys.readouterr().out.startswith("well: recognition goes on: door picture ok")
+
+
+def test_health_is_1_when_recognition_stands_still(
+    publisher: Publisher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    send_in_thread(
+        publisher,
+        lambda: [
+            publisher.send("heartbeat/", topic_seq=n, counters={"predictions": 7})
+            for n in range(1, 4)
+        ],
+    )
+    assert main([publisher.endpoint, "--health", "--max-age", "0.5"]) == 1
+    assert "stands still" in capsys.readouterr().out
+
+
+def test_health_is_1_when_there_is_no_heartbeat(
+    publisher: Publisher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([publisher.endpoint, "--health", "--max-age", "0.1"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("not well: no heartbeat came within 0.1 s from tcp://127.0.0.1:")
+    assert out.count("\n") == 1
+
+
+def test_keys_that_are_not_there_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--curve", "no-such-folder", "--timeout", "0.1"]) == 2
+    assert "realtime.keys client" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("endpoint", ["nonsense", "tcp://", "", "gopher://x", "tcp://a\x00b:1"])
 def test_a_wrong_endpoint_is_one_sentence(
     endpoint: str, capsys: pytest.CaptureFixture[str]
@@ -200,7 +243,7 @@ def test_an_unknown_kind_is_refused() -> None:
         Subscriber(kinds=["events"])
 
 
-@pytest.mark.parametrize("flag", ["--count", "--timeout"])
+@pytest.mark.parametrize("flag", ["--count", "--timeout", "--max-age"])
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "many"])
 def test_counts_and_times_are_above_zero(flag: str, value: str) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -21,6 +21,7 @@ def test_steps_are_taken_until_one_says_that_it_was_the_last() -> None:
     assert worker.join(30.0)
     assert left == []
     assert ends == [None]
+    assert worker.n_steps == 2  # that had another one behind them
 
 
 def test_no_further_step_is_taken_when_stop_is_set() -> None:

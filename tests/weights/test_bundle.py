@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +120,15 @@ def test_ave_says_how_to_fetch_it_when_the_store_is_empty(tmp_path: Path) -> Non
         (lambda m: m["head"].update(file="../x"), "inside the bundle"),
         (lambda m: m["head"].update(file="/etc/passwd"), "inside the bundle"),
         (lambda m: m["head"].update(file="a\\..\\b"), "inside the bundle"),
+        (lambda m: m["audio"].update(file="a/../../x"), "inside the bundle"),
+        (lambda m: m["visual"].update(file="../bundle/visual.safetensors"), "inside the bundle"),
+        (lambda m: m["head"].update(file="head.safetensors\0"), "inside the bundle"),
+        (lambda m: m["head"].update(file="file:head.safetensors"), "inside the bundle"),
+        (lambda m: m["head"].update(file="."), "inside the bundle"),
+        (lambda m: m["head"].update(file=["head.safetensors"]), "'file' must be"),
+        (lambda m: m.update(labels=[f"L{i}" for i in range(10_001)]), "up to 10000 labels"),
+        (lambda m: m.update(labels=["x" * 201]), "up to 200 characters"),
+        (lambda m: m.update(licence="x" * 1_000_001), "at most 1000000 bytes"),
         (lambda m: m["head"].update(sha256="00"), "64 lower-case hex"),
         (lambda m: m["head"].update(extra=1), "head: unknown keys"),
         (lambda m: m["audio"].update(trunk="yamnet"), "'trunk' must be vggish"),
@@ -151,6 +161,30 @@ def test_faulty_manifest_is_one_sentence(
 def test_file_that_is_no_manifest_is_refused(folder: Path, text: str) -> None:
     (folder / "bundle.json").write_text(text)
     with pytest.raises(BundleError, match="bundle"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("role", ["visual", "audio", "head"])
+def test_any_files_hash_is_checked(folder: Path, role: str) -> None:
+    _edit(folder, lambda m: m[role].update(sha256="0" * 64))
+    with pytest.raises(BundleError, match=f"{role}.safetensors is damaged"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "head.safetensors"])
+def test_pipe_is_not_waited_for(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(BundleError, match="not a file"):
+        load_bundle(folder)
+
+
+def test_folder_that_is_a_link_out_of_the_bundle_is_refused(folder: Path) -> None:
+    (folder.parent / "elsewhere").mkdir()
+    (folder.parent / "elsewhere" / "head.safetensors").write_bytes(b"head")
+    (folder / "part").symlink_to(folder.parent / "elsewhere")
+    _edit(folder, lambda m: m["head"].update(file="part/head.safetensors"))
+    with pytest.raises(BundleError, match="inside the bundle"):
         load_bundle(folder)
 
 

@@ -13,6 +13,7 @@ from wire_samples import (
 )
 
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock
+from realtime.config import MAX_WINDOW_CLIPS
 from realtime.outputs.wire import (
     Message,
     MessageStamper,
@@ -20,7 +21,8 @@ from realtime.outputs.wire import (
     StreamState,
     StreamStatus,
 )
-from realtime.packets import Phase, Prediction, SenseState
+from realtime.packets import Phase, Prediction, Sense, SenseState, SenseStatus
+from realtime.subscribe import MAX_MESSAGE_BYTES
 
 DOCS = Path(__file__).parents[3] / "docs"
 SCHEMA = json.loads((DOCS / "message.schema.json").read_text())
@@ -211,3 +213,33 @@ def test_a_replay_keeps_its_numbers() -> None:
     message = status(make_stamper())
     assert message.as_replay().body == {**message.body, "replay": True}
     assert "replay" not in message.body
+
+
+def test_longest_window_is_far_below_what_a_subscriber_takes() -> None:
+    prediction = make_prediction(MAX_WINDOW_CLIPS)
+    message = make_stamper().prediction("x" * 100, make_timeline(), prediction, LABELS, Quality())
+
+    assert len(message.payload()) < MAX_MESSAGE_BYTES / 100
+
+
+def test_password_of_a_cameras_address_is_not_published() -> None:
+    detail = "rtsp://user:pw-secret@host/s sent nothing for 5 s"
+    sense = SenseStatus(sense=Sense.PICTURE, state=SenseState.LOST, detail=detail)
+    status = StreamStatus(
+        state=StreamState.FAILED,
+        senses=(sense,),
+        bundle="b",
+        bundle_version="1",
+        labels=LABELS,
+        background=None,
+        hop_s=0.25,
+        window_clips=10,
+        device="cpu",
+        backend="cpu",
+        detail=detail,
+    )
+
+    payload = make_stamper().status("door", status).payload().decode()
+
+    assert "pw-secret" not in payload
+    assert payload.count("rtsp://host/s sent nothing for 5 s") == 2

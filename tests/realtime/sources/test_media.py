@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from source_builders import Stream, make_stream, read_to_end, tone, write_media
 
 from realtime.clock import NS_PER_S, ManualClock
@@ -221,3 +222,21 @@ def test_every_real_clip_is_read_to_its_end(path: Path) -> None:
     assert stream.count("dropped_frames") == 0
     assert stream.count("broken_packets") == 0
     assert stream.count("audio_gap_samples") == 0
+
+
+def test_picture_is_refused_when_it_would_unpack_to_too_much(tmp_path: Path) -> None:
+    Image.new("1", (9000, 9000)).save(tmp_path / "large.png")  # a few kB, 243 MB as RGB
+
+    with pytest.raises(SourceError, match="9000x9000"):
+        open_file(tmp_path / "large.png", make_stream())
+
+
+def test_larger_picture_counts_as_broken_when_it_comes_on_the_way(tmp_path: Path) -> None:
+    with (tmp_path / "growing.mjpeg").open("wb") as file:
+        for size in [(64, 48)] * 30 + [(6000, 6000)] + [(64, 48)] * 30:
+            Image.new("L", size).save(file, "JPEG")
+
+    stream, _ = read_file(tmp_path / "growing.mjpeg")
+
+    assert stream.count("broken_packets") == 1
+    assert stream.count("frames") == 60

@@ -1,0 +1,44 @@
+"""What a log line looks like: plain text, or one JSON object a line for a collector.
+
+Used by the command line alone, which sets the handlers. Passwords in URLs are taken out of every
+line here, whoever wrote it. An object has `time` (UTC), `level`, `logger`, `thread`, `message` and,
+for an error with a traceback, `exception`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+
+from realtime.redaction import redacted
+
+
+class TextFormat(logging.Formatter):
+    """A line of text: the message alone, or with level and place in front."""
+
+    def __init__(self, verbose: bool) -> None:
+        super().__init__("%(levelname)s %(name)s: %(message)s" if verbose else "%(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without secrets."""
+        return redacted(super().format(record))
+
+
+class JsonFormat(logging.Formatter):
+    """A JSON object, on one line whatever the message holds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the object, without secrets."""
+        moment = datetime.fromtimestamp(record.created, UTC)
+        fields = {
+            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "thread": record.threadName,
+            "message": redacted(record.getMessage()),
+        }
+        if record.exc_info:
+            fields["exception"] = redacted(self.formatException(record.exc_info))
+        # ASCII: a lone surrogate of a file's name must not break the line.
+        return json.dumps(fields)

@@ -1,0 +1,241 @@
+"""The key files of CURVE: who is who on the event socket. Pure files, no socket.
+
+A server's folder:   `server.key_secret`, `server.key` (to give away), `clients/*.key` (whom it
+lets in). A client's folder: `client.key_secret`, `client.key` (to give to the server), `server.key`
+(whom it trusts). The format is pyzmq's and czmq's (ZPL certificates), so their tools read them.
+
+A secret that others can read is no secret: it is refused, and so is a folder in which others could
+put a key. A key file is small text; nothing in it is run.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from realtime.errors import OutputError, UsageError
+
+logger = logging.getLogger(__name__)
+
+SERVER, CLIENT = "server", "client"
+CLIENTS_FOLDER = "clients"
+PUBLIC_SUFFIX, SECRET_SUFFIX = ".key", ".key_secret"
+MAX_FILE_BYTES = 4096
+MAX_CLIENTS = 1000
+_KEY = rb"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}"  # Z85, https://rfc.zeromq.org/spec/32
+_LINE = re.compile(rb"\s*(public|secret)-key\s*=\s*[\"']?(" + _KEY + rb")[\"']?\s*")
+_TEXT = """#   ZeroMQ CURVE {kind} certificate: {advice}
+metadata
+curve
+    public-key = "{public}"
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ServerKeys:
+    """A publisher's pair, 40 bytes of Z85 each; not printed, for one is a secret."""
+
+    public: bytes
+    secret: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ClientKeys:
+    """A subscriber's pair and the public key of the one publisher that it trusts."""
+
+    public: bytes
+    secret: bytes
+    server: bytes
+
+
+def read_server_keys(folder: Path) -> ServerKeys:
+    """Read a publisher's pair.
+
+    Raises:
+        UsageError: It is not there, not whole, or others could read or replace it.
+    """
+    make = f"`python -m realtime.keys server {folder}` makes one"
+    public, secret = _read_pair(folder, SERVER, make)
+    _require_own_folder(folder / CLIENTS_FOLDER, make)
+    return ServerKeys(public=public, secret=secret)
+
+
+def read_client_keys(folder: Path) -> ClientKeys:
+    """Read a subscriber's pair and the key of its server.
+
+    Raises:
+        UsageError: One is not there, not whole, or others could read or replace it.
+    """
+    make = f"`python -m realtime.keys client {folder} --server server.key` makes one"
+    public, secret = _read_pair(folder, CLIENT, make)
+    server = read_public_key(folder / f"{SERVER}{PUBLIC_SUFFIX}")
+    return ClientKeys(public=public, secret=secret, server=server)
+
+
+def read_public_key(path: Path) -> bytes:
+    """Read a public key.
+
+    Raises:
+        UsageError: The file cannot be read, is no key file, or holds a secret, which must not
+            travel.
+    """
+    found = _read(path)
+    if "secret" in found:
+        raise UsageError(
+            f"{path} holds a secret key; give the public one, which ends in {PUBLIC_SUFFIX}"
+        )
+    return found["public"]
+
+
+class AllowedClients:
+    """The public keys in a `clients` folder, read again when something in it has changed.
+
+    One thread at a time. A file that is no key is passed over with one warning a change; a folder
+    that cannot be read lets nobody in.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._seen: tuple[tuple[str, int, int, int], ...] | None = None
+        self._names: dict[bytes, str] = {}
+
+    def name_of(self, public: bytes) -> str | None:
+        """Return the name of the file with this key (40 bytes of Z85); None if there is none."""
+        try:
+            seen = tuple(sorted(self._entries()))
+        except OSError as error:
+            if self._seen != ():
+                logger.warning("%s: nobody is let in (%s)", self._folder, error.strerror)
+            self._seen, self._names = (), {}
+            return None
+        if seen != self._seen:
+            self._seen = seen
+            self._names = self._read_all([entry[0] for entry in seen])
+        return self._names.get(public)
+
+    def _entries(self) -> list[tuple[str, int, int, int]]:
+        with os.scandir(self._folder) as entries:
+            found = [(e.name, e.stat()) for e in entries if e.name.endswith(PUBLIC_SUFFIX)]
+        return [(name, s.st_mtime_ns, s.st_size, s.st_ino) for name, s in found]
+
+    def _read_all(self, file_names: list[str]) -> dict[bytes, str]:
+        names: dict[bytes, str] = {}
+        if len(file_names) > MAX_CLIENTS:
+            logger.warning("%s: only the first %d keys are used", self._folder, MAX_CLIENTS)
+        for file_name in file_names[:MAX_CLIENTS]:
+            try:
+                key = read_public_key(self._folder / file_name)
+            except UsageError as error:
+                logger.warning("%s; it lets nobody in", error)
+            else:
+                names[key] = file_name.removesuffix(PUBLIC_SUFFIX)
+        logger.info("%s: %d clients are let in", self._folder, len(names))
+        return names
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder for this user alone; one that is there must be so already.
+
+    Raises:
+        UsageError: Others may write to it.
+        OutputError: It cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder {folder} cannot be made ({error.strerror})") from error
+    _require_own_folder(folder, "give another folder")
+
+
+def write_pair(folder: Path, name: str, public: bytes, secret: bytes) -> None:
+    """Write `NAME.key_secret` (0600) and `NAME.key`; neither may be there.
+
+    Raises:
+        OutputError: One is there already, or cannot be written; then none is left.
+    """
+    text = _TEXT.format(kind="secret", advice="keep it to yourself", public=public.decode())
+    secret_path = folder / f"{name}{SECRET_SUFFIX}"
+    _write_new(secret_path, f'{text}    secret-key = "{secret.decode()}"\n', 0o600)
+    try:
+        write_public_key(folder / f"{name}{PUBLIC_SUFFIX}", public)
+    except OutputError:
+        secret_path.unlink()
+        raise
+
+
+def write_public_key(path: Path, public: bytes) -> None:
+    """Write a public key to a file that must not be there.
+
+    Raises:
+        OutputError: It is there already, or cannot be written.
+    """
+    advice = "give it to the other side, over a way you trust"
+    _write_new(path, _TEXT.format(kind="public", advice=advice, public=public.decode()), 0o644)
+
+
+def _read_pair(folder: Path, name: str, make: str) -> tuple[bytes, bytes]:
+    path = folder / f"{name}{SECRET_SUFFIX}"
+    if not path.is_file():
+        raise UsageError(f"there is no key pair {path}; {make}")
+    _require_own_folder(folder, make)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise UsageError(
+            f"{path} is a secret that others can read (mode {mode:04o}); "
+            f"run `chmod 600 {path}`, and make new keys if somebody may have read it"
+        )
+    found = _read(path)
+    if "secret" not in found:
+        raise UsageError(f"{path} holds no secret key; {make}")
+    return found["public"], found["secret"]
+
+
+def _require_own_folder(folder: Path, make: str) -> None:
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}; {make}")
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o022:
+        raise UsageError(
+            f"others can put keys into {folder} (mode {mode:04o}); run `chmod 700 {folder}`"
+        )
+
+
+def _read(path: Path) -> dict[str, bytes]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"the key file {path} cannot be read ({error.strerror})") from error
+    found: dict[str, bytes] = {}
+    for line in raw.splitlines() if len(raw) <= MAX_FILE_BYTES else ():
+        match = _LINE.fullmatch(line)
+        if match is not None:
+            found[match[1].decode()] = match[2]
+    if "public" not in found:
+        raise UsageError(
+            f'{path} is not a key file: it wants a line `public-key = "…"` with 40 characters'
+        )
+    return found
+
+
+def _write_new(path: Path, text: str, mode: int) -> None:
+    """Write a file of this mode from its first byte on; never over another one."""
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError as error:
+        raise OutputError(
+            f"{path} is there already and stays as it is; give another folder or name, "
+            "or remove it yourself"
+        ) from error
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror})") from error
+    try:
+        with os.fdopen(number, "w", encoding="ascii") as file:
+            file.write(text)
+    except OSError as error:
+        path.unlink()
+        raise OutputError(f"{path} cannot be written ({error.strerror})") from error

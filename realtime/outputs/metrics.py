@@ -1,0 +1,131 @@
+"""A page of figures for Prometheus, on this machine only: the one file that knows its library.
+
+Every counter of `realtime.stats` is `mafnet_<name>_total`; latencies are in seconds, the state of a
+sense is 1 under its name. The page is made from a snapshot when it is asked for, in a thread of the
+server's own, so that nobody who asks often or reads slowly holds recognition up. It has no password
+and no encryption: what it tells is how the program does, not what happens in the room.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from realtime.config import is_loopback, split_address
+from realtime.errors import OutputError, UsageError
+from realtime.stats import StatsSnapshot
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+MS_PER_S = 1000.0
+
+
+class MetricsPage:
+    """Serves figures over HTTP from `open` to `close`; main thread only.
+
+    Args:
+        address: `HOST:PORT`; port 0 picks a free one.
+        figures: Returns the run's figures; called in the server's threads.
+        senses: Returns the state of each sense of each stream; likewise.
+        n_subscribers: Returns who is connected to the event socket, None if unknown; likewise.
+        insecure: Allow an address that other machines reach.
+
+    Raises:
+        UsageError: The address can be reached from other machines and `insecure` is not set, or
+            prometheus-client is not installed.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        figures: Callable[[], StatsSnapshot],
+        senses: Callable[[], Mapping[str, Mapping[str, str]]],
+        n_subscribers: Callable[[], int | None],
+        *,
+        insecure: bool = False,
+    ) -> None:
+        self._host, self._port = split_address(address)
+        if not (insecure or is_loopback(self._host)):
+            raise UsageError(
+                f"--metrics {address} can be reached from other machines, unencrypted; give "
+                f"127.0.0.1:{self._port}, or add --insecure if you mean it"
+            )
+        try:
+            import prometheus_client
+        except ImportError as error:
+            raise UsageError(
+                "--metrics needs the package prometheus-client; run `pip install prometheus-client`"
+            ) from error
+        self._library = prometheus_client
+        self._figures = figures
+        self._senses = senses
+        self._n_subscribers = n_subscribers
+        self._close: Callable[[], None] | None = None
+
+    def open(self) -> int:
+        """Begin to serve; return the port.
+
+        Raises:
+            OutputError: The address is taken or cannot be used.
+        """
+        registry = self._library.CollectorRegistry()
+        registry.register(self)  # it asks for `collect` alone
+        try:
+            server, thread = self._library.start_http_server(self._port, self._host, registry)
+        except OSError as error:
+            where = f"{self._host}:{self._port}"
+            if error.errno == errno.EADDRINUSE:
+                raise OutputError(
+                    f"{where} is taken by another program; choose another port with --metrics"
+                ) from error
+            raise OutputError(f"no metrics on {where} ({error.strerror})") from error
+        thread.name = "metrics"
+
+        def close() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join(1.0)
+
+        self._close = close
+        return int(server.server_port)
+
+    def close(self) -> None:
+        """Serve no more. May be called again, and without `open`."""
+        if self._close is not None:
+            self._close()
+            self._close = None
+
+    def collect(self) -> Iterator[Metric]:
+        """Return the figures as of now; prometheus-client calls it for each request."""
+        core = self._library.metrics_core
+        figures = self._figures()
+        for name, n in sorted(figures.counts.items()):
+            yield core.CounterMetricFamily(f"mafnet_{name}", f"Counter {name}", value=n)
+        for name, p50_ms, p95_ms in (
+            ("latency", figures.latency_p50_ms, figures.latency_p95_ms),
+            ("compute", figures.compute_p50_ms, figures.compute_p95_ms),
+        ):
+            family = core.GaugeMetricFamily(
+                f"mafnet_{name}_seconds", f"Recent {name} of a decision", labels=["quantile"]
+            )
+            for quantile, value_ms in (("0.5", p50_ms), ("0.95", p95_ms)):
+                if value_ms is not None:
+                    family.add_metric([quantile], value_ms / MS_PER_S)
+            yield family
+        states = core.GaugeMetricFamily(
+            "mafnet_sense_state",
+            "1 for the state a sense is in",
+            labels=["source", "sense", "state"],
+        )
+        for source, senses in self._senses().items():
+            for sense, state in senses.items():
+                states.add_metric([source, sense, state], 1)
+        yield states
+        for name, text, value in (
+            ("sound_level_db", "Newest sound level, dB of full scale", figures.sound_level_db),
+            ("subscribers", "Connections to the event socket", self._n_subscribers()),
+        ):
+            if value is not None:
+                yield core.GaugeMetricFamily(f"mafnet_{name}", text, value=value)

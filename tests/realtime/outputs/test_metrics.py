@@ -1,0 +1,98 @@
+"""The page that Prometheus reads."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from realtime.config import RunConfig, SourceConfig, split_address
+from realtime.errors import OutputError, UsageError
+from realtime.outputs.metrics import MetricsPage
+from realtime.stats import Stats
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def make_page(stats: Stats, address: str = "127.0.0.1:0", *, insecure: bool = False) -> MetricsPage:
+    senses = {"front-door": {"picture": "ok", "sound": "lost"}}
+    return MetricsPage(address, stats.snapshot, lambda: senses, lambda: 2, insecure=insecure)
+
+
+@pytest.fixture
+def stats() -> Stats:
+    stats = Stats()
+    stats.count("frames", 7)
+    return stats
+
+
+@pytest.fixture
+def port(stats: Stats) -> Iterator[int]:
+    page = make_page(stats)
+    yield page.open()
+    page.close()
+    page.close()
+
+
+def scrape(port: int) -> dict[tuple[str, ...], float]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+        samples = [sample for family in families for sample in family.samples]
+    return {(s.name, *sorted(s.labels.values())): s.value for s in samples}
+
+
+def test_page_tells_the_figures_as_of_now(stats: Stats, port: int) -> None:
+    assert scrape(port)[("mafnet_frames_total",)] == 7
+
+    stats.count("frames")
+    stats.observe_step(20.0, 40.0)
+    stats.observe_sound_level(-30.0)
+
+    figures = scrape(port)
+    assert figures[("mafnet_frames_total",)] == 8
+    assert figures[("mafnet_latency_seconds", "0.95")] == pytest.approx(0.04)
+    assert figures[("mafnet_compute_seconds", "0.5")] == pytest.approx(0.02)
+    assert figures[("mafnet_sound_level_db",)] == -30.0
+    assert figures[("mafnet_sense_state", "front-door", "lost", "sound")] == 1
+    assert figures[("mafnet_subscribers",)] == 2
+
+
+def test_taken_port_is_one_sentence(stats: Stats, port: int) -> None:
+    with pytest.raises(OutputError, match="is taken by another program"):
+        make_page(stats, f"127.0.0.1:{port}").open()
+
+
+def test_port_is_free_again_after_the_close(stats: Stats) -> None:
+    page = make_page(stats)
+    port = page.open()
+    page.close()
+
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:9464", "192.0.2.1:9464", "[::]:9464", "eth0:1"])
+def test_address_that_others_reach_is_refused_unless_meant(stats: Stats, address: str) -> None:
+    with pytest.raises(UsageError, match="--insecure"):
+        make_page(stats, address)
+    make_page(stats, address, insecure=True)
+
+
+@pytest.mark.parametrize("address", ["", "9464", ":9464", "127.0.0.1", "127.0.0.1:x", "h:99999"])
+def test_address_without_host_or_port_is_refused(address: str) -> None:
+    with pytest.raises(UsageError, match="an address such as"):
+        RunConfig(source=SourceConfig(name="demo", kind="demo"), metrics=address)
+
+
+def test_address_is_split_at_its_port() -> None:
+    assert split_address("[::1]:9464") == ("::1", 9464)
+
+
+def test_missing_library_is_one_sentence(stats: Stats, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with pytest.raises(UsageError, match="pip install prometheus-client"):
+        make_page(stats)
