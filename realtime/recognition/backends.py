@@ -27,6 +27,7 @@ from realtime.errors import ModelError, UsageError
 from realtime.recognition.calibration import Candidate, calibrated, calibration_file
 from realtime.recognition.torch_backend import (
     HALF_PRECISION_TOLERANCE,
+    N_THREADS,
     PRECISIONS,
     load_torch_trunks,
     with_precision,
@@ -66,10 +67,9 @@ class _OpenVinoFactory:
         heard = load_graph(
             sound.trunk, sound.sha256, _LOG_MEL_SHAPE, lambda: self._exact().sound, self._home
         )
-        n_threads = torch.get_num_threads()
         return OpenVinoTrunks(
-            visual=OpenVinoTrunk(with_pixels_in(picture, transform), precision, n_threads),
-            sound=OpenVinoTrunk(heard, precision, n_threads),
+            visual=OpenVinoTrunk(with_pixels_in(picture, transform), precision, N_THREADS),
+            sound=OpenVinoTrunk(heard, precision, N_THREADS),
             precision=precision,
         )
 

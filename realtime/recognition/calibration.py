@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 
 from extractors.openvino_graphs import GRAPH_VERSION, installed_version
+from realtime.recognition.torch_backend import N_THREADS
 from realtime.recognition.trunks import Trunks, distance, noise
 from weights.bundle import Bundle
 from weights.files import written_whole
@@ -83,7 +84,7 @@ def calibration_file(home: Path, bundle: Bundle, precision: str, names: tuple[st
     """Return where a measurement of these backends is kept, on this machine as it is."""
     facts = (
         _processor(),
-        torch.get_num_threads(),
+        N_THREADS,
         torch.__version__,
         installed_version(),
         GRAPH_VERSION,

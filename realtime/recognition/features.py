@@ -21,8 +21,8 @@ from mafnet.load import load_head
 from mafnet.model import MAFnet
 from realtime.errors import ModelError
 from realtime.recognition.backends import choose_trunks
-from realtime.recognition.torch_backend import choose_device
-from realtime.recognition.trunks import Trunks
+from realtime.recognition.torch_backend import choose_device, share_threads
+from realtime.recognition.trunks import TorchTrunks, Trunks
 from weights.bundle import Bundle, BundleError
 
 MAX_BATCH = 32  # frames through the trunk at once; a live stream brings hop x 16
@@ -49,7 +49,7 @@ def load_models(
     backend: str = "torch",
     home: Path | None = None,
 ) -> Models:
-    """Build a bundle's networks from its verified files.
+    """Build a bundle's networks from its verified files; settles torch's number of threads.
 
     Args:
         bundle: What `weights.bundle.load_bundle` gave.
@@ -66,11 +66,13 @@ def load_models(
     if backend == "openvino" and device == "auto":
         device = "cpu"
     where = choose_device(device)
+    share_threads(trunks_in_torch=True)  # for the timing of backends
     try:
         head = load_head(bundle)
         trunks = choose_trunks(bundle, where, precision, backend, home)
     except (BundleError, WeightsMismatchError, ValueError) as error:
         raise ModelError(f"bundle {bundle.name}: {error}") from error
+    share_threads(trunks_in_torch=isinstance(trunks, TorchTrunks))
     return Models(
         trunks=trunks,
         log_mel=LogMel().to(where).eval(),

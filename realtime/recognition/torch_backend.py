@@ -24,6 +24,8 @@ HALF_PRECISION_TOLERANCE = 0.03
 # Depthwise convolutions (EfficientNet) and one second of sound gain nothing from bfloat16 in torch:
 # 38 ms against 33 for four frames, 13 against 8 a second of sound (two AVX-512 BF16 cores).
 FASTER_IN_BFLOAT16 = ("densenet201",)
+# As the processor, or OMP_NUM_THREADS, gave them: read before `share_threads` may lower them.
+N_THREADS = torch.get_num_threads()
 
 
 def choose_device(name: str) -> torch.device:
@@ -66,6 +68,15 @@ def load_torch_trunks(bundle: Bundle, device: torch.device) -> TorchTrunks:
         sound=sound.to(device).to(memory_format=torch.channels_last).eval(),
         device=device,
     )
+
+
+def share_threads(*, trunks_in_torch: bool) -> None:
+    """Give torch all threads for the trunks, or one where another backend has the cores.
+
+    What is left to torch beside OpenVINO is small, and its waiting threads would keep OpenVINO's
+    off their cores: `benchmarks/step_parts.py --threads 1` against `--threads 2`.
+    """
+    torch.set_num_threads(N_THREADS if trunks_in_torch else 1)
 
 
 def with_precision(trunks: TorchTrunks, precision: str, name: str) -> TorchTrunks:
