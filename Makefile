@@ -36,6 +36,8 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) $(CONSTRAINTS) -e .
+	@$(BIN)/python -m pip install --quiet $(PIP_ARGS) $(CONSTRAINTS) --only-binary openvino -e '.[openvino]' || \
+		echo "OpenVINO has no wheel for this machine: torch alone runs the trunks, which is slower on a CPU."
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -1,12 +1,13 @@
 """End to end: real-time factor, latency and losses, for the demo and for a file.
 
-    python benchmarks/bench_end_to_end.py [--source FILE ...] [--seconds 20] [--json FILE]
+    python benchmarks/bench_end_to_end.py [--source FILE ...] [--backend NAME ...] [--json FILE]
 
 Each row is one run of the whole pipeline in this process: sources, rings, trunks, MAFnet, tracker,
 publisher. `fast` reads as fast as it can (nothing may be lost), `live` paces the source and dates
-it on the run's clock, so that latency has a meaning. The starter bundle is measured with its
-weights, DenseNet-201 (the paper's trunk) with random ones: speed does not depend on them. Machines
-and their load differ: compare rows of one run.
+it on the run's clock, so that latency has a meaning. Each bundle and backend is held against the
+trunks called bare in a loop and against the naive program (`bare_trunks.py`). The starter bundle is
+measured with its weights, DenseNet-201 (the paper's trunk) with random ones: speed does not depend
+on them. Machines and their load differ: compare rows of one run.
 """
 
 from __future__ import annotations
@@ -21,26 +22,32 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from bare_trunks import bare_factor, naive_factor
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from safetensors.torch import save_file
 
+from extractors.openvino_graphs import installed_version
 from extractors.vggish import VGGishTrunk
 from extractors.visual import make_visual_trunk
 from mafnet.labels import AVE_LABELS
 from mafnet.model import MAFnet, MAFnetConfig
+from realtime.build import frame_transform
 from realtime.config import PublisherConfig, RunConfig, SourceConfig, WindowConfig
 from realtime.errors import RecognizerError
 from realtime.pipeline import Pipeline
+from realtime.recognition.features import load_models
 from weights.bundle import (
     AudioSpec,
     Bundle,
     EventSpec,
     HeadSpec,
     VisualSpec,
+    load_bundle,
     write_bundle,
 )
+from weights.store import default_home
 
 PAPER_DIM = 1920  # DenseNet-201's pooled features
 
@@ -51,6 +58,7 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING)
     console = Console(stderr=True)
     rows: list[dict[str, Any]] = []
+    floors: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         bundles = {}
         for name in arguments.bundle:
@@ -58,8 +66,9 @@ def main() -> int:
                 write_random_paper_bundle(Path(folder)) if name == "densenet201" else name
             )
         runs = [
-            (name, path, source, paced)
+            (name, path, backend, source, paced)
             for name, path in bundles.items()
+            for backend in arguments.backend
             for source in ["demo", *arguments.source]
             for paced in (False, True)
         ]
@@ -67,25 +76,31 @@ def main() -> int:
             SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console
         ) as progress:
             task = progress.add_task("", total=None)
-            for name, path, source, paced in runs:
+            for name, path, backend, source, paced in runs:
                 progress.update(
-                    task, description=f"{name}, {source}, {'live' if paced else 'fast'}"
+                    task, description=f"{name}, {backend}, {source}, {'live' if paced else 'fast'}"
                 )
-                rows.append(measure(name, str(path), source, paced, arguments))
+                rows.append(measure(name, str(path), backend, source, paced, arguments))
+                if source == "demo" and not paced:
+                    progress.update(task, description=f"{name}, {backend}, bare trunks")
+                    floors.append(hold_against_floor(str(path), backend, rows[-1], arguments))
     _print_table(rows)
+    _print_floors(floors)
     if arguments.json is not None:
         report = {
             "machine": platform.processor() or platform.machine(),
             "n_threads": torch.get_num_threads(),
             "torch": torch.__version__,
+            "openvino": installed_version(),
             "rows": rows,
+            "floors": floors,
         }
         arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return 0
 
 
 def measure(
-    name: str, bundle: str, source: str, paced: bool, arguments: argparse.Namespace
+    name: str, bundle: str, backend: str, source: str, paced: bool, arguments: argparse.Namespace
 ) -> dict[str, Any]:
     """Run the pipeline once and return its figures."""
     config = RunConfig(
@@ -98,6 +113,7 @@ def measure(
         window=WindowConfig(hop_s=arguments.hop, n_clips=arguments.window),
         publisher=PublisherConfig(bind="tcp://127.0.0.1:*"),
         bundle=bundle,
+        backend=backend,
         precision=arguments.precision,
         duration_s=arguments.seconds,
     )
@@ -128,6 +144,27 @@ def measure(
         "dropped_frames": stats.count("dropped_frames"),
         "audio_gap_samples": stats.count("audio_gap_samples"),
         "skipped_clips": stats.count("skipped_clips"),
+    }
+
+
+def hold_against_floor(
+    bundle: str, backend: str, row: dict[str, Any], arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """Time the bare trunks and the naive program; set the engine's run beside them."""
+    found = load_bundle(bundle)
+    home = default_home()
+    models = load_models(found, precision=arguments.precision, backend=backend, home=home)
+    size = frame_transform(found).size
+    bare = bare_factor(models, size, arguments.hop, min(arguments.seconds, 5.0))
+    naive = naive_factor(models, size, arguments.hop, arguments.window)
+    return {
+        "bundle": row["bundle"],
+        "backend": row["backend"],
+        "real_time_factor": row["real_time_factor"],
+        "bare_real_time_factor": round(bare, 4),
+        "naive_real_time_factor": round(naive, 4),
+        "engine_over_bare": round(row["real_time_factor"] / bare, 3),
+        "naive_over_engine": round(naive / row["real_time_factor"], 1),
     }
 
 
@@ -185,6 +222,17 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     Console(width=120).print(table)
 
 
+def _print_floors(floors: list[dict[str, Any]]) -> None:
+    table = Table(title="Against the bare trunks and the naive program", title_justify="left")
+    for heading in ("bundle", "backend"):
+        table.add_column(heading)
+    for heading in ("RTF", "bare RTF", "naive RTF", "engine / bare", "naive / engine"):
+        table.add_column(heading, justify="right")
+    for floor in floors:
+        table.add_row(*(str(value) for value in floor.values()))
+    Console(width=120).print(table)
+
+
 def _latency(row: dict[str, Any]) -> str:
     if row["latency_p50_ms"] is None:
         return "-"
@@ -205,9 +253,14 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--hop", type=float, default=0.25)
     parser.add_argument("--window", type=int, default=10)
     parser.add_argument("--precision", default="auto")
+    parser.add_argument(
+        "--backend", action="append", metavar="NAME", help="torch, openvino or auto (default: all)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()
     arguments.bundle = arguments.bundle or ["starter", "densenet201"]
+    here = ["torch"] if installed_version() is None else ["torch", "openvino"]
+    arguments.backend = arguments.backend or here
     return arguments
 
 

@@ -3,7 +3,8 @@
 ExtractorError
 ├── MediaError     one video, sound or picture cannot be read
 ├── DataSetError   a list of files is not what it was said to be
-└── StoreError     a folder of features cannot be read or written
+├── StoreError     a folder of features cannot be read or written
+└── OpenVinoError  OpenVINO is not installed, or cannot take a trunk
 """
 
 
@@ -21,3 +22,7 @@ class DataSetError(ExtractorError):
 
 class StoreError(ExtractorError):
     """Features on disk do not fit what is asked of them."""
+
+
+class OpenVinoError(ExtractorError):
+    """OpenVINO is not installed, or cannot convert, read or run a trunk."""

@@ -20,6 +20,7 @@ from realtime.sources.factory import OpenedSource
 from realtime.stats import Stats
 from realtime.stream import Rings, Stream
 from weights.bundle import Bundle, BundleError, load_bundle
+from weights.store import default_home
 
 if TYPE_CHECKING:
     from realtime.recognition.features import Models
@@ -63,7 +64,7 @@ def load_models(bundle: Bundle, config: RunConfig) -> Models:
     """Load the bundle's networks onto the device; takes seconds."""
     from realtime.recognition.features import load_models  # imports torch: only for a run
 
-    return load_models(bundle, config.device, config.precision)
+    return load_models(bundle, config.device, config.precision, config.backend, home=default_home())
 
 
 def fed_senses(reader: Reader, senses: SourceSenses) -> list[Sense]:

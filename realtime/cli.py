@@ -114,7 +114,7 @@ def make_parser() -> argparse.ArgumentParser:
     model = parser.add_argument_group("model")
     model.add_argument("--bundle", metavar="starter|ave|PATH", help="weights (default: starter)")
     model.add_argument("--device", help="auto, cpu, cuda or mps (default: auto)")
-    model.add_argument("--backend", help="auto or torch (default: auto)")
+    model.add_argument("--backend", help="auto, torch or openvino (default: auto)")
     model.add_argument("--precision", help="auto, float32, bfloat16 or float16 (default: auto)")
     model.add_argument("--hop", type=float, metavar="S", help="time between decisions (0.25)")
     model.add_argument("--window", type=int, metavar="T", help="clips of 1 s in a window (10)")

@@ -239,7 +239,7 @@ class RunConfig:
         publisher: The event socket; None (in a file `publisher = false`) publishes nothing.
         bundle: `starter`, `ave` or a bundle's folder.
         device: `auto`, `cpu`, `cuda` or `mps`.
-        backend: `auto` or `torch`.
+        backend: `auto`, `torch` or `openvino`.
         precision: Of the trunks: `auto`, `float32`, `bfloat16` or `float16`.
         events: Settings of `TrackerConfig` that replace the bundle's.
         dashboard: Draw the dashboard where the output is a terminal.
@@ -269,7 +269,7 @@ class RunConfig:
         """Refuse what cannot work."""
         for name, wanted in (
             ("device", ("auto", "cpu", "cuda", "mps")),
-            ("backend", ("auto", "torch")),
+            ("backend", ("auto", "torch", "openvino")),
             ("precision", ("auto", "float32", "bfloat16", "float16")),
             ("log_format", LOG_FORMATS),
         ):

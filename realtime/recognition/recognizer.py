@@ -12,11 +12,9 @@ from torch import Tensor
 
 from realtime.clock import NS_PER_MS, Clock
 from realtime.packets import CLIP_SLOTS, SLOT_NS, Clip, Prediction
-from realtime.recognition.features import FeatureExtractor, Models
+from realtime.recognition.features import MAX_BATCH, FeatureExtractor, Models
 from realtime.recognition.window import ClipWindow
 from realtime.stats import Stats
-
-MAX_BATCH = 32  # frames through the trunk at once; a live stream brings hop x 16
 
 
 class Recognizer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,15 @@ from weights.bundle import (
     packaged_efficientnet_lite0,
     write_bundle,
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what runs put into the store, such as graphs and timings, out of the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MAFNET_HOME", str(tmp_path_factory.mktemp("store")))
+        yield
+
 
 LABELS = ("Bark", "Siren", "Background")
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
-from integration.processes import TIMEOUT_S, json_lines, run_stream, start_stream
+from integration.processes import ROOT, TIMEOUT_S, json_lines, run_stream, start_stream
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -33,6 +35,26 @@ def test_devices_are_listed_without_torch() -> None:
     assert result.returncode == 0
     assert "Cameras" in result.stdout
     assert "Sound inputs" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "flags", [["--list-devices"], ["--source", "demo", "--print-config"], ["--help"]]
+)
+def test_answers_come_without_loading_what_computes(flags: list[str]) -> None:
+    program = f"""
+import sys
+from realtime.cli import main
+try:
+    main({flags!r})
+except SystemExit:
+    pass
+print(sorted({{"torch", "openvino", "timm", "cv2", "av"}} & sys.modules.keys()), file=sys.stderr)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert last_line(result.stderr) == "[]"
 
 
 def test_nothing_to_watch_is_a_usage_error() -> None:
@@ -61,6 +83,7 @@ def test_missing_camera_is_one_sentence(random_bundle: Path) -> None:
         (["--source", "demo", "--camera", "0"], 2, "--source"),
         (["--source", "demo", "--bundle", "no-such-bundle"], 1, "no-such-bundle"),
         (["--source", "demo", "--device", "abacus"], 2, "abacus"),
+        (["--source", "demo", "--backend", "abacus"], 2, "torch, openvino"),
         (["--source", "demo", "--bind", "tcp://0.0.0.0:5999"], 2, "loopback"),
         (["--source", "demo", "--curve", "no-such-folder"], 2, "realtime.keys server"),
         (["--source", "demo", "--metrics", "0.0.0.0:9464", "--no-publish"], 2, "--insecure"),

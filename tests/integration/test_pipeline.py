@@ -51,6 +51,7 @@ def make_config(bundle: Path, **events: object) -> RunConfig:
         window=WindowConfig(hop_s=0.25, n_clips=3),
         publisher=None,
         bundle=str(bundle),
+        backend="torch",
         precision="float32",
         events={"on": 0.05, "off": 0.01, "update_s": 0.05, **events},
         duration_s=DURATION_S,

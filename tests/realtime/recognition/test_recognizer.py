@@ -14,6 +14,7 @@ from realtime.clock import ManualClock
 from realtime.packets import CLIP_SLOTS, SLOT_NS, Clip, GridFrame
 from realtime.recognition.features import Models
 from realtime.recognition.recognizer import Recognizer
+from realtime.recognition.trunks import TorchTrunks
 from realtime.stats import Stats
 
 SIZE = 4
@@ -29,20 +30,22 @@ class MeanColour(nn.Module):
 def recognizer() -> Recognizer:
     torch.manual_seed(0)
     models = Models(
-        visual=MeanColour(),  # type: ignore[arg-type]  # a stand-in
-        transform=FrameTransform(
-            resize_to=SIZE,
-            size=SIZE,
-            crop="none",
-            interpolation="nearest",
-            mean=(0.5, 0.5, 0.5),
-            std=(0.5, 0.5, 0.5),
+        trunks=TorchTrunks(
+            visual=MeanColour(),  # type: ignore[arg-type]  # a stand-in
+            transform=FrameTransform(
+                resize_to=SIZE,
+                size=SIZE,
+                crop="none",
+                interpolation="nearest",
+                mean=(0.5, 0.5, 0.5),
+                std=(0.5, 0.5, 0.5),
+            ),
+            sound=nn.Identity(),  # type: ignore[arg-type]  # these clips are silent
+            device=torch.device("cpu"),
         ),
         log_mel=LogMel().eval(),
-        sound=nn.Identity(),  # type: ignore[arg-type]  # these clips are silent
         head=MAFnet(MAFnetConfig(visual_dim=3, n_labels=2)).eval(),
         device=torch.device("cpu"),
-        precision=torch.float32,
     )
     return Recognizer(models, 3, 4 * SLOT_NS, ManualClock(), Stats(), dated=False)
 

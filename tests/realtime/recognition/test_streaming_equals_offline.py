@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from extractors.frame_transform import FrameTransform
 from extractors.log_mel import LogMel
+from extractors.openvino_graphs import convert
+from extractors.openvino_trunks import OpenVinoTrunk, with_pixels_in
 from mafnet.model import MAFnet, MAFnetConfig
 from realtime.buffers.audio_clock import AudioClock
 from realtime.buffers.audio_ring import AudioRing
@@ -35,6 +37,7 @@ from realtime.packets import (
 )
 from realtime.recognition.features import Models
 from realtime.recognition.recognizer import Recognizer
+from realtime.recognition.trunks import OpenVinoTrunks, TorchTrunks
 from realtime.stats import Stats
 
 SIZE = 8
@@ -66,19 +69,22 @@ class SmallSoundTrunk(nn.Module):
 @dataclass(frozen=True)
 class Scene:
     models: Models
+    exact: TorchTrunks  # what the full forward pass computes with, whatever streams
     images: NDArray[np.uint8]  # one a slot
     waveform: NDArray[np.float32]
 
 
-@pytest.fixture(scope="module")
-def scene() -> Scene:
+@pytest.fixture(scope="module", params=["torch", "openvino"])
+def scene(request: pytest.FixtureRequest) -> Scene:
+    if request.param == "openvino":
+        pytest.importorskip("openvino")
     torch.manual_seed(7)
     random = np.random.default_rng(7)
     head = MAFnet(MAFnetConfig(visual_dim=DIM, n_labels=N_LABELS))
     with torch.no_grad():  # statistics as if trained, so that the norms do something
         for name, buffer in head.named_buffers():
             buffer.copy_(torch.rand_like(buffer) + (0.5 if "var" in name else -0.5))
-    models = Models(
+    exact = TorchTrunks(
         visual=SmallPictureTrunk().eval(),  # type: ignore[arg-type]  # a stand-in
         transform=FrameTransform(
             resize_to=SIZE,
@@ -88,16 +94,28 @@ def scene() -> Scene:
             mean=(0.5, 0.5, 0.5),
             std=(0.25, 0.25, 0.25),
         ),
-        log_mel=LogMel().eval(),
         sound=SmallSoundTrunk().eval(),  # type: ignore[arg-type]  # a stand-in
+        device=torch.device("cpu"),
+    )
+    models = Models(
+        trunks=exact if request.param == "torch" else on_openvino(exact),
+        log_mel=LogMel().eval(),
         head=head.eval(),
         device=torch.device("cpu"),
-        precision=torch.float32,
     )
     images = random.integers(0, 256, (LONG_S * CLIP_SLOTS, SIZE, SIZE, 3), dtype=np.uint8)
     loudness = np.repeat(random.uniform(0.01, 0.5, LONG_S * 4), SAMPLE_RATE // 4)
     waveform = (loudness * random.standard_normal(LONG_S * SAMPLE_RATE)).clip(-1, 1)
-    return Scene(models, images, waveform.astype(np.float32))
+    return Scene(models, exact, images, waveform.astype(np.float32))
+
+
+def on_openvino(trunks: TorchTrunks) -> OpenVinoTrunks:
+    picture = with_pixels_in(convert(trunks.visual, (3, SIZE, SIZE)), trunks.transform)
+    return OpenVinoTrunks(
+        visual=OpenVinoTrunk(picture, "float32", n_threads=1),
+        sound=OpenVinoTrunk(convert(trunks.sound, (1, 96, 64)), "float32", n_threads=1),
+        precision="float32",
+    )
 
 
 def stream(scene: Scene, hop_s: float, n_clips: int, duration_s: int) -> list[Prediction]:
@@ -144,11 +162,11 @@ def offline(scene: Scene, end_slot: int, n_clips: int) -> tuple[Tensor, Tensor]:
     visual, audio = [], []
     for end in ends:
         images = torch.from_numpy(scene.images[end - CLIP_SLOTS : end])
-        pixels = scene.models.transform.normalize(images)
-        visual.append(scene.models.visual(pixels).mean(dim=0))
+        pixels = scene.exact.transform.normalize(images)
+        visual.append(scene.exact.visual(pixels).mean(dim=0))
         stop = end * SAMPLES_PER_SLOT
         second = torch.from_numpy(scene.waveform[stop - CLIP_SAMPLES : stop])[None]
-        audio.append(scene.models.sound(scene.models.log_mel(second))[0])
+        audio.append(scene.exact.sound(scene.models.log_mel(second))[0])
     output = scene.models.head(torch.stack(visual)[None], torch.stack(audio)[None])
     return output.probabilities[0], output.attention[0]
 

@@ -1,0 +1,88 @@
+"""Where a step's milliseconds go: each part of a live hop by itself, on one backend.
+
+    python benchmarks/step_parts.py [--bundle starter] [--backend openvino] [--threads N]
+
+Medians of hops with four frames and one second of sound. Machines and their load differ: compare
+the lines of one run, or runs made side by side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from realtime.build import find_bundle, frame_transform
+from realtime.errors import RecognizerError
+from realtime.packets import CLIP_SAMPLES
+from realtime.recognition.features import FeatureExtractor, load_models
+from weights.store import default_home
+
+N_FRAMES = 4
+
+
+@torch.inference_mode()
+def main() -> int:
+    """Print one line a part."""
+    parser = argparse.ArgumentParser(description="where a step's milliseconds go")
+    parser.add_argument("--bundle", default="starter")
+    parser.add_argument("--backend", default="auto")
+    parser.add_argument("--threads", type=int, help="torch's, once the trunks are loaded")
+    parser.add_argument("--hops", type=int, default=40)
+    arguments = parser.parse_args()
+    bundle = find_bundle(arguments.bundle)
+    transform = frame_transform(bundle)
+    models = load_models(bundle, backend=arguments.backend, home=default_home())
+    if arguments.threads is not None:
+        torch.set_num_threads(arguments.threads)
+    random = np.random.default_rng(0)
+    camera = random.integers(0, 256, (720, 1280, 3), dtype=np.uint8)
+    image = transform.resize(camera)
+    waveform = (0.1 * random.standard_normal(CLIP_SAMPLES)).astype(np.float32)
+    log_mel = models.log_mel(torch.from_numpy(waveform)[None])
+    extractor = FeatureExtractor(models)
+    picture = extractor.encode_frames([image] * N_FRAMES)[:1]
+    sound = extractor.encode_sound(waveform)
+    present = torch.ones((1, 2), dtype=torch.bool)
+    codes = models.head.encode_clips(picture, sound, present)
+    window = (
+        codes.vectors[:, None].expand(-1, 10, -1, -1),
+        codes.scores[:, None].expand(-1, 10, -1),
+        present[:, None].expand(-1, 10, -1),
+    )
+    parts: dict[str, Callable[[], object]] = {
+        "resize four 720p frames (capture thread)": lambda: [
+            transform.resize(camera) for _ in range(N_FRAMES)
+        ],
+        "four frames through the picture trunk": lambda: extractor.encode_frames(
+            [image] * N_FRAMES
+        ),
+        "log-mel": lambda: models.log_mel(torch.from_numpy(waveform)[None]),
+        "sound trunk": lambda: models.trunks.encode_log_mel(log_mel),
+        "MAFnet, one clip": lambda: models.head.encode_clips(picture, sound, present),
+        "MAFnet, decide over ten clips": lambda: models.head.decide(*window),
+    }
+    times_ms: dict[str, list[float]] = {name: [] for name in parts}
+    for hop in range(arguments.hops + 1):
+        for name, part in parts.items():
+            started = time.perf_counter()
+            part()
+            if hop:  # the first one warms up
+                times_ms[name].append((time.perf_counter() - started) * 1e3)
+    print(f"{bundle.name}, {models.describe()}, torch on {torch.get_num_threads()} threads")
+    for name, each in times_ms.items():
+        p50, p95 = np.percentile(each, (50, 95))
+        print(f"{name:42} p50 {p50:8.2f} ms   p95 {p95:8.2f} ms")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except RecognizerError as error:
+        print(f"step_parts: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

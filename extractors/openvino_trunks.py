@@ -1,0 +1,91 @@
+"""Both trunks on OpenVINO's CPU plugin: resized pictures and log-mels in, features out.
+
+The picture's normalisation is part of the graph, so that pixels go in as the camera's bytes. One
+request at a time with the latency hint: a live hop has four frames and one second of sound.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors.errors import OpenVinoError
+from extractors.frame_transform import FrameTransform
+from extractors.openvino_graphs import import_openvino
+
+Precision = Literal["float32", "bfloat16"]
+_HINTS: dict[str, str] = {"float32": "f32", "bfloat16": "bf16"}
+_UINT8_MAX = 255.0
+
+
+def computes_bfloat16() -> bool:
+    """Tell whether OpenVINO finds bfloat16 units in this CPU.
+
+    Raises:
+        OpenVinoError: OpenVINO is not here.
+    """
+    core = import_openvino().Core()
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+class OpenVinoTrunk:
+    """One compiled trunk; one thread calls it.
+
+    Args:
+        graph: What `extractors.openvino_graphs.load_graph` gave.
+        precision: What the CPU computes in; inputs and outputs are float32 all the same.
+        n_threads: As torch has, so that both together keep to the cores they were given.
+
+    Raises:
+        OpenVinoError: The graph cannot be compiled here.
+    """
+
+    def __init__(self, graph: Any, precision: Precision, n_threads: int) -> None:
+        properties = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_NUM_THREADS": n_threads,
+            "ENABLE_CPU_PINNING": False,  # capture, decoding and torch want these cores too
+        }
+        try:
+            compiled = import_openvino().Core().compile_model(graph, "CPU", properties)
+            self._request = compiled.create_infer_request()
+        except RuntimeError as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise OpenVinoError(f"OpenVINO cannot compile a trunk here: {reason}") from error
+
+    def encode(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """Run a batch through.
+
+        Args:
+            batch: As the graph takes it, C-contiguous; read before this returns, never kept.
+
+        Returns:
+            The trunk's output, float32, the caller's own.
+        """
+        result = self._request.infer({0: batch}, share_inputs=True, share_outputs=False)
+        return cast("NDArray[np.float32]", result[0])
+
+
+def with_pixels_in(graph: Any, transform: FrameTransform) -> Any:
+    """Put a transform's normalisation in front of a picture trunk's graph.
+
+    Args:
+        graph: Takes normalized pictures `(B, 3, size, size)`, float32.
+        transform: What the trunk's pictures go through.
+
+    Returns:
+        A graph that takes RGB `(B, size, size, 3)`, uint8; the given one is used up.
+    """
+    openvino = import_openvino()
+    from openvino.preprocess import PrePostProcessor
+
+    steps = PrePostProcessor(graph)
+    steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    steps.input().model().set_layout(openvino.Layout("NCHW"))
+    steps.input().preprocess().convert_element_type(openvino.Type.f32).mean(
+        [value * _UINT8_MAX for value in transform.mean]
+    ).scale([value * _UINT8_MAX for value in transform.std])
+    return steps.build()
