@@ -145,7 +145,7 @@ def _train(options: argparse.Namespace) -> int:
     run = options.to / "run"
     with _Display(n_epochs) as display:
         state = train(run, training, validation, config, display, resume=options.resume)
-    best = "the last epoch's" if state.best_epoch is None else f"epoch {state.best_epoch}'s"
+    best = "the last epoch's" if state.best_epoch is None else f"epoch {state.best_epoch + 1}'s"
     print(f"{state.epoch} epochs; best validation accuracy {state.bar:.2%}; weights: {best}")
     trunks = options.trunks or _TRUNKS_BUNDLE.get(training.visual_trunk)
     if trunks is None:
@@ -204,6 +204,7 @@ class _Display:
             f"validation {row.val_loss:.4f}, {row.val_accuracy:.2%}"
             f"{' (saved)' if row.saved else ''}, {row.seconds:.1f} s",
             highlight=False,
+            soft_wrap=True,  # one line an epoch, in a file too
         )
 
 

@@ -152,6 +152,13 @@ def state_of(name: str, home: Path) -> str:
 
 
 def _take_in(entry: Entry, home: Path, source: Path, origin: str, any_hash: bool) -> Record:
+    try:
+        return _store(entry, home, source, origin, any_hash)
+    except OSError as error:
+        raise FetchError(f"cannot store {entry.name} in {home} ({error})") from error
+
+
+def _store(entry: Entry, home: Path, source: Path, origin: str, any_hash: bool) -> Record:
     checked = _check_digest(entry, source, any_hash)
     home.mkdir(parents=True, exist_ok=True)
     target = home / f"{entry.name}.safetensors"
