@@ -10,6 +10,8 @@ import hashlib
 import io
 import pickle
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -18,6 +20,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.random import Generator
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from mafnet import modern_recipe
@@ -161,10 +164,12 @@ def train(
 
     Raises:
         FeaturesError: The two splits do not fit together, or are too small.
-        RunError: The folder has a run already, or none to resume, or one of other settings.
+        RunError: The folder has a run already, or none to resume, or one of other settings, or
+            it cannot be written; the run can then be resumed after the last whole epoch.
     """
     _check_splits(training, validation, config)
     model = make_model(training, config)
+    model.filmed_block.shares_repeats = True
     n_steps = len(training) // config.batch_size
     recipe = make_recipe(model, config, n_steps)
     identity = _identity(training, validation, config)
@@ -174,7 +179,10 @@ def train(
         state = _load(checkpoint, identity, model, recipe)
     elif checkpoint.exists():
         raise RunError(f"{folder}: there is a run already: add --resume or choose another folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot make the folder {folder} ({error.strerror})") from error
 
     while state.epoch < config.n_epochs and not state.stopped:
         began = time.monotonic()
@@ -278,8 +286,21 @@ def _identity(training: FeatureSet, validation: FeatureSet, config: TrainConfig)
     return digest.hexdigest()
 
 
+@contextmanager
+def _written(path: Path) -> Iterator[Path]:
+    # Of a full disk safetensors and torch say it with errors of their own.
+    try:
+        with written_whole(path) as temporary:
+            yield temporary
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise RunError(
+            f"cannot write {path} ({reason}): make room, then go on with --resume"
+        ) from error
+
+
 def _save_weights(model: MAFnet, path: Path) -> None:
-    with written_whole(path) as temporary:
+    with _written(path) as temporary:
         save_file({k: v.contiguous() for k, v in model.state_dict().items()}, temporary)
 
 
@@ -291,7 +312,7 @@ def _save(path: Path, identity: str, model: MAFnet, recipe: Recipe, state: RunSt
         "recipe": recipe.state_dict(),
         "state": {**asdict(state), "rows": [asdict(row) for row in state.rows]},
     }
-    with written_whole(path) as temporary:
+    with _written(path) as temporary:
         torch.save(content, temporary)
 
 
@@ -320,5 +341,5 @@ def _write_csv(path: Path, rows: list[EpochRow]) -> None:
     writer = csv.DictWriter(text, list(EpochRow.__dataclass_fields__), lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(row) for row in rows)
-    with written_whole(path) as temporary:
+    with _written(path) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
