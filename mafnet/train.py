@@ -8,6 +8,7 @@ is saved whole after each epoch, so a resumed run ends with the weights of one t
 import csv
 import hashlib
 import io
+import math
 import pickle
 import time
 from collections.abc import Iterator
@@ -165,7 +166,8 @@ def train(
     Raises:
         FeaturesError: The two splits do not fit together, or are too small.
         RunError: The folder has a run already, or none to resume, or one of other settings, or
-            it cannot be written; the run can then be resumed after the last whole epoch.
+            it cannot be written (the run can then be resumed after the last whole epoch), or the
+            loss is not finite.
     """
     _check_splits(training, validation, config)
     model = make_model(training, config)
@@ -260,6 +262,11 @@ def _one_epoch(
     for k in range(n_steps):
         rows = order[k * config.batch_size : (k + 1) * config.batch_size]
         step_loss, step_right = recipe.step(training.batch(rows), random)
+        if not math.isfinite(step_loss):
+            raise RunError(
+                f"the loss of epoch {epoch + 1}, step {k + 1} is {step_loss}: the features hold "
+                "values that are not finite, or --lr is too high"
+            )
         loss += step_loss
         n_right += step_right
         watcher.on_step(epoch, k + 1, n_steps)

@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,17 @@ def test_too_few_videos_for_a_batch_is_told(
 ) -> None:
     with pytest.raises(FeaturesError, match="9 videos are fewer than a batch of 32"):
         train(tmp_path, *sets, TrainConfig(), Silent())
+
+
+def test_features_that_are_not_finite_stop_the_run_and_write_nothing(
+    sets: tuple[FeatureSet, FeatureSet], tmp_path: Path
+) -> None:
+    training, validation = sets
+    broken = replace(training, visual=np.full_like(training.visual, np.nan))
+    config = TrainConfig(recipe="modern", n_epochs=1, batch_size=4)
+    with pytest.raises(RunError, match="features hold values that are not finite"):
+        train(tmp_path, broken, validation, config, Silent())
+    assert not list(tmp_path.iterdir())
 
 
 def test_first_epoch_only_sets_the_bar() -> None:
