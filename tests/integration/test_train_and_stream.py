@@ -1,4 +1,4 @@
-"""The way from labelled files to a stream that names them, each step a process as a user runs it."""
+"""From labelled files to a stream that names them, each step a process as a user runs it."""
 
 from __future__ import annotations
 
@@ -73,11 +73,9 @@ def test_aves_layout_is_extracted_trained_on_and_tested(
     told = _run("extractors", "extract", *arguments, "--clips", "2", "--to", str(features))
     assert "train 6, val 4, test 4" in told
 
-    ours = _train(features, tmp_path / "ours", random_bundle)
-    (tmp_path / "ours" / "run").rename(tmp_path / "kept")
+    _train(features, tmp_path / "ours", random_bundle)
     told = _run("mafnet", "test", "--features", str(features), "--bundle", str(tmp_path / "ours"))
 
-    assert ours
     assert "both: accuracy" in told
     assert sorted(path.name for path in (features / "pickles").iterdir()) == sorted(
         f"{split}Set_{part}.p"
