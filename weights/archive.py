@@ -41,7 +41,7 @@ def unpack_checkpoint(archive: Path, folder: Path) -> None:
     except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, RuntimeError) as error:
         raise FetchError(f"{archive}: not an undamaged archive ({error})") from error
     if not any(folder.glob("*.index")):
-        raise FetchError(f"{archive}: no checkpoint (*.index) in this archive")
+        raise FetchError(f"{archive}: no TensorFlow checkpoint (*.index) in this archive")
 
 
 def _copy(file: IO[bytes], target: Path) -> None:

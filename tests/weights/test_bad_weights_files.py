@@ -158,7 +158,7 @@ def _cut_hdf5(path: Path) -> None:
         (_list, "vggish", "holds no state dict"),
         (_state_of_texts, "vggish", "holds no state dict"),
         (_resnet, "densenet201", "unknown variable"),
-        (_resnet, "mafnet", "come as a TensorFlow checkpoint"),
+        (_resnet, "mafnet", "no TensorFlow checkpoint"),
         (_trap, "vggish", "would run code"),
         (_whole_module, "vggish", "would run code"),
         (_plain_hdf5, "vggish", "not an undamaged Keras weights file"),
