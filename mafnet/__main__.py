@@ -35,6 +35,7 @@ _STARTER = "mafnet.train_starter"
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; ``arguments`` default to the process's own."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells of its font cache
     given = sys.argv[1:] if arguments is None else arguments
     try:
         if given[:1] == ["train"] and _recipe_of(given[1:]) == "starter":
@@ -48,7 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        more = "; train goes on after its last whole epoch with --resume"
+        print(f"interrupted{more if given[:1] == ['train'] else ''}", file=sys.stderr)
         return 130
 
 
