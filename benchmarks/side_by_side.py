@@ -40,8 +40,9 @@ from extractors.subset import subset
 from mafnet.errors import MafnetError
 from mafnet.feature_set import FeatureSet, load_feature_set
 from mafnet.load import load_model
+from mafnet.run_folder import EpochRow, RunState
 from mafnet.test import SENSES, examine
-from mafnet.train import EpochRow, RecipeName, RunState, TrainConfig, train
+from mafnet.train import RecipeName, TrainConfig, train
 from weights.errors import WeightsError
 from weights.files import written_whole
 

@@ -22,8 +22,9 @@ from mafnet.load import load_head, load_model
 from mafnet.predict import predict_file
 from mafnet.report import write_report
 from mafnet.run_bundle import bundle_of_run
+from mafnet.run_folder import EpochRow, RunState
 from mafnet.test import SENSES, Examination, examine
-from mafnet.train import EpochRow, RunState, TrainConfig, train
+from mafnet.train import TrainConfig, train
 from weights.bundle import load_bundle
 from weights.errors import WeightsError
 

@@ -15,7 +15,8 @@ from mafnet.errors import FeaturesError, RunError
 from mafnet.feature_set import Batch, FeatureSet, load_feature_set
 from mafnet.model import MAFnet, MAFnetConfig
 from mafnet.modern_recipe import ModernRecipe
-from mafnet.train import EpochRow, RunState, TrainConfig, train
+from mafnet.run_folder import EpochRow, RunState
+from mafnet.train import TrainConfig, train
 from weights.bundle import (
     AudioSpec,
     Bundle,
