@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from full_disk import room_for
 from weights.download import download
 from weights.errors import FetchError
 from weights.web_page import WebPage
@@ -98,6 +99,17 @@ def test_broken_download_goes_on_where_it_ended(server: _Server, tmp_path: Path)
 
     assert (tmp_path / "file").read_bytes() == CONTENT
     assert server.ranges == [None, "bytes=100000-"]
+
+
+def test_download_goes_on_once_a_full_disk_has_room_again(server: _Server, tmp_path: Path) -> None:
+    with room_for(100_000), pytest.raises(FetchError, match="cannot write") as caught:
+        download(_url(server), tmp_path / "file", _quiet)
+    assert len(str(caught.value).splitlines()) == 1
+    assert not (tmp_path / "file").exists()
+
+    download(_url(server), tmp_path / "file", _quiet)
+
+    assert (tmp_path / "file").read_bytes() == CONTENT
 
 
 def test_changed_file_is_downloaded_from_its_start(server: _Server, tmp_path: Path) -> None:
