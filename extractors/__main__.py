@@ -102,6 +102,13 @@ def _add_extract(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--to", type=Path, required=True, help="the folder to write")
     parser.add_argument("--clips", type=_positive, help="T (default: 10)")
+    parser.add_argument("--labels", nargs="+", metavar="LABEL", help="these alone (default: all)")
+    parser.add_argument(
+        "--per-label",
+        type=_positive,
+        metavar="N",
+        help="at most N sounds, N stills and N videos of each label and split",
+    )
     parser.add_argument("--half", action="store_true", help="store float16")
     parser.add_argument("--workers", type=_positive, default=2, help="files at a time (default: 2)")
     parser.add_argument("--keep-one-sense", action="store_true", help="keep videos that lack one")
@@ -220,11 +227,14 @@ def _through_jpeg(args: argparse.Namespace, encoders: Encoders, *, authors: bool
 
 def _read_data_set(args: argparse.Namespace) -> DataSet:
     from extractors.datasets import read_ave, read_folders, read_tables
+    from extractors.subset import subset
 
     if args.ave is not None:
         data = read_ave(args.ave)
-        return replace(data, n_clips=args.clips or data.n_clips)
-    return read_folders(args.folders) if args.folders is not None else read_tables(args.tables)
+        data = replace(data, n_clips=args.clips or data.n_clips)
+    else:
+        data = read_folders(args.folders) if args.folders is not None else read_tables(args.tables)
+    return subset(data, args.labels or (), args.per_label)
 
 
 def _load_encoders(args: argparse.Namespace) -> Encoders:

@@ -4,13 +4,13 @@
 (N, labels) one-hot, `{split}_present.npy` (N, T, 2) where a sense is missing somewhere,
 `{split}_frames.npy` (N, T, 75, 75, 3) for reports, `{split}_names.json`, `{split}_items.json`,
 and `features.json`, which is written last: a folder without it is not finished. docs/features.md
-describes them. Rows of a missing sense are zeros that nobody wrote: they cost no room on a file
-system with sparse files.
+describes them. Room on the disk is reserved before an array is filled.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -211,12 +211,20 @@ def _array(path: Path, dtype: Any, shape: tuple[int, ...]) -> Iterator[np.ndarra
     temporary = path.with_name(f"{path.name}.part")
     try:
         array = np.lib.format.open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
+        _reserve(temporary)
         yield array
         array.flush()
         del array
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _reserve(path: Path) -> None:
+    # A mapped page that the disk has no room for kills the process; a reservation only fails.
+    if hasattr(os, "posix_fallocate"):
+        with path.open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _write_json(path: Path, content: object) -> None:

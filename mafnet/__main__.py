@@ -22,8 +22,9 @@ from mafnet.load import load_head, load_model
 from mafnet.predict import predict_file
 from mafnet.report import write_report
 from mafnet.run_bundle import bundle_of_run
+from mafnet.run_folder import EpochRow, RunState
 from mafnet.test import SENSES, Examination, examine
-from mafnet.train import EpochRow, RunState, TrainConfig, train
+from mafnet.train import TrainConfig, train
 from weights.bundle import load_bundle
 from weights.errors import WeightsError
 
@@ -35,6 +36,7 @@ _STARTER = "mafnet.train_starter"
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; ``arguments`` default to the process's own."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells of its font cache
     given = sys.argv[1:] if arguments is None else arguments
     try:
         if given[:1] == ["train"] and _recipe_of(given[1:]) == "starter":
@@ -48,7 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        more = "; train goes on after its last whole epoch with --resume"
+        print(f"interrupted{more if given[:1] == ['train'] else ''}", file=sys.stderr)
         return 130
 
 
@@ -145,7 +148,7 @@ def _train(options: argparse.Namespace) -> int:
     run = options.to / "run"
     with _Display(n_epochs) as display:
         state = train(run, training, validation, config, display, resume=options.resume)
-    best = "the last epoch's" if state.best_epoch is None else f"epoch {state.best_epoch}'s"
+    best = "the last epoch's" if state.best_epoch is None else f"epoch {state.best_epoch + 1}'s"
     print(f"{state.epoch} epochs; best validation accuracy {state.bar:.2%}; weights: {best}")
     trunks = options.trunks or _TRUNKS_BUNDLE.get(training.visual_trunk)
     if trunks is None:
@@ -204,6 +207,7 @@ class _Display:
             f"validation {row.val_loss:.4f}, {row.val_accuracy:.2%}"
             f"{' (saved)' if row.saved else ''}, {row.seconds:.1f} s",
             highlight=False,
+            soft_wrap=True,  # one line an epoch, in a file too
         )
 
 

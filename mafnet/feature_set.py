@@ -23,6 +23,9 @@ from mafnet.labels import AVE_LABELS
 
 SPLITS = ("train", "val", "test")
 _SOUND_MAP = (12, 8, 512)  # the authors' axis order: time, mel, channels
+# Pickles do not say what made them; `extract --pickles` writes the starter's features so too.
+_AUTHORS_TRUNK = "densenet201"
+_TRUNK_OF_WIDTH = {(1280,): "efficientnet_lite0"}
 _MAX_MANIFEST = 10_000_000
 
 
@@ -159,7 +162,7 @@ def _load_authors(folder: Path, split: str) -> FeatureSet:
         arrays=arrays,
         present=None,
         names=None,
-        visual_trunk="densenet201",
+        visual_trunk=_TRUNK_OF_WIDTH.get(arrays["visual"].shape[-1:], _AUTHORS_TRUNK),
     )
 
 

@@ -4,6 +4,7 @@ Paper section 3.2; the block's order is the one the authors' graph computes, whi
 open: the residual leaves after the first convolution's ReLU, and nothing follows the addition.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -34,10 +35,16 @@ class FilmedBlock(nn.Module):
 
     Args:
         norm_decay: See `BatchNorm`.
+
+    Attributes:
+        shares_repeats: Convolve sound maps that repeat in a batch once. Looped short sounds repeat
+            theirs, and the convolutions are nearly all of a training step's time. The result is
+            the same up to rounding; off unless training asks for it, so that a graph can be traced.
     """
 
     def __init__(self, norm_decay: float = DECAY) -> None:
         super().__init__()
+        self.shares_repeats = False
         self.conv1 = nn.Conv2d(SOUND_CHANNELS, SOUND_CHANNELS, kernel_size=1)
         self.conv2 = nn.Conv2d(SOUND_CHANNELS, SOUND_CHANNELS, kernel_size=3, padding=1)
         self.norm = BatchNorm(SOUND_CHANNELS, norm_decay)
@@ -56,8 +63,35 @@ class FilmedBlock(nn.Module):
         Returns:
             `(N, 512)`, the mean over the map.
         """
+        repeats = _repeats(audio) if self.shares_repeats else None
+        if repeats is not None:
+            first, place = repeats
+            audio = audio.index_select(0, first).contiguous(memory_format=torch.channels_last)
         residual = F.relu(self.conv1(audio))  # (N, 512, 12, 8)
-        x = self.norm(self.conv2(residual), rows)
+        x = self.conv2(residual)
+        if repeats is not None:
+            x, residual = x.index_select(0, place), residual.index_select(0, place)
+        x = self.norm(x, rows)
         x = gamma[:, :, None, None] * x + beta[:, :, None, None]
         x = F.relu(x) + residual  # no ReLU after the addition
         return x.mean(dim=(2, 3))  # (N, 512)
+
+
+def _repeats(maps: Tensor) -> tuple[Tensor, Tensor] | None:
+    # (rows that come for the first time, each row's place among those), None if none repeats.
+    # Sums find the candidates; only maps that are equal throughout are taken for the same.
+    first: list[int] = []
+    place: list[int] = []
+    with_sum: dict[float, list[int]] = {}  # → places in `first`
+    for row, total in enumerate(maps.sum(dim=(1, 2, 3)).tolist()):
+        same = with_sum.setdefault(total, [])
+        found = next((k for k in same if torch.equal(maps[first[k]], maps[row])), None)
+        if found is None:
+            found = len(first)
+            same.append(found)
+            first.append(row)
+        place.append(found)
+    if len(first) == len(place):
+        return None
+    device = maps.device
+    return torch.tensor(first, device=device), torch.tensor(place, device=device)

@@ -5,20 +5,17 @@ Place in the flow: extractors' features → **training** → `best.safetensors`,
 is saved whole after each epoch, so a resumed run ends with the weights of one that never stopped.
 """
 
-import csv
 import hashlib
-import io
-import pickle
+import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.random import Generator
-from safetensors.torch import save_file
 
 from mafnet import modern_recipe
 from mafnet.authors_recipe import AuthorsRecipe
@@ -27,14 +24,18 @@ from mafnet.feature_set import Batch, FeatureSet
 from mafnet.model import MAFnet, MAFnetConfig
 from mafnet.modern_recipe import ModernRecipe
 from mafnet.norm import DECAY
-from weights.files import written_whole
+from mafnet.run_folder import (
+    EpochRow,
+    RunState,
+    Stateful,
+    load_run,
+    save_run,
+    save_weights,
+    write_csv,
+)
 
 RecipeName = Literal["authors", "modern"]
-BETTER_BY = 1e-4  # authors' train.py: accuracy must rise by more than this to be saved
 _N_VALIDATE = 16  # videos at once; with the statistics of evaluation the split does not matter
-_FORMAT = 1
-# What torch.load and the state's own readers raise on bytes that are not what was written.
-_DAMAGE = (RuntimeError, EOFError, ValueError, LookupError, TypeError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,63 +69,11 @@ class TrainConfig:
             raise ValueError(f"seed must be at least 0, got {self.seed}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpochRow:
-    """One line of `metrics.csv`."""
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    val_loss: float
-    val_accuracy: float
-    seconds: float
-    saved: bool
-
-
-@dataclass(slots=True, kw_only=True)
-class RunState:
-    """Where a run stands between two epochs.
-
-    Attributes:
-        epoch: Epochs done.
-        bar: The accuracy to beat, or None before the first epoch.
-        n_without: Epochs in a row that did not.
-        best_epoch: The epoch whose weights are in `best.safetensors`, or None.
-        rows: The metrics so far.
-        stopped: Patience ran out.
-    """
-
-    epoch: int = 0
-    bar: float | None = None
-    n_without: int = 0
-    best_epoch: int | None = None
-    rows: list[EpochRow] = field(default_factory=list)
-    stopped: bool = False
-
-    def note(self, accuracy: float, patience: int) -> bool:
-        """Take an epoch's validation accuracy; tell whether its weights are to be saved.
-
-        As the authors do: the first epoch only sets the bar.
-        """
-        better = self.bar is not None and accuracy - self.bar > BETTER_BY
-        if self.bar is None or better:
-            self.bar = accuracy
-        self.n_without = 0 if better else self.n_without + 1
-        self.stopped = self.n_without > patience
-        return better
-
-
-class Recipe(Protocol):
+class Recipe(Stateful, Protocol):
     """How one step is taken."""
 
     def step(self, batch: Batch, random: Generator) -> tuple[float, int]:
         """Train on a batch; return its loss and how many were named rightly."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that a resumed run needs, tensors and plain values only."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
 
 
 class Watcher(Protocol):
@@ -161,20 +110,26 @@ def train(
 
     Raises:
         FeaturesError: The two splits do not fit together, or are too small.
-        RunError: The folder has a run already, or none to resume, or one of other settings.
+        RunError: The folder has a run already, or none to resume, or one of other settings, or
+            it cannot be written (the run can then be resumed after the last whole epoch), or the
+            loss is not finite.
     """
     _check_splits(training, validation, config)
     model = make_model(training, config)
+    model.filmed_block.shares_repeats = True
     n_steps = len(training) // config.batch_size
     recipe = make_recipe(model, config, n_steps)
     identity = _identity(training, validation, config)
     state = RunState()
     checkpoint = folder / "checkpoint.pt"
     if resume:
-        state = _load(checkpoint, identity, model, recipe)
+        state = load_run(checkpoint, identity, model, recipe)
     elif checkpoint.exists():
         raise RunError(f"{folder}: there is a run already: add --resume or choose another folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot make the folder {folder} ({error.strerror})") from error
 
     while state.epoch < config.n_epochs and not state.stopped:
         began = time.monotonic()
@@ -193,13 +148,13 @@ def train(
         state.rows.append(row)
         if better:
             state.best_epoch = state.epoch
-            _save_weights(model, folder / "best.safetensors")
+            save_weights(model, folder / "best.safetensors")
         state.epoch += 1
-        _save(checkpoint, identity, model, recipe, state)
-        _write_csv(folder / "metrics.csv", state.rows)
+        save_run(checkpoint, identity, model, recipe, state)
+        write_csv(folder / "metrics.csv", state.rows)
         watcher.on_epoch(row, state)
     if state.best_epoch is None:
-        _save_weights(model, folder / "best.safetensors")
+        save_weights(model, folder / "best.safetensors")
     return state
 
 
@@ -252,6 +207,11 @@ def _one_epoch(
     for k in range(n_steps):
         rows = order[k * config.batch_size : (k + 1) * config.batch_size]
         step_loss, step_right = recipe.step(training.batch(rows), random)
+        if not math.isfinite(step_loss):
+            raise RunError(
+                f"the loss of epoch {epoch + 1}, step {k + 1} is {step_loss}: the features hold "
+                "values that are not finite, or --lr is too high"
+            )
         loss += step_loss
         n_right += step_right
         watcher.on_step(epoch, k + 1, n_steps)
@@ -276,49 +236,3 @@ def _identity(training: FeatureSet, validation: FeatureSet, config: TrainConfig)
         digest.update(features.target.tobytes())
         digest.update(np.ascontiguousarray(features.visual[0]).tobytes())
     return digest.hexdigest()
-
-
-def _save_weights(model: MAFnet, path: Path) -> None:
-    with written_whole(path) as temporary:
-        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, temporary)
-
-
-def _save(path: Path, identity: str, model: MAFnet, recipe: Recipe, state: RunState) -> None:
-    content = {
-        "format": _FORMAT,
-        "identity": identity,
-        "model": model.state_dict(),
-        "recipe": recipe.state_dict(),
-        "state": {**asdict(state), "rows": [asdict(row) for row in state.rows]},
-    }
-    with written_whole(path) as temporary:
-        torch.save(content, temporary)
-
-
-def _load(path: Path, identity: str, model: MAFnet, recipe: Recipe) -> RunState:
-    if not path.is_file():
-        raise RunError(f"{path.parent}: there is no run to resume")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        if content["format"] != _FORMAT:
-            raise RunError(f"{path}: written by another version: start the run anew")
-        if content["identity"] != identity:
-            raise RunError(
-                f"{path}: the run there has other settings or features: give the same, "
-                "or choose another folder"
-            )
-        model.load_state_dict(content["model"])
-        recipe.load_state_dict(content["recipe"])
-        rows = [EpochRow(**row) for row in content["state"]["rows"]]
-        return RunState(**{**content["state"], "rows": rows})
-    except (OSError, pickle.UnpicklingError, *_DAMAGE) as error:
-        raise RunError(f"{path}: damaged: start the run anew in another folder") from error
-
-
-def _write_csv(path: Path, rows: list[EpochRow]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(EpochRow.__dataclass_fields__), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
-    with written_whole(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")

@@ -19,9 +19,17 @@ from rich.progress import (
 from rich.table import Table
 
 from weights.catalogue import BY_NAME
-from weights.convert import KINDS, ConvertReport, convert
+from weights.convert import KINDS, ConvertReport
 from weights.errors import WeightsError
-from weights.fetch import ALL_NAMES, check_stored, fetch, fetch_ave, state_of, stored
+from weights.fetch import (
+    ALL_NAMES,
+    check_stored,
+    convert_packed,
+    fetch,
+    fetch_ave,
+    state_of,
+    stored,
+)
 from weights.store import default_home
 
 
@@ -68,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
 
     converting = commands.add_parser("convert", help="a foreign weights file → safetensors")
     converting.add_argument(
-        "path", type=Path, help="a TensorFlow checkpoint's prefix or folder, a .h5, a .pth"
+        "path",
+        type=Path,
+        help="a TensorFlow checkpoint's prefix, folder or archive, a .h5, a .pth",
     )
     converting.add_argument("--as", dest="kind", choices=KINDS, required=True)
     converting.add_argument("--to", type=Path, required=True, metavar="FILE.safetensors")
@@ -162,7 +172,7 @@ def _verify(options: argparse.Namespace, home: Path) -> int:
 
 
 def _convert(options: argparse.Namespace, home: Path) -> int:
-    report = convert(options.path, options.kind, options.to)
+    report = convert_packed(options.path, options.kind, options.to)
     _print_report(report)
     print(
         f"{options.to}: {len(report.matches)} tensors, {report.n_values} values, "

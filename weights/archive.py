@@ -1,6 +1,5 @@
 """Taking a checkpoint out of a zip or tar archive, and nothing else out of it."""
 
-import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import IO
 from weights.errors import FetchError
 
 _MAX_BYTES = 2 << 30
+_READ_BYTES = 1 << 20
 
 
 def is_archive(path: Path) -> bool:
@@ -37,12 +37,20 @@ def unpack_checkpoint(archive: Path, folder: Path) -> None:
             target = folder / plain
             if target.exists():
                 raise FetchError(f"{archive}: holds {plain} twice: unpack it and give one folder")
-            with target.open("wb") as out:
-                shutil.copyfileobj(file, out)
+            _copy(file, target)
     except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, RuntimeError) as error:
         raise FetchError(f"{archive}: not an undamaged archive ({error})") from error
     if not any(folder.glob("*.index")):
-        raise FetchError(f"{archive}: no checkpoint (*.index) in this archive")
+        raise FetchError(f"{archive}: no TensorFlow checkpoint (*.index) in this archive")
+
+
+def _copy(file: IO[bytes], target: Path) -> None:
+    with target.open("wb") as out:
+        while data := file.read(_READ_BYTES):
+            try:
+                out.write(data)
+            except OSError as error:  # not the archive's fault
+                raise FetchError(f"cannot write {target} ({error.strerror})") from error
 
 
 def _members(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:

@@ -112,9 +112,12 @@ def write_bundle(bundle: Bundle, folder: Path) -> Bundle:
         The bundle as `load_bundle` reads it back.
 
     Raises:
-        BundleError: A file is missing, or what was written would not load.
+        BundleError: A file is missing or cannot be written, or what was written would not load.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BundleError(f"cannot make the folder {folder} ({error.strerror})") from error
     entries: dict[str, dict[str, object]] = {}
     for role, spec in (("visual", bundle.visual), ("audio", bundle.audio), ("head", bundle.head)):
         package = spec.package if isinstance(spec, VisualSpec) else None
@@ -153,8 +156,11 @@ def write_bundle(bundle: Bundle, folder: Path) -> Bundle:
         "provenance": bundle.provenance,
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
-    with written_whole(folder / MANIFEST) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    try:
+        with written_whole(folder / MANIFEST) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BundleError(f"cannot write {folder / MANIFEST} ({error.strerror})") from error
     return load_bundle(folder)
 
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from weights.errors import ConvertError
@@ -88,8 +89,9 @@ def convert(
     try:
         with written_whole(target) as temporary:
             save_file(tensors, temporary)
-    except OSError as error:
-        raise ConvertError(f"{target}: cannot be written ({error.strerror})") from error
+    except (OSError, SafetensorError) as error:  # the latter where the disk is full
+        reason = getattr(error, "strerror", None) or error
+        raise ConvertError(f"{target}: cannot be written ({reason})") from error
     return ConvertReport(
         origin=origin,
         matches=tuple(matches),

@@ -1,8 +1,8 @@
 """Downloading one file over HTTP: resumed where it broke off, whole or not there at all.
 
 What has arrived is kept in `NAME.part`, and beside it the server's validator (ETag or date), so
-that a resumed download never joins two versions of a file. Nothing is judged here but the
-transfer; hashes are the caller's.
+that a resumed download never joins two versions of a file. Google Drive's question about large
+files is answered once. Nothing is judged here but the transfer; hashes are the caller's.
 """
 
 import http.client
@@ -14,11 +14,19 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from weights.errors import FetchError
+from weights.web_page import WebPage
 
 Progress = Callable[[int, int | None], None]
 _TIMEOUT_S = 30.0
 _READ_BYTES = 1 << 18
+_PAGE_BYTES = 1 << 20  # of a web page; Drive's question has 2.4 kB
 _MAX_BYTES = 2 << 30  # the largest file known has 0.3 GB
+
+
+_PAGE = (
+    "the server sent a web page instead of the file ({title}; a quota or a sign-in, as a rule): "
+    "download it in a browser and give the file with --from"
+)
 
 
 def download(url: str, target: Path, progress: Progress) -> None:
@@ -38,7 +46,9 @@ def download(url: str, target: Path, progress: Progress) -> None:
     validator = target.with_name(f"{target.name}.validator")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _receive(url, part, validator, progress)
+        asked = _receive(url, part, validator, progress)
+        if asked is not None and _receive(asked, part, validator, progress) is not None:
+            raise FetchError(_PAGE.format(title="a second question"))
         part.replace(target)
         validator.unlink(missing_ok=True)
     except urllib.error.HTTPError as error:
@@ -53,7 +63,8 @@ def download(url: str, target: Path, progress: Progress) -> None:
         raise FetchError(f"cannot write {part} ({error.strerror or error})") from error
 
 
-def _receive(url: str, part: Path, validator: Path, progress: Progress) -> None:
+def _receive(url: str, part: Path, validator: Path, progress: Progress) -> str | None:
+    # Returns where a page's download form leads, if a page came that has one.
     headers = {"User-Agent": "mafnet-live"}
     n_there = part.stat().st_size if part.is_file() and validator.is_file() else 0
     if n_there:
@@ -62,13 +73,24 @@ def _receive(url: str, part: Path, validator: Path, progress: Progress) -> None:
     request = urllib.request.Request(url, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:
+            if response.headers.get_content_type() == "text/html":
+                return _form_of(response, response.url)
             _append(response, response.status, response.headers, part, validator, progress)
+            return None
     except urllib.error.HTTPError as error:
         if error.code != 416 or not n_there:  # "range not satisfiable": what is there is no start
             raise
         error.close()
         part.unlink()
-        _receive(url, part, validator, progress)
+        return _receive(url, part, validator, progress)
+
+
+def _form_of(response: IO[bytes], url: str) -> str:
+    page = WebPage(response.read(_PAGE_BYTES).decode("utf-8", "replace"), url)
+    address = page.address()
+    if address is None:
+        raise FetchError(_PAGE.format(title=page.title or "untitled"))
+    return address
 
 
 def _append(
@@ -79,11 +101,6 @@ def _append(
     validator: Path,
     progress: Progress,
 ) -> None:
-    if headers.get_content_type() == "text/html":
-        raise FetchError(
-            "the server sent a web page instead of the file (a quota or a sign-in, as a rule): "
-            "download it in a browser and give the file with --from"
-        )
     resumed = status == 206
     n_there = part.stat().st_size if resumed else 0
     if resumed and not (headers.get("Content-Range") or "").startswith(f"bytes {n_there}-"):

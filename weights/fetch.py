@@ -8,10 +8,11 @@ ever replaced by something complete.
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from weights.archive import is_archive, unpack_checkpoint
 from weights.ave import ave_bundle
@@ -21,7 +22,9 @@ from weights.convert import ConvertReport, convert
 from weights.download import Progress, download
 from weights.errors import BundleError, FetchError, WeightsError
 from weights.files import sha256_of, written_whole
+from weights.layouts import Kind, Shape
 
+_NOTHING: Mapping[str, Shape] = MappingProxyType({})
 Download = Callable[[str, Path, Progress], None]
 
 
@@ -40,6 +43,29 @@ class Record:
     checked: str
     sha256: str
     fetched: str
+
+
+def convert_packed(
+    path: Path, kind: Kind, target: Path, expect: Mapping[str, Shape] = _NOTHING
+) -> ConvertReport:
+    """Convert as `convert` does; MAFnet's checkpoint may come in a zip or tar archive.
+
+    Raises:
+        FetchError: The archive is damaged or holds no checkpoint, or there is no room to unpack it.
+        ConvertError: As `convert`.
+    """
+    if kind != "mafnet" or not is_archive(path):  # a .pth is a zip too, but no archive
+        return convert(path, kind, target, expect)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".unpacked-"))
+    except OSError as error:
+        raise FetchError(f"{target.parent}: cannot be written ({error.strerror})") from error
+    try:
+        unpack_checkpoint(path, folder)
+        return convert(folder, kind, target, expect)
+    finally:
+        shutil.rmtree(folder)
 
 
 def fetch(
@@ -152,10 +178,17 @@ def state_of(name: str, home: Path) -> str:
 
 
 def _take_in(entry: Entry, home: Path, source: Path, origin: str, any_hash: bool) -> Record:
+    try:
+        return _store(entry, home, source, origin, any_hash)
+    except OSError as error:
+        raise FetchError(f"cannot store {entry.name} in {home} ({error})") from error
+
+
+def _store(entry: Entry, home: Path, source: Path, origin: str, any_hash: bool) -> Record:
     checked = _check_digest(entry, source, any_hash)
     home.mkdir(parents=True, exist_ok=True)
     target = home / f"{entry.name}.safetensors"
-    report = _convert(entry, source, target, home)
+    report = convert_packed(source, entry.kind, target, entry.expect)
     record = Record(
         source=origin,
         checked=checked,
@@ -182,17 +215,6 @@ def _check_digest(entry: Entry, source: Path, any_hash: bool) -> str:
         f"{source}: not the published file (wanted {entry.digest}, got {found}): "
         "download it again, or accept it with --any-hash"
     )
-
-
-def _convert(entry: Entry, source: Path, target: Path, home: Path) -> ConvertReport:
-    if entry.kind != "mafnet" or not is_archive(source):
-        return convert(source, entry.kind, target, entry.expect)
-    folder = Path(tempfile.mkdtemp(dir=home, prefix=".unpacked-"))
-    try:
-        unpack_checkpoint(source, folder)
-        return convert(folder, entry.kind, target, entry.expect)
-    finally:
-        shutil.rmtree(folder)
 
 
 ALL_NAMES: tuple[str, ...] = ("starter", "ave", *(entry.name for entry in ENTRIES))

@@ -18,6 +18,7 @@ from weights.tf_checkpoint import TensorFlowCheckpoint
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _SINGLE_FILES = (".h5", ".hdf5", ".keras", ".pth", ".pt", ".safetensors")
+_TABLE = bytes.fromhex("57fb808b247547db")  # the end of a LevelDB table
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 
 
@@ -50,9 +51,20 @@ def open_foreign(path: Path) -> tuple[Origin, Variables]:
         return "keras", _read_keras(path)
     if head.startswith((_ZIP, _PICKLE)):
         return "torch", _read_torch(path)
+    if _ends_as_a_table(path):
+        raise ConvertError(
+            f"{path}: a TensorFlow checkpoint of the old kind, a single file, is not read: give "
+            "one with an .index file (any tf.train.Saver since TensorFlow 1.0 writes it)"
+        )
     raise ConvertError(
         f"{path}: neither a TensorFlow checkpoint, a Keras .h5 nor a torch .pth of weights"
     )
+
+
+def _ends_as_a_table(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - len(_TABLE)))
+        return file.read() == _TABLE
 
 
 class _Arrays:

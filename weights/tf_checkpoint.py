@@ -143,6 +143,10 @@ def _prefix_in(folder: Path) -> Path:
                 if prefix.with_name(prefix.name + _INDEX).is_file():
                     return prefix
     found = sorted(folder.glob(f"*{_INDEX}"))
+    if not found:  # an unpacked archive often holds the folder one below
+        inner = sorted({index.parent for index in folder.glob(f"*/*{_INDEX}")})
+        if len(inner) == 1:
+            return _prefix_in(inner[0])
     if len(found) != 1:
         raise ConvertError(
             f"{folder}: {len(found)} checkpoints there; name one, e.g. {folder / 'MAFnet'}"

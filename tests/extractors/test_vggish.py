@@ -1,16 +1,58 @@
-"""Parity with the authors' VGGish conv4_2 (reference/vggish) and the trunk's own contract."""
+"""Parity with the authors' VGGish conv4_2 (reference/vggish) and the trunk's own contract.
+
+Tolerance: 1e-4 of the map's largest value. The weights and a part of a map travel here.
+"""
 
 import lzma
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from extractors.vggish import LAYERS, VGGishTrunk
 
 SHARED = Path(__file__).parents[3] / "shared/reference/vggish"
+
+
+def _unpack(array: NDArray[np.uint8], dtype: str) -> NDArray[Any]:
+    return np.frombuffer(lzma.decompress(array.tobytes()), dtype)
+
+
+def test_conv4_2_equals_the_authors_on_the_kept_weights() -> None:
+    # Weights and map are the reference's: what is not zero among the weights, in Keras's order,
+    # and every 16th channel of one second's map.
+    with np.load(Path(__file__).with_name("vggish_reference.npz")) as file:
+        kept = dict(file)
+    trunk = VGGishTrunk().eval()
+    state = trunk.state_dict()
+    flat = np.zeros(sum(value.numel() for value in state.values()), np.float32)
+    at = np.cumsum(_unpack(kept["gaps_xz"], "<u2").astype(np.int64))
+    flat[at] = _unpack(kept["values_xz"], "<f2")
+    start = 0
+    for name, *_ in LAYERS:
+        convolution = trunk.convolution(name)
+        n_out, n_in, *size = convolution.weight.shape
+        n_values = convolution.weight.numel()
+        kernel = flat[start : start + n_values].reshape(*size, n_in, n_out)
+        bias = flat[start + n_values : start + n_values + n_out]
+        convolution.load_state_dict(
+            {
+                "weight": torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy()),  # HWIO → OIHW
+                "bias": torch.from_numpy(bias.copy()),
+            }
+        )
+        start += n_values + n_out
+
+    with torch.inference_mode():
+        actual = trunk(torch.from_numpy(kept["log_mel"])[None, None])[0].permute(1, 2, 0).numpy()
+
+    assert start == len(flat)
+    atol = 1e-4 * float(kept["largest"])
+    np.testing.assert_allclose(actual[:, :, ::16], kept["conv4_2"], atol=atol, rtol=0)
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the reference arrays are not beside the checkout")

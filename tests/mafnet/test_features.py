@@ -117,6 +117,14 @@ def test_authors_ave_targets_get_aves_labels(tmp_path: Path) -> None:
     assert [features.labels[k] for k in features.target] == ["Church bell", "Truck", "Accordion"]
 
 
+@pytest.mark.parametrize(("width", "trunk"), [(1920, "densenet201"), (1280, "efficientnet_lite0")])
+def test_trunk_of_pickles_is_told_by_their_width(tmp_path: Path, width: int, trunk: str) -> None:
+    arrays = {**_arrays(), "visual": np.zeros((N, T, width), np.float32)}
+    for part, array in arrays.items():
+        (tmp_path / f"valSet_{part}.p").write_bytes(pickle.dumps(array))
+    assert load_feature_set(tmp_path, "val").visual_trunk == trunk
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

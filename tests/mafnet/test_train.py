@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from mafnet.errors import FeaturesError, RunError
 from mafnet.feature_set import Batch, FeatureSet, load_feature_set
 from mafnet.model import MAFnet, MAFnetConfig
 from mafnet.modern_recipe import ModernRecipe
-from mafnet.train import EpochRow, RunState, TrainConfig, train
+from mafnet.run_folder import EpochRow, RunState
+from mafnet.train import TrainConfig, train
 from weights.bundle import (
     AudioSpec,
     Bundle,
@@ -27,6 +29,14 @@ from weights.bundle import (
 
 T, D = 1, 6
 LABELS = ("Bark", "Cat", "Background")
+# Zero in theory: biases before a batch norm, and the scorer's before a softmax. Rounding decides.
+NO_GRADIENT = (
+    "attention.scorer.bias",
+    "filmed_block.conv2.bias",
+    "head.bias",
+    "picture_dense.bias",
+    "sound_dense.bias",
+)
 
 
 def _write_split(folder: Path, split: str, n_videos: int, seed: int) -> None:
@@ -146,6 +156,17 @@ def test_too_few_videos_for_a_batch_is_told(
         train(tmp_path, *sets, TrainConfig(), Silent())
 
 
+def test_features_that_are_not_finite_stop_the_run_and_write_nothing(
+    sets: tuple[FeatureSet, FeatureSet], tmp_path: Path
+) -> None:
+    training, validation = sets
+    broken = replace(training, visual=np.full_like(training.visual, np.nan))
+    config = TrainConfig(recipe="modern", n_epochs=1, batch_size=4)
+    with pytest.raises(RunError, match="features hold values that are not finite"):
+        train(tmp_path, broken, validation, config, Silent())
+    assert not list(tmp_path.iterdir())
+
+
 def test_first_epoch_only_sets_the_bar() -> None:
     state = RunState()
     assert not state.note(0.5, patience=50)
@@ -188,8 +209,45 @@ def test_path_updates_its_variables_and_every_moving_average(path: str) -> None:
         left_alone = bool(PATHS[path]) and name.startswith(PATHS[path]) and "running" not in name
         if left_alone:
             assert torch.equal(value, before[name]), name
-        elif name not in ("attention.scorer.bias",):  # its gradient is zero in theory
+        elif name not in NO_GRADIENT:
             assert not torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize("recipe", [AuthorsRecipe, lambda model: ModernRecipe(model, n_steps=2)])
+def test_maps_that_repeat_train_the_same_when_they_are_convolved_once(recipe: Any) -> None:
+    batch = _batch()
+    batch = Batch(
+        visual=batch.visual.repeat(1, 3, 1),
+        audio=batch.audio.repeat(1, 3, 1, 1, 1),  # a looped sound, T = 3
+        present=None,
+        target=batch.target,
+    )
+    states, losses = [], []
+    for shares in (False, True):
+        torch.manual_seed(0)
+        model = MAFnet(MAFnetConfig(visual_dim=D, n_labels=3))
+        model.filmed_block.shares_repeats = shares
+        losses.append(recipe(model).step(batch, np.random.default_rng(1))[0])
+        states.append(model.state_dict())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    for name, value in states[0].items():
+        if "running" in name:
+            torch.testing.assert_close(states[1][name], value, atol=1e-6, rtol=1e-4)
+
+
+def test_maps_that_repeat_give_the_same_gradients_when_they_are_convolved_once() -> None:
+    maps = torch.rand(2, 512, 12, 8, generator=torch.Generator().manual_seed(1))
+    audio, gradients = maps[[0, 1, 0, 0]], []
+    gamma, beta = torch.rand(4, 512), torch.rand(4, 512)
+    block = MAFnet(MAFnetConfig(visual_dim=D, n_labels=3)).filmed_block.train()
+    for shares in (False, True):
+        block.shares_repeats = shares
+        block.zero_grad()
+        block(audio, gamma, beta).square().sum().backward()
+        gradients.append([value.grad.clone() for value in block.parameters()])  # type: ignore[union-attr]
+    for shared, whole in zip(gradients[1], gradients[0], strict=True):
+        scale = float(whole.abs().max()) + 1.0  # conv2's bias has none in theory
+        assert float((shared - whole).abs().max()) < 1e-4 * scale
 
 
 def test_modern_recipe_copes_with_features_that_lack_senses() -> None:

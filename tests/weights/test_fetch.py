@@ -138,9 +138,25 @@ def test_archive_gives_its_checkpoint_and_nothing_else(
     ]
 
 
+def test_archive_is_converted_like_the_checkpoint_in_it(
+    tmp_path: Path, write_checkpoint: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    prefix = write_checkpoint(tmp_path / "in" / "net", {"conv1/kernel": np.zeros(3, np.float32)})
+    _tar(sorted(prefix.parent.iterdir()), tmp_path / "net.tar.gz")
+    target = tmp_path / "out" / "w.safetensors"
+    arguments = ["--as", "mafnet", "--to", str(target)]
+
+    codes = [main(["convert", str(path), *arguments]) for path in (prefix, tmp_path / "net.tar.gz")]
+
+    plain, packed = capsys.readouterr().err.splitlines()
+    assert codes == [1, 1]  # it was read, and is not MAFnet's
+    assert plain.rpartition(": ")[2] == packed.rpartition(": ")[2]
+    assert list(target.parent.iterdir()) == []
+
+
 def test_archive_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
     _zip([], tmp_path / "empty.zip")
-    with pytest.raises(FetchError, match="no checkpoint"):
+    with pytest.raises(FetchError, match="no TensorFlow checkpoint"):
         unpack_checkpoint(tmp_path / "empty.zip", tmp_path)
 
 

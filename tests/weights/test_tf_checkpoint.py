@@ -37,6 +37,10 @@ def test_folder_reads_the_checkpoint_its_state_file_names(
     assert "scalar" in TensorFlowCheckpoint(prefix.parent).shapes()
 
 
+def test_folder_around_the_checkpoints_folder_will_do(prefix: Path) -> None:
+    assert "scalar" in TensorFlowCheckpoint(prefix.parents[1]).shapes()
+
+
 def test_folder_with_two_checkpoints_asks_which(prefix: Path, write_checkpoint: Writer) -> None:
     write_checkpoint(prefix.with_name("other"), ARRAYS)
     with pytest.raises(ConvertError, match="2 checkpoints there; name one"):

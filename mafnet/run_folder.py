@@ -1,0 +1,169 @@
+"""A training run's folder: the state that resumes it, its metrics, its best weights.
+
+Place in the flow: `mafnet.train` calls this after each epoch. Everything lands whole or not at
+all, and what cannot be written or read is one `RunError` sentence.
+"""
+
+import csv
+import io
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+
+from mafnet.errors import RunError
+from mafnet.model import MAFnet
+from weights.files import written_whole
+
+BETTER_BY = 1e-4  # authors' train.py: accuracy must rise by more than this to be saved
+_FORMAT = 1
+# What torch.load and the state's own readers raise on bytes that are not what was written.
+_DAMAGE = (RuntimeError, EOFError, ValueError, LookupError, TypeError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochRow:
+    """One line of `metrics.csv`."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+    saved: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class RunState:
+    """Where a run stands between two epochs.
+
+    Attributes:
+        epoch: Epochs done.
+        bar: The accuracy to beat, or None before the first epoch.
+        n_without: Epochs in a row that did not.
+        best_epoch: The epoch whose weights are in `best.safetensors`, or None.
+        rows: The metrics so far.
+        stopped: Patience ran out.
+    """
+
+    epoch: int = 0
+    bar: float | None = None
+    n_without: int = 0
+    best_epoch: int | None = None
+    rows: list[EpochRow] = field(default_factory=list)
+    stopped: bool = False
+
+    def note(self, accuracy: float, patience: int) -> bool:
+        """Take an epoch's validation accuracy; tell whether its weights are to be saved.
+
+        As the authors do: the first epoch only sets the bar.
+        """
+        better = self.bar is not None and accuracy - self.bar > BETTER_BY
+        if self.bar is None or better:
+            self.bar = accuracy
+        self.n_without = 0 if better else self.n_without + 1
+        self.stopped = self.n_without > patience
+        return better
+
+
+class Stateful(Protocol):
+    """What can be laid down and taken up again: a recipe."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a resumed run needs, tensors and plain values only."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` returned."""
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[Path]:
+    # Of a full disk safetensors and torch say it with errors of their own.
+    try:
+        with written_whole(path) as temporary:
+            yield temporary
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise RunError(
+            f"cannot write {path} ({reason}): make room, then go on with --resume"
+        ) from error
+
+
+def save_weights(model: MAFnet, path: Path) -> None:
+    """Write a network's weights as safetensors.
+
+    Raises:
+        RunError: They cannot be written.
+    """
+    with _written(path) as temporary:
+        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, temporary)
+
+
+def save_run(path: Path, identity: str, model: MAFnet, recipe: Stateful, state: RunState) -> None:
+    """Write all that `load_run` needs to go on.
+
+    Args:
+        path: The file; what was there stays until the new one is whole.
+        identity: Tells runs of other settings or features apart.
+        model: With its weights.
+        recipe: With its optimisers' state.
+        state: Where the run stands.
+
+    Raises:
+        RunError: It cannot be written.
+    """
+    content = {
+        "format": _FORMAT,
+        "identity": identity,
+        "model": model.state_dict(),
+        "recipe": recipe.state_dict(),
+        "state": {**asdict(state), "rows": [asdict(row) for row in state.rows]},
+    }
+    with _written(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_run(path: Path, identity: str, model: MAFnet, recipe: Stateful) -> RunState:
+    """Take up a run where `save_run` left it; model and recipe are set in place.
+
+    Raises:
+        RunError: There is none, it is damaged, or its identity is another.
+    """
+    if not path.is_file():
+        raise RunError(f"{path.parent}: there is no run to resume")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if content["format"] != _FORMAT:
+            raise RunError(f"{path}: written by another version: start the run anew")
+        if content["identity"] != identity:
+            raise RunError(
+                f"{path}: the run there has other settings or features: give the same, "
+                "or choose another folder"
+            )
+        model.load_state_dict(content["model"])
+        recipe.load_state_dict(content["recipe"])
+        rows = [EpochRow(**row) for row in content["state"]["rows"]]
+        return RunState(**{**content["state"], "rows": rows})
+    except (OSError, pickle.UnpicklingError, *_DAMAGE) as error:
+        raise RunError(f"{path}: damaged: start the run anew in another folder") from error
+
+
+def write_csv(path: Path, rows: list[EpochRow]) -> None:
+    """Write the metrics, a line an epoch.
+
+    Raises:
+        RunError: They cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(EpochRow.__dataclass_fields__), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    with _written(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8")
