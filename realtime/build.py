@@ -23,6 +23,8 @@ from weights.bundle import Bundle, BundleError, load_bundle
 from weights.store import default_home
 
 if TYPE_CHECKING:
+    from realtime.outputs.record_feed import RecordFeed
+    from realtime.outputs.recorder import Recorder
     from realtime.recognition.features import Models
 
 # Which senses a capture thread feeds, by its name.
@@ -129,6 +131,57 @@ def make_stream(
     for problem in opened.problems:
         stream.sense_ended(problem.sense, problem.detail)
     return stream
+
+
+def make_recorder(
+    config: RunConfig,
+    *,
+    bundle: Bundle,
+    tracker: TrackerConfig,
+    rings: Rings,
+    clock: Clock,
+    stats: Stats,
+    remark: Callable[[str], None],
+) -> tuple[Recorder, RecordFeed] | None:
+    """Return the recorder and what feeds it, its folder open; None where nothing is recorded.
+
+    Raises:
+        UsageError: A label does not exist.
+        OutputError: The folder cannot be written to.
+    """
+    record = config.record
+    if record is None:
+        return None
+    from realtime.outputs.record_feed import RecordFeed
+    from realtime.outputs.record_store import RecordStore
+    from realtime.outputs.recorder import Recorder  # imports PyAV: only to record
+
+    unknown = sorted(set(record.labels) - set(bundle.labels))
+    if unknown:
+        raise UsageError(
+            f"--record-labels names labels that bundle {bundle.name} has not: "
+            f"{', '.join(unknown)}; it has {', '.join(bundle.labels)}"
+        )
+    store = RecordStore(record)
+    store.open()
+    feed = RecordFeed(live=config.source.live, max_fps=record.max_fps)
+    hop_s = config.window.hop_s
+    recorder = Recorder(
+        config=record,
+        store=store,
+        feed=feed,
+        timeline=rings.timeline,
+        audio_clock=lambda: rings.sounds.clock,
+        clock=clock,
+        stats=stats,
+        # An onset, or an offset, lies a clip and all that the tracker waits for behind the newest.
+        lookback_s=1.0
+        + tracker.confirm_m * hop_s
+        + max(tracker.min_duration_s, tracker.merge_gap_s + hop_s),
+        until_t_ns=None if config.duration_s is None else round(config.duration_s * NS_PER_S),
+        remark=remark,
+    )
+    return recorder, feed
 
 
 def tracker_config(bundle: Bundle, overrides: dict[str, object]) -> TrackerConfig:

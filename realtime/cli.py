@@ -25,6 +25,7 @@ from realtime.config import (
     DEFAULT_BIND,
     LOG_FORMATS,
     PublisherConfig,
+    RecordConfig,
     RunConfig,
     SourceConfig,
     WindowConfig,
@@ -136,6 +137,12 @@ def make_parser() -> argparse.ArgumentParser:
     output.add_argument(
         "--log-json", action="store_true", default=None, help="events as JSON lines on stdout"
     )
+    output.add_argument(
+        "--record", metavar="DIR", help="record each event as an MP4 in this folder"
+    )
+    output.add_argument(
+        "--record-labels", metavar="A,B", help="record only these, such as Bark,Siren"
+    )
     other = parser.add_argument_group("other")
     other.add_argument("--config", type=Path, metavar="FILE.toml", help="settings; flags win")
     other.add_argument("--list-devices", action="store_true", help="cameras and microphones here")
@@ -166,6 +173,7 @@ def make_config(arguments: argparse.Namespace) -> RunConfig:
     )
     publisher = dict(publisher or {})
     _replace(publisher, bind=arguments.bind, curve=arguments.curve)
+    record = _record_config(arguments, dict(settings.pop("record", {})))
     _replace(
         settings,
         bundle=arguments.bundle,
@@ -183,9 +191,21 @@ def make_config(arguments: argparse.Namespace) -> RunConfig:
         source=SourceConfig(**source),
         window=WindowConfig(**window),
         publisher=PublisherConfig(**publisher) if publishes else None,
+        record=record,
         events=events,
         **settings,
     )
+
+
+def _record_config(arguments: argparse.Namespace, settings: dict[str, Any]) -> RecordConfig | None:
+    """Return what is recorded: nothing unless a folder is named."""
+    labels = arguments.record_labels
+    _replace(settings, directory=arguments.record)
+    if labels is not None:
+        settings["labels"] = tuple(label.strip() for label in labels.split(","))
+    if settings and "directory" not in settings:
+        raise UsageError("to record, name a folder: --record DIR, or directory under [record]")
+    return RecordConfig(**settings) if settings else None
 
 
 def _source_settings(arguments: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:

@@ -230,6 +230,56 @@ class PublisherConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordConfig:
+    """What is recorded of events, and how much of it is kept; see docs/recording.md.
+
+    Attributes:
+        directory: The folder; made if it is not there.
+        labels: Which events; none means all.
+        pre_roll_s: Recorded before an event's onset.
+        post_roll_s: Recorded after its offset.
+        max_length_s: A longer recording goes on in another file.
+        max_height: Of the picture; a larger one is shrunk.
+        max_fps: Frames a second at most.
+        memory_mib: The ring that holds the time before an onset never has more.
+        keep_days: Older recordings are deleted.
+        keep_gib: Beyond this the oldest recordings are deleted.
+        min_free_mib: Recording stops while the disk has less left.
+    """
+
+    directory: str
+    labels: tuple[str, ...] = ()
+    pre_roll_s: float = 5.0
+    post_roll_s: float = 5.0
+    max_length_s: float = 300.0
+    max_height: int = 720
+    max_fps: float = 30.0
+    memory_mib: int = 128
+    keep_days: float = 30.0
+    keep_gib: float = 10.0
+    min_free_mib: int = 200
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if not self.directory or "\0" in self.directory:
+            raise UsageError(f"--record wants a folder, got {self.directory!r}")
+        if any(not label for label in self.labels):
+            raise UsageError("--record-labels wants labels with commas between, such as Bark,Siren")
+        for name, low, high in (
+            ("pre_roll_s", 0.0, 60.0),
+            ("post_roll_s", 0.0, 600.0),
+            ("max_length_s", 10.0, 3600.0),
+            ("max_height", 16, 2160),
+            ("max_fps", 1.0, 240.0),
+            ("memory_mib", 8, 4096),
+            ("keep_days", 0.01, 36_500.0),
+            ("keep_gib", 0.01, 1e6),
+            ("min_free_mib", 0, 1_000_000),
+        ):
+            _check_range(name, getattr(self, name), low, high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
     """A whole run.
 
@@ -237,6 +287,7 @@ class RunConfig:
         source: Where sound and picture come from.
         window: Hop and T.
         publisher: The event socket; None (in a file `publisher = false`) publishes nothing.
+        record: What is recorded; None records nothing.
         bundle: `starter`, `ave` or a bundle's folder.
         device: `auto`, `cpu`, `cuda` or `mps`.
         backend: `auto`, `torch` or `openvino`.
@@ -253,6 +304,7 @@ class RunConfig:
     source: SourceConfig
     window: WindowConfig = field(default_factory=WindowConfig)
     publisher: PublisherConfig | None = field(default_factory=PublisherConfig)
+    record: RecordConfig | None = None
     bundle: str = "starter"
     device: str = "auto"
     backend: str = "auto"

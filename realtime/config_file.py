@@ -15,6 +15,7 @@ import tomli_w
 
 from realtime.config import (
     PublisherConfig,
+    RecordConfig,
     RunConfig,
     SourceConfig,
     TrackerConfig,
@@ -24,7 +25,7 @@ from realtime.errors import UsageError
 
 MAX_FILE_BYTES = 1 << 20
 NO_MICROPHONE = "none"
-_TABLES = ("source", "window", "publisher", "events")
+_TABLES = ("source", "window", "publisher", "record", "events")
 _TEXT_OR_NUMBER = {"camera", "microphone"}  # an index may stand without quotes
 
 
@@ -68,6 +69,7 @@ def check_settings(settings: dict[str, Any], where: str) -> dict[str, Any]:
         ("source", SourceConfig),
         ("window", WindowConfig),
         ("publisher", PublisherConfig),
+        ("record", RecordConfig),
         ("events", TrackerConfig),
     ):
         if table not in checked or (table == "publisher" and checked[table] is False):
@@ -105,6 +107,8 @@ def _check_table(
 def _check_value(key: str, value: Any, kind: str, where: str) -> object:
     if key == "per_label":
         return _thresholds(value, where)
+    if key == "labels":
+        return _labels(value, where)
     if key in _TEXT_OR_NUMBER and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     wanted: dict[str, tuple[type, ...]] = {
@@ -122,6 +126,12 @@ def _check_value(key: str, value: Any, kind: str, where: str) -> object:
         return float(value)
     except OverflowError as error:
         raise UsageError(f"{where}: {key} is too large a number") from error
+
+
+def _labels(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
+        raise UsageError(f'{where}: labels must be a list such as ["Bark", "Siren"], got {value!r}')
+    return tuple(value)
 
 
 def _thresholds(value: Any, where: str) -> dict[str, tuple[float, float]]:

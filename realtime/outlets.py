@@ -1,4 +1,4 @@
-"""The outputs of a run, each with its mailbox and its thread: the event socket, the JSON lines.
+"""The outputs of a run, each with its thread: the event socket, the JSON lines, the recorder.
 
 Place in the flow: a stream's messages in, one mailbox an output behind them. A live run never waits
 for an output, so a slow one loses its oldest messages, counted; a file's run waits and loses
@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from realtime.clock import Clock
 from realtime.config import DEFAULT_BIND, PublisherConfig
@@ -23,6 +23,10 @@ from realtime.outputs.wire import Message, MessageStamper
 from realtime.outputs.zmq_publisher import ZmqPublisher
 from realtime.stats import Stats
 from realtime.worker import Worker
+
+if TYPE_CHECKING:
+    from realtime.outputs.record_feed import RecordFeed
+    from realtime.outputs.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +63,14 @@ class Outlets:
         self._json_mailbox: Mailbox[Message] | None = None
         self._publisher: ZmqPublisher | None = None
         self._metrics: MetricsPage | None = None
+        self._feed: RecordFeed | None = None
+        self._recorder: Recorder | None = None
+        self._record: Worker | None = None
+
+    @property
+    def recording(self) -> str:
+        """What is being recorded, or why nothing is; empty for nothing."""
+        return "" if self._recorder is None else self._recorder.state
 
     @property
     def endpoint(self) -> str | None:
@@ -73,7 +85,8 @@ class Outlets:
     @property
     def workers(self) -> tuple[Worker, ...]:
         """The threads, for whoever joins them and asks for their errors."""
-        return tuple(worker for _, worker in self._outputs)
+        workers = tuple(worker for _, worker in self._outputs)
+        return workers if self._record is None else (*workers, self._record)
 
     def open_publisher(
         self,
@@ -154,6 +167,17 @@ class Outlets:
         self._metrics = page
         logger.info("metrics on http://%s:%d/metrics", address.rpartition(":")[0], port)
 
+    def add_recorder(self, recorder: Recorder, feed: RecordFeed) -> None:
+        """Let a recorder have the messages; its feed gets frames and sound from capture."""
+
+        def ended(error: Exception | None) -> None:
+            feed.close()
+            recorder.finish()
+            self._output_ended(error)
+
+        self._feed, self._recorder = feed, recorder
+        self._record = Worker("record", recorder.step, threading.Event(), ended)
+
     def start(self) -> None:
         """Start all threads."""
         for worker in self.workers:
@@ -167,11 +191,15 @@ class Outlets:
             while not mailbox.put(message, POLL_S):
                 if worker.error is not None or mailbox.closed or self._stop.is_set():
                     break
+        if self._feed is not None:
+            self._feed.take_message(message)
 
     def end(self) -> None:
         """Say that no message comes any more; what was said still goes out. Any thread."""
         for mailbox, _ in self._outputs:
             mailbox.close()
+        if self._feed is not None:
+            self._feed.close()
 
     def close(self, deadline_s: float) -> None:
         """End, and wait for the threads until `time.monotonic()` is `deadline_s`."""

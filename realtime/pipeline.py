@@ -18,6 +18,7 @@ from realtime.build import (
     find_bundle,
     frame_transform,
     load_models,
+    make_recorder,
     make_stream,
     tracker_config,
 )
@@ -179,6 +180,7 @@ class Pipeline:
             backend=self._backend,
             endpoint=self._outlets.endpoint,
             n_subscribers=self._outlets.n_subscribers,
+            recording=self._outlets.recording,
             warnings=warnings,
         )
 
@@ -195,6 +197,17 @@ class Pipeline:
         timeline = Timeline(started_utc, started_ns if config.source.dated else None)
         transform = frame_transform(self._bundle)
         rings = self._rings = Rings(config.source, transform.size, timeline, self._stats)
+        recording = make_recorder(
+            config,
+            bundle=self._bundle,
+            tracker=self._tracker_config,
+            rings=rings,
+            clock=self._clock,
+            stats=self._stats,
+            remark=self._say_in_status,
+        )
+        if recording is not None:
+            self._outlets.add_recorder(*recording)
         opened = open_readers(
             config.source,
             rings.timeline,
@@ -203,6 +216,7 @@ class Pipeline:
             transform.resize,
             self._clock,
             self._stats,
+            tap=None if recording is None else recording[1],
         )
         for reader in opened.readers:
             self._readers.append((reader, self._reader_worker(reader, opened.senses)))
@@ -229,6 +243,10 @@ class Pipeline:
             stats=self._stats,
         )
         self._recognize = Worker("recognize", self._stream.step, self._stop, self._recognize_ended)
+
+    def _say_in_status(self, sentence: str) -> None:
+        if self._stream is not None:
+            self._stream.remark(sentence)
 
     def _sense_states(self) -> dict[str, dict[str, str]]:
         """Return the state of each sense by the stream's name, for heartbeats."""

@@ -142,6 +142,7 @@ class Stream:
         self._recent: deque[Event] = deque(maxlen=N_RECENT_EVENTS)
         self._picture_share: dict[int, float] = {}
         self._told: tuple[SenseStatus, ...] = ()
+        self._remark = self._told_remark = ""
         self._finished = False
 
     def describe(self, sense: Sense, detail: str) -> None:
@@ -156,6 +157,11 @@ class Stream:
                 self._lost.add(sense)
                 self._details[sense] = redacted(fault)
         self._rings.end(sense)
+
+    def remark(self, sentence: str) -> None:
+        """Have the next step say a sentence in a status message; "" takes it back. Any thread."""
+        with self._lock:
+            self._remark = sentence
 
     def step(self) -> bool:
         """Recognize one clip, or wait 0.2 s for one; return False when the stream is over."""
@@ -246,7 +252,9 @@ class Stream:
     def _tell_states(self) -> None:
         """Publish and log each change of a sense once."""
         senses = self.senses()
-        if senses == self._told:
+        with self._lock:
+            remark = self._remark
+        if senses == self._told and remark == self._told_remark:
             return
         for before, after in zip(self._told or (None,) * len(senses), senses, strict=True):
             if before is not None and before.state is after.state:
@@ -258,10 +266,10 @@ class Stream:
             )
             detail = f": {after.detail}" if after.detail else ""
             logger.log(level, "%s %s %s%s", self.name, after.sense, after.state, detail)
-        self._told = senses
+        self._told, self._told_remark = senses, remark
         waits = any(status.state is SenseState.WAITING for status in senses)  # for its first clip
         state = StreamState.STARTING if waits else StreamState.RUNNING
-        self._emit(self._stamper.status(self.name, self._status(state, senses, "")))
+        self._emit(self._stamper.status(self.name, self._status(state, senses, remark)))
 
     def _status(
         self, state: StreamState, senses: tuple[SenseStatus, ...], detail: str

@@ -37,6 +37,7 @@ class DashboardSnapshot:
         backend: The device and what runs the trunks there.
         endpoint: Where events are published, None if nowhere.
         n_subscribers: Who is connected there, None if nobody knows.
+        recording: What is being recorded, or why nothing is; empty for nothing.
         warnings: Newest last.
         frames_hz: Captured frames a second, None while unknown.
         hops_hz: Decisions a second, likewise.
@@ -59,6 +60,7 @@ class DashboardSnapshot:
     backend: str = ""
     endpoint: str | None = None
     n_subscribers: int | None = None
+    recording: str = ""
     warnings: tuple[str, ...] = ()
     frames_hz: float | None = None
     hops_hz: float | None = None

@@ -19,6 +19,8 @@ from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.packets import SAMPLE_RATE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from realtime.buffers.audio_ring import AudioRing
@@ -45,6 +47,7 @@ class AudioIntake:
         n_channels: Of the blocks.
         live: Whether times are a device's (late by a varying amount) or a file's (exact).
         stats: Counts `audio_blocks` and `bad_samples`, and takes the sound level.
+        tap: Called with ring index and samples of all that goes into the ring; a recorder.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class AudioIntake:
         n_channels: int,
         live: bool,
         stats: Stats,
+        tap: Callable[[int, NDArray[np.float32]], None] | None = None,
     ) -> None:
         if n_channels < 1:
             raise ValueError(f"n_channels must be at least 1, got {n_channels}")
@@ -63,6 +67,7 @@ class AudioIntake:
         self._n_channels = n_channels
         self._live = live
         self._stats = stats
+        self._tap = tap
         self._started = False
         self._base_index = 0  # ring index and time of the first sample since the last jump
         self._base_ns = 0
@@ -195,7 +200,10 @@ class AudioIntake:
 
     def _append(self, samples: NDArray[np.float32]) -> None:
         if len(samples):
-            self._ring.append(np.clip(samples, -1.0, 1.0))
+            samples = np.clip(samples, -1.0, 1.0)
+            if self._tap is not None:
+                self._tap(self._end_index, samples)
+            self._ring.append(samples)
             self._end_index += len(samples)
 
     def _input_index(self) -> int:

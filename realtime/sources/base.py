@@ -72,6 +72,24 @@ class SourceSenses:
     sound: bool
 
 
+class Tap(Protocol):
+    """Takes a copy of all that is captured, before the grid and the rings choose; for a recorder.
+
+    Each method is called in its sense's capture thread. Where frames may be dropped it does not
+    wait; for a file it may, as the rings do.
+    """
+
+    def take_frame(
+        self, time_ns: int, render: Callable[[], NDArray[np.uint8]]
+    ) -> Callable[[], NDArray[np.uint8]]:
+        """Take a frame; return what hands out the same one without making it twice."""
+        ...
+
+    def take_sound(self, first_index: int, samples: NDArray[np.float32]) -> None:
+        """Take mono 16 kHz samples that begin at `first_index` of the ring."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inlet:
     """Everything that a reader of one stream writes to.
@@ -79,6 +97,7 @@ class Inlet:
     Attributes:
         prepare: Makes the trunk's uint8 `(size, size, 3)` of an RGB uint8 `(H, W, 3)`.
         live: Whether the rings may drop rather than wait.
+        tap: Takes a copy of all that comes; None for nobody.
     """
 
     timeline: Timeline
@@ -88,13 +107,16 @@ class Inlet:
     live: bool
     clock: Clock
     stats: Stats
+    tap: Tap | None = None
 
     def video_intake(self) -> VideoIntake:
         """Return what takes the stream's frames."""
-        return VideoIntake(self.timeline, self.frames, self.prepare, self.live, self.stats)
+        tap = None if self.tap is None else self.tap.take_frame
+        return VideoIntake(self.timeline, self.frames, self.prepare, self.live, self.stats, tap)
 
     def audio_intake(self, sample_rate: int, n_channels: int) -> AudioIntake:
         """Return what takes the stream's sound at the rate at which it comes."""
+        tap = None if self.tap is None else self.tap.take_sound
         return AudioIntake(
-            self.timeline, self.sounds, sample_rate, n_channels, self.live, self.stats
+            self.timeline, self.sounds, sample_rate, n_channels, self.live, self.stats, tap
         )

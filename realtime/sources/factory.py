@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from realtime.config import SourceConfig, is_network
 from realtime.errors import SourceError
 from realtime.packets import Sense, SenseState, SenseStatus
-from realtime.sources.base import Inlet, Reader, SourceSenses
+from realtime.sources.base import Inlet, Reader, SourceSenses, Tap
 from realtime.sources.playback import Playback
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def open_readers(
     prepare: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
     clock: Clock,
     stats: Stats,
+    tap: Tap | None = None,
 ) -> OpenedSource:
     """Open all that one source asks for; may take seconds.
 
@@ -65,6 +66,7 @@ def open_readers(
         prepare: Makes the trunk's uint8 `(size, size, 3)` of an RGB uint8 `(H, W, 3)`.
         clock: The run's clock.
         stats: The stream's figures.
+        tap: Takes a copy of all that comes; None for nobody.
 
     Raises:
         SourceError: Nothing could be opened; what is said is the first device's fault.
@@ -77,6 +79,7 @@ def open_readers(
         live=config.live,
         clock=clock,
         stats=stats,
+        tap=tap,
     )
     if config.kind == "demo":
         return _open_demo(config, inlet)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from realtime.clock import Timeline
     from realtime.stats import Stats
 
+    Render = Callable[[], NDArray[np.uint8]]
+
 _INTERVAL_WEIGHT = 0.1  # of the newest interval in the running one: about ten frames
 
 
@@ -55,12 +57,14 @@ class VideoIntake:
         prepare: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
         live: bool,
         stats: Stats,
+        tap: Callable[[int, Render], Render] | None = None,
     ) -> None:
         self._timeline = timeline
         self._ring = ring
         self._prepare = prepare
         self._live = live
         self._stats = stats
+        self._tap = tap  # a recorder takes every frame, not the grid's alone
         self._pending: _Candidate | None = None
         self._stored_slot = -1
         self._newest_ns: int | None = None
@@ -83,6 +87,8 @@ class VideoIntake:
             self._stats.count("dropped_frames")
             return
         self._update_interval(time_ns)
+        if self._tap is not None:
+            render = self._tap(time_ns, render)
         slot = slot_of(t_ns)
         if self._pending is not None and self._pending.slot < slot:
             self._store(self._pending)

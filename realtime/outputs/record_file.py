@@ -1,0 +1,153 @@
+"""One recording's files: the MP4 while it grows and once it is whole, and its sidecar.
+
+The sidecar comes first and says `recording`; it is replaced when the MP4 is whole. So after a crash
+the two say what happened, and the `.part.mp4` beside it plays.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, BinaryIO
+
+from realtime.clock import NS_PER_S, Timeline
+from realtime.errors import OutputError
+from realtime.outputs.record_codec import FrameCodec, finish_file
+from realtime.outputs.record_plan import RecordPlan, describe_events
+from realtime.outputs.recording import Recording, Ruler
+from realtime.outputs.wire import format_utc
+from realtime.packets import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from realtime.config import RecordConfig
+    from realtime.outputs.record_ring import PreRollRing
+    from realtime.outputs.record_store import RecordStore
+
+logger = logging.getLogger(__name__)
+
+SIDECAR_VERSION = 1
+
+
+def open_exclusive(path: Path) -> BinaryIO:
+    """Open a new file for writing, without a buffer: what was written is the system's at once."""
+    return path.open("xb", buffering=0)
+
+
+class RecordFile:
+    """Opens a recording's files and ends them; one thread. Errors of the disk are OSErrors.
+
+    Args:
+        store: Where.
+        config: What was asked for.
+        timeline: The stream's time.
+        plan: The events so far.
+        number: Of this recording in this run, from 1.
+        ring: Holds what is to be written.
+        ruler: Where it starts.
+        size: Of the picture; None without one.
+        codec: The ring's.
+        open_sink: Opens a new file.
+        pre_roll_cut: Why it starts later than asked; None if it does not.
+
+    Attributes:
+        recording: What writes into the MP4.
+        paths: Where its files lie.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: RecordStore,
+        config: RecordConfig,
+        timeline: Timeline,
+        plan: RecordPlan,
+        number: int,
+        ring: PreRollRing,
+        ruler: Ruler,
+        size: tuple[int, int] | None,
+        codec: FrameCodec,
+        open_sink: Callable[[Path], BinaryIO],
+        pre_roll_cut: str | None,
+    ) -> None:
+        self._store = store
+        self._timeline = timeline
+        self._plan = plan
+        start_t_ns = timeline.t_ns(ruler.start_ns)
+        first = next(iter(plan.events.values())).onset
+        run = str(first["run"])
+        self.paths = store.begin(timeline.utc(start_t_ns), plan.label, run, number)
+        self._sidecar: dict[str, object] = {
+            "v": SIDECAR_VERSION,
+            "state": "recording",
+            "file": self.paths.part.name,
+            "run": run,
+            "source": first["source"],
+            "start": self._moment(start_t_ns),
+            "continues": plan.begin_t_ns is not None,
+            "asked": {"pre_roll_s": config.pre_roll_s, "post_roll_s": config.post_roll_s},
+            "pre_roll_cut": pre_roll_cut,
+            "events": describe_events(plan, start_t_ns, start_t_ns),
+        }
+        store.write_sidecar(self.paths, self._sidecar)
+        self._sink = open_sink(self.paths.part)
+        self.recording = Recording(ring, ruler, size, codec, self._sink)
+
+    def finish(self, end_ns: int, *, post_roll_cut: str | None, dropped: dict[str, object]) -> None:
+        """Write up to `end_ns` on the run's clock, and make one ordinary MP4 of it.
+
+        Args:
+            end_ns: Exclusive end.
+            post_roll_cut: Why it ends earlier than asked; None if it does not.
+            dropped: What was lost on the way here meanwhile, for the sidecar.
+        """
+        recording, paths = self.recording, self.paths
+        recording.finish(end_ns)
+        self._sink.close()
+        start_t_ns = self._timeline.t_ns(recording.start_ns)
+        end_t_ns = self._timeline.t_ns(end_ns)
+        picture = sound = None
+        if recording.size is not None:
+            width, height = recording.size
+            picture = {"width": width, "height": height, "n_frames": recording.n_frames}
+        if recording.has_sound:
+            sound = {"sample_rate": SAMPLE_RATE, "n_missing": recording.n_missing}
+        duration_s = round((end_ns - recording.start_ns) / NS_PER_S, 4)
+        try:
+            finish_file(paths.part, paths.final)
+            paths.part.unlink()
+        except (OSError, OutputError) as error:  # what was written plays as it is
+            logger.warning("%s stays in fragments: %s", paths.final, error)
+            paths.part.replace(paths.final)
+        self._store.write_sidecar(
+            paths,
+            {
+                **self._sidecar,
+                "state": "complete",
+                "file": paths.final.name,
+                "end": self._moment(end_t_ns),
+                "duration_s": duration_s,
+                "post_roll_cut": post_roll_cut,
+                "picture": picture,
+                "sound": sound,
+                "dropped": dropped,
+                "events": describe_events(self._plan, start_t_ns, end_t_ns),
+            },
+        )
+        logger.info("recorded %s, %.1f s", paths.final, duration_s)
+
+    def abandon(self, why: str) -> bool:
+        """Leave the MP4 as it is, in fragments; return whether its sidecar could say so."""
+        self.recording.abandon()
+        self._sink.close()
+        sidecar = {**self._sidecar, "state": "broken", "why": why}
+        try:
+            self._store.write_sidecar(self.paths, sidecar)
+        except OSError:
+            return False
+        return True
+
+    def _moment(self, t_ns: int) -> dict[str, object]:
+        utc = format_utc(self._timeline.utc(t_ns))
+        return {"t_s": round(t_ns / NS_PER_S, 4), "utc": utc}
