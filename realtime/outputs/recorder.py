@@ -206,7 +206,9 @@ class Recorder:
         full_ns = recording.start_ns + round(self._config.max_length_s * NS_PER_S)
         stop_ns = min(sure_ns, full_ns)
         is_end = stop_ns == full_ns or end_t_ns is not None
-        while not recording.advance(stop_ns):
+        # What recognition has gone past without is lost; what lies ahead of it may still come.
+        given_up_ns = self._timeline.time_ns(self._progress_t_ns) - LATE_NS
+        while not recording.advance(stop_ns, given_up_ns):
             pass
         if not is_end and not self._has_room():
             stop_ns, is_end = min(stop_ns, self._newest_ns(stop_ns)), True

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from realtime.outputs.record_ring import PreRollRing, StoredFrame
 
 MAX_SHOWN_NS = NS_PER_S  # a frame older than this was not what was seen at the start
-LATE_SAMPLES = 2 * SAMPLE_RATE  # sound this late is taken for lost, so that the file goes on
 N_FRAMES_A_TURN = 32  # then the feed is looked at again
 
 
@@ -105,10 +104,14 @@ class Recording:
         """Sound from here on must stay in the ring; None where none is recorded."""
         return self._ruler.base_index + self._written if self.has_sound else None
 
-    def advance(self, until_ns: int) -> bool:
+    def advance(self, until_ns: int, given_up_ns: int) -> bool:
         """Write what is there and lies before `until_ns`; return whether it was all.
 
         Not all is written where much is there at once; call it again.
+
+        Args:
+            until_ns: Exclusive end, on the run's clock.
+            given_up_ns: Sound before this that has not come is lost: the file goes on in silence.
         """
         done = True
         if self.size is not None:
@@ -117,7 +120,10 @@ class Recording:
                 self._take(frame)
             done = len(frames) < N_FRAMES_A_TURN
         if self.has_sound:
-            self._write_sound(self._ruler.pts(until_ns), whole=True)
+            until, given_up = self._ruler.pts(until_ns), self._ruler.pts(given_up_ns)
+            end_index = self._ring.end_index
+            there = 0 if end_index is None else end_index - self._ruler.base_index
+            self._write_sound(min(until, max(there, given_up)), whole=True)
         return done
 
     def covers(self, time_ns: int) -> bool:
@@ -130,7 +136,7 @@ class Recording:
 
     def finish(self, end_ns: int) -> None:
         """Write up to exactly `end_ns` and end the file: the last frame lasts until there."""
-        while not self.advance(end_ns):
+        while not self.advance(end_ns, self.start_ns):
             pass
         end = max(1, self._ruler.pts(end_ns))
         if self._pending is not None:
@@ -160,11 +166,7 @@ class Recording:
         self.n_frames += 1
 
     def _write_sound(self, until: int, *, whole: bool) -> None:
-        """Write sound up to `until`; `whole` leaves what has not come yet and part frames."""
-        if whole:
-            end_index = self._ring.end_index
-            there = 0 if end_index is None else end_index - self._ruler.base_index
-            until = max(min(until, there), until - LATE_SAMPLES)
+        """Write sound up to `until`; `whole` leaves what does not fill a frame."""
         while self._written < until:
             n_samples = min(AAC_SAMPLES, until - self._written)
             if whole and n_samples < AAC_SAMPLES:

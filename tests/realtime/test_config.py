@@ -46,6 +46,7 @@ def test_endpoint_is_refused_when_its_port_does_not_exist(bind: str) -> None:
         ["--source", "demo", "--no-publish"],
         ["--source", "demo", "--curve", "keys", "--metrics", "127.0.0.1:9464"],
         ["--source", "demo", "--log-format", "json"],
+        ["--source", "demo", "--record", "events", "--record-labels", "Bark,Siren"],
         ["--source", "clip.mp4", "--pace", "--duration", "5", "--hop", "1", "--on", "0.7"],
         ["--source", "rtsp://host/stream", "--bind", "tcp://127.0.0.1:*", "--no-dashboard"],
     ],

@@ -1,0 +1,188 @@
+"""Events become files with exact ends, whatever comes and goes meanwhile."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from record_scene import STARTED, Scene, SmallDisk, flash_and_click_s, lengths_s
+
+TESTS = Path(__file__).parents[2]
+
+
+def sidecar(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
+    return content
+
+
+def play_one(scene: Scene, onset_s: float, offset_s: float, until_s: float) -> None:
+    scene.play_to(onset_s + 1.5)
+    scene.tell("onset", onset_s)
+    scene.play_to(offset_s + 1.5)
+    scene.tell("offset", onset_s, offset_s)
+    scene.play_to(until_s)
+    scene.end()
+
+
+def test_recording_has_the_length_asked_and_flash_beside_click(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    play_one(scene, 7.03, 9.51, 18.0)
+
+    (file,) = scene.files()
+    for length in lengths_s(file):
+        assert length == pytest.approx(5.0 + 2.48 + 5.0, abs=0.1)
+    flash_s, click_s = flash_and_click_s(file)
+    assert flash_s == pytest.approx(8.0 - 2.03, abs=0.04)
+    assert click_s == pytest.approx(flash_s, abs=0.04)
+    told = sidecar(file)
+    assert (told["state"], told["file"]) == ("complete", file.name)
+    assert told["sound"]["n_missing"] == 0
+    assert (told["pre_roll_cut"], told["post_roll_cut"]) == (None, None)
+    assert file.parent.name == "2026-01-02"
+
+
+def test_cuts_are_said_when_the_stream_begins_late_and_ends_early(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    play_one(scene, 2.0, 3.0, 6.0)
+
+    (file,) = scene.files()
+    told = sidecar(file)
+    assert told["pre_roll_cut"] == "the stream began"
+    assert told["post_roll_cut"] == "the stream ended"
+    assert told["events"][0]["pre_roll_s"] == pytest.approx(2.0)
+    assert lengths_s(file)[0] == pytest.approx(6.0, abs=0.1)
+
+
+def test_short_post_roll_is_exact_when_the_offset_is_told_late(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, pre_roll_s=1.0, post_roll_s=0.0)
+    play_one(scene, 5.0, 8.0, 12.0)
+
+    assert lengths_s(scene.files()[0])[0] == pytest.approx(4.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("picture", "sound"), [(True, False), (False, True)])
+def test_one_sense_is_recorded_when_the_other_is_missing(
+    tmp_path: Path, picture: bool, sound: bool
+) -> None:
+    scene = Scene(tmp_path, picture=picture, sound=sound)
+    play_one(scene, 7.0, 8.0, 16.0)
+
+    lengths = lengths_s(scene.files()[0])
+    assert [length is not None for length in lengths] == [picture, sound]
+    assert next(x for x in lengths if x is not None) == pytest.approx(11.0, abs=0.1)
+
+
+def test_overlapping_events_share_a_file_and_others_do_not(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, pre_roll_s=1.0, post_roll_s=1.0)
+    scene.play_to(6.0)
+    scene.tell("onset", 5.0, n=1)
+    scene.tell("onset", 5.5, n=2, label="Siren")
+    scene.play_to(9.0)
+    scene.tell("offset", 5.0, 7.0, n=1)
+    scene.tell("offset", 5.5, 7.5, n=2, label="Siren")
+    scene.play_to(14.0)
+    scene.tell("onset", 13.0, n=3)
+    scene.play_to(17.0)
+    scene.tell("offset", 13.0, 15.0, n=3)
+    scene.play_to(20.0)
+    scene.end()
+
+    first, second = scene.files()
+    assert [event["label"] for event in sidecar(first)["events"]] == ["Bark", "Siren"]
+    assert len(sidecar(second)["events"]) == 1
+    assert lengths_s(first)[0] == pytest.approx(4.5, abs=0.1)
+
+
+def test_only_chosen_labels_are_recorded_but_all_events_are_logged(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, labels=("Siren",))
+    play_one(scene, 7.0, 8.0, 16.0)
+
+    assert scene.files() == []
+    assert len((tmp_path / "events.jsonl").read_text().splitlines()) == 2
+
+
+def test_long_recording_goes_on_in_another_file_without_a_hole(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, max_length_s=10.0, pre_roll_s=1.0, post_roll_s=1.0)
+    play_one(scene, 2.0, 14.0, 18.0)
+
+    first, second = (sidecar(file) for file in scene.files())
+    assert first["end"] == second["start"]
+    assert second["continues"]
+    assert first["duration_s"] + second["duration_s"] == pytest.approx(14.0)
+
+
+def test_full_disk_is_said_once_and_recording_resumes(tmp_path: Path) -> None:
+    disk = SmallDisk(6_000)
+    scene = Scene(tmp_path, open_sink=disk.open, max_length_s=60.0)
+    scene.play_to(8.5)
+    scene.tell("onset", 7.0)
+    scene.play_to(16.0)
+    disk.n_left = 1 << 30
+    scene.play_to(24.0)
+    scene.tell("offset", 7.0, 22.0)
+    scene.play_to(30.0)
+    scene.end()
+
+    assert scene.remarks[0].startswith("recording stopped: No space left")
+    assert scene.remarks[-1] == ""
+    assert scene.stats.snapshot().count("record_failures") >= 1
+    states = {json.loads(file.read_text())["state"] for file in scene.files("*_*.json")}
+    assert states == {"broken", "complete"}
+
+
+def test_nothing_is_written_while_the_disk_keeps_its_reserve(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, free=lambda path: 1 << 20)
+    play_one(scene, 7.0, 8.0, 16.0)
+
+    assert scene.files() == []
+    assert scene.stats.snapshot().count("lost_recordings") == 1
+
+
+def test_retention_deletes_the_oldest_of_ours_and_nothing_else(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, keep_days=30.0)
+    day = tmp_path / "2025-01-01"
+    day.mkdir()
+    mine, foreign = day / "120000_Bark_ab-1", day / "120000_Bark_ab-2"
+    for stem in (mine, foreign):
+        stem.with_suffix(".mp4").write_bytes(b"x")
+    mine.with_suffix(".json").write_text(json.dumps({"made_by": "mafnet-live recorder"}))
+    foreign.with_suffix(".json").write_text("{}")
+
+    assert scene.store.prune(STARTED) == 1
+    assert sorted(file.name for file in day.iterdir()) == [
+        "120000_Bark_ab-2.json",
+        "120000_Bark_ab-2.mp4",
+    ]
+
+
+def test_what_was_recorded_stays_readable_when_the_process_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from record_scene import Scene\n"
+        "scene = Scene(Path(sys.argv[1]))\n"
+        "scene.play_to(8.5)\n"
+        "scene.tell('onset', 7.0)\n"
+        "scene.play_to(20.0)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    paths = [str(TESTS.parent), str(Path(__file__).parent)]
+    code = f"import sys; sys.path[:0] = {paths!r}\n{script}"
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], timeout=200, check=False, capture_output=True
+    )
+
+    assert result.returncode == -9, result.stderr
+    (part,) = tmp_path.rglob("*.part.mp4")
+    with av.open(str(part)) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    picture_s, sound_s = lengths_s(part)
+    assert times[-1] > 13.0  # 2 s to 20 s, less what was not sure and the last fragment
+    assert picture_s is not None
+    assert sound_s == pytest.approx(picture_s, abs=2.5)
+    assert json.loads(next(tmp_path.rglob("*_*.json")).read_text())["state"] == "recording"
