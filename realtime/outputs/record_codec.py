@@ -8,6 +8,8 @@ sound, so that neither can drift from the other.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -47,6 +49,17 @@ class Sink(Protocol):
     def write(self, data: bytes, /) -> int | None:
         """Write all of `data`."""
         ...
+
+
+@contextmanager
+def _encoding() -> Iterator[None]:
+    """Translate what an encoder says; errors of the disk are OSErrors already."""
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        if isinstance(error, OSError):
+            raise
+        raise OutputError(f"the encoder refused ({error})") from error
 
 
 class FrameCodec:
@@ -114,6 +127,10 @@ class Mp4Writer:
 
     def write_frame(self, frame: StoredFrame, pts: int, duration: int) -> None:
         """Append a frame that is shown from `pts` for `duration`, in sixteen-thousandths of 1 s."""
+        with _encoding():
+            self._encode_frame(frame, pts, duration)
+
+    def _encode_frame(self, frame: StoredFrame, pts: int, duration: int) -> None:
         picture = self._codec.restore(frame).reformat(
             self._video.width, self._video.height, format="yuv420p"
         )
@@ -131,16 +148,18 @@ class Mp4Writer:
         frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="s16", layout="mono")
         frame.sample_rate = SAMPLE_RATE
         frame.pts, frame.time_base = pts, TIME_BASE
-        for packet in self._audio.encode(frame):
-            self._container.mux(packet)
+        with _encoding():
+            for packet in self._audio.encode(frame):
+                self._container.mux(packet)
 
     def close(self) -> None:
         """Write what the encoders hold and the end."""
-        for stream in (self._video, self._audio):
-            if stream is not None:
-                for packet in stream.encode(None):
-                    self._container.mux(packet)
-        self._container.close()
+        with _encoding():
+            for stream in (self._video, self._audio):
+                if stream is not None:
+                    for packet in stream.encode(None):
+                        self._container.mux(packet)
+            self._container.close()
 
     def abandon(self) -> None:
         """Let go after an error; what was written stays."""

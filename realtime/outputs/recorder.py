@@ -14,6 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from realtime.clock import NS_PER_S, Clock, Timeline
+from realtime.errors import OutputError
 from realtime.outputs.record_codec import FrameCodec
 from realtime.outputs.record_feed import N_BLOCKS, N_FRAMES, N_MESSAGES, RecordFeed
 from realtime.outputs.record_file import RecordFile, open_exclusive
@@ -180,7 +181,7 @@ class Recorder:
         while self._plans:
             try:
                 more = self._write_plan(self._plans[0], final=final)
-            except OSError as error:
+            except (OSError, OutputError) as error:
                 self._fail(error)
                 more = final
                 if final:
@@ -308,15 +309,15 @@ class Recorder:
         except OSError:
             return False
 
-    def _fail(self, error: OSError | None) -> None:
+    def _fail(self, error: OSError | OutputError | None) -> None:
         """Stop for a while: say so once, keep what was written, try again later."""
         if error is not None:
             self._stats.count("record_failures")
-            self._abandon(error.strerror or str(error))
+            self._abandon(_reason(error))
         self._retry_ns = self._clock.now_ns() + RETRY_NS
         if self._fault:
             return
-        why = "the disk is almost full" if error is None else error.strerror or str(error)
+        why = "the disk is almost full" if error is None else _reason(error)
         self._fault = f"recording stopped: {why}"
         folder = self._config.directory
         logger.warning("%s; make room in %s and it goes on by itself", self._fault, folder)
@@ -341,3 +342,7 @@ class Recorder:
             if now > before:
                 self._stats.count(name, now - before)
         self._n_told = dropped
+
+
+def _reason(error: OSError | OutputError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -12,6 +12,8 @@ import av
 import pytest
 from record_scene import STARTED, Scene, SmallDisk, flash_and_click_s, lengths_s
 
+from realtime.errors import OutputError
+
 TESTS = Path(__file__).parents[2]
 
 
@@ -158,6 +160,41 @@ def test_retention_deletes_the_oldest_of_ours_and_nothing_else(tmp_path: Path) -
         "120000_Bark_ab-2.json",
         "120000_Bark_ab-2.mp4",
     ]
+
+
+def test_retention_deletes_the_oldest_when_there_are_too_many_bytes(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, keep_gib=0.01)  # 10.7 MB
+    day = tmp_path / "2026-01-01"
+    day.mkdir()
+    for hour in ("10", "11", "12"):
+        stem = day / f"{hour}0000_Bark_ab-1"
+        stem.with_suffix(".mp4").write_bytes(b"x" * 5_000_000)
+        stem.with_suffix(".json").write_text(json.dumps({"made_by": "mafnet-live recorder"}))
+
+    assert scene.store.prune(STARTED) == 1
+    assert sorted(file.name for file in day.glob("*.mp4")) == [
+        "110000_Bark_ab-1.mp4",
+        "120000_Bark_ab-1.mp4",
+    ]
+
+
+def test_encoder_that_refuses_is_a_remark_and_not_the_end(tmp_path: Path) -> None:
+    class Refusing:
+        def write(self, data: bytes) -> int:
+            raise OutputError("the encoder refused (it is broken)")
+
+        def close(self) -> None:
+            pass
+
+    def open_sink(path: Path) -> Refusing:
+        path.touch()
+        return Refusing()
+
+    scene = Scene(tmp_path, open_sink=open_sink)
+    play_one(scene, 7.0, 8.0, 16.0)
+
+    assert scene.remarks[0] == "recording stopped: the encoder refused (it is broken)"
+    assert scene.stats.snapshot().count("record_failures") >= 1
 
 
 def test_what_was_recorded_stays_readable_when_the_process_is_killed(tmp_path: Path) -> None:
