@@ -27,6 +27,7 @@ from extractors.efficientnet import EfficientNetLite0Trunk
 from extractors.imagenet_classes import class_labels, kernel_of_rows, vectors_of_rows
 from extractors.log_mel import LogMel
 from extractors.picture_augment import as_frame
+from extractors.sound import load_sound_trunk
 from extractors.sound_corpus import BACKGROUND, HALVES, SoundCorpus, draw_clip, load_corpus
 from extractors.sound_training import TrainSoundConfig
 from extractors.vggish import VGGishTrunk
@@ -86,12 +87,8 @@ def sound_features(data: Path, cache: Path, trunk_path: Path, to: Path, share: f
         to: Folder to write to.
         share: Of `N_CLIPS`, for a quick look.
     """
-    from safetensors.torch import load_file
-
     corpus = load_corpus(data, cache)
-    trunk = VGGishTrunk().eval()
-    trunk.load_state_dict({k: v.float() for k, v in load_file(trunk_path).items()})
-    trunk = trunk.to(memory_format=torch.channels_last)
+    trunk = load_sound_trunk(trunk_path).to(memory_format=torch.channels_last)
     log_mel = LogMel()
     for number, split in enumerate((*SPLITS, *HALVES)):
         config = TrainSoundConfig(seed=SEED + number, nothing=0.12, synthesised=0.03)

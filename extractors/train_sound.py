@@ -26,6 +26,7 @@ from extractors.clip_source import ClipSource, half_second
 from extractors.file_accuracy import file_accuracy
 from extractors.log_mel import LogMel
 from extractors.normed_trunk import NormedTrunk, SoundClassifier, averaged_model
+from extractors.sound import load_sound_trunk
 from extractors.sound_augment import mask_log_mel
 from extractors.sound_corpus import SoundCorpus, load_corpus
 from extractors.sound_training import TrainSoundConfig
@@ -89,7 +90,8 @@ def train(
     Args:
         corpus: The sounds.
         to: Folder of the checkpoint and the results.
-        config: Settings; those of the checkpoint hold where `resume` finds one.
+        config: Settings; those of the checkpoint hold where `resume` finds one, but for more
+            `minutes`.
         resume: Go on from `to/checkpoint.pt`.
         start: Trunk weights to begin with (safetensors) where there is no checkpoint to resume.
         evaluate_every_s: Training seconds between looks at the validation files.
@@ -98,25 +100,26 @@ def train(
     Returns:
         The averaged model, in evaluation mode.
     """
-    torch.manual_seed(config.seed)
     to.mkdir(parents=True, exist_ok=True)
     checkpoint_path = to / "checkpoint.pt"
+    kept: dict[str, Any] | None = None
+    if resume and checkpoint_path.exists():
+        kept = torch.load(checkpoint_path, weights_only=True)
+        config = dataclasses.replace(
+            TrainSoundConfig(**kept["config"]),
+            minutes=max(config.minutes, kept["config"]["minutes"]),
+        )
+    torch.manual_seed(config.seed)
     model = SoundClassifier(NormedTrunk(), len(corpus.names), config.dropout)
     model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(_parameter_groups(model, config), lr=config.lr)
     source = ClipSource(corpus, "train", config)
     log_mel = LogMel()
-    if start is not None:
+    if start is not None and kept is None:
         _start_from(model, start, log_mel(source.draw(4 * config.batch, 0)[0]))
     average = Average(model, config.ema)
     step, spent_s, n_examples = 0, 0.0, 0
-    if resume and checkpoint_path.exists():
-        kept: dict[str, Any] = torch.load(checkpoint_path, weights_only=True)
-        config = dataclasses.replace(
-            TrainSoundConfig(**kept["config"]),
-            minutes=max(config.minutes, kept["config"]["minutes"]),
-        )
-        source.config = config
+    if kept is not None:
         model.load_state_dict(kept["model"])
         optimizer.load_state_dict(kept["optimizer"])
         average.state, average.n_steps = kept["average"], kept["step"]
@@ -266,12 +269,8 @@ def main() -> int:
 
 
 def _start_from(model: SoundClassifier, path: Path, log_mel: Tensor) -> None:
-    from safetensors.torch import load_file
-
-    trunk = VGGishTrunk()
-    trunk.load_state_dict({k: v.float() for k, v in load_file(path).items()})
     assert isinstance(model.trunk, NormedTrunk)
-    model.trunk.start_from(trunk, log_mel)
+    model.trunk.start_from(load_sound_trunk(path), log_mel)
 
 
 def _parameter_groups(model: nn.Module, config: TrainSoundConfig) -> list[dict[str, Any]]:

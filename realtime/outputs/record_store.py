@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from realtime.config import RecordConfig
     from realtime.outputs.wire import Message
+from weights.files import written_whole
 
 MAKER = "mafnet-live recorder"
 EVENT_LOG = "events.jsonl"
@@ -102,13 +103,8 @@ class RecordStore:
     def write_sidecar(self, paths: RecordPaths, content: dict[str, object]) -> None:
         """Put a sidecar in its place, whole or not at all; raises OSError."""
         text = json.dumps({"made_by": MAKER, **content}, ensure_ascii=False, indent=1)
-        unfinished = paths.sidecar.with_suffix(".json.part")
-        try:
+        with written_whole(paths.sidecar) as unfinished:
             unfinished.write_text(text + "\n", encoding="utf-8")
-            unfinished.replace(paths.sidecar)
-        except OSError:
-            unfinished.unlink(missing_ok=True)
-            raise
 
     def log_event(self, message: Message) -> None:
         """Append an event message to the log; raises OSError, and leaves no half line then."""

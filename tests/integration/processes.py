@@ -16,8 +16,17 @@ TIMEOUT_S = 240  # a loaded two-core machine
 
 def run_stream(*flags: str, timeout_s: float = TIMEOUT_S) -> subprocess.CompletedProcess[str]:
     """Run to the end; stdout and stderr as text."""
+    return _run_to_end(command(*flags), timeout_s)
+
+
+def run_module(*arguments: str, timeout_s: float = TIMEOUT_S) -> subprocess.CompletedProcess[str]:
+    """Run `python -m …` to the end; stdout and stderr as text."""
+    return _run_to_end([sys.executable, "-m", *arguments], timeout_s)
+
+
+def _run_to_end(words: list[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(*flags),
+        words,
         cwd=ROOT,
         env=environment(),
         capture_output=True,

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from processes import ROOT, environment, json_lines, run_stream
+from processes import json_lines, run_module, run_stream
 from stand_in import write_ave, write_tables, write_video
-
-TIMEOUT_S = 240
 
 
 def _run(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    done = run_module(*arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

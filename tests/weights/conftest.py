@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from weights.crc32c import masked_crc32c
@@ -84,3 +85,16 @@ def vggish_arrays() -> dict[str, NDArray[np.float32]]:
         arrays[f"{layer}/kernel"] = kernel.astype(np.float32)
         arrays[f"{layer}/bias"] = generator.normal(size=n_out).astype(np.float32)
     return arrays
+
+
+@pytest.fixture
+def torch_file(tmp_path: Path, vggish_arrays: Arrays) -> Path:
+    state = {}
+    for name, array in vggish_arrays.items():
+        layer, leaf = name.split("/")[-2:]
+        tensor = torch.from_numpy(array)
+        if leaf == "kernel":
+            tensor = tensor.permute(3, 2, 0, 1).contiguous()
+        state[f"{layer}.{'weight' if leaf == 'kernel' else 'bias'}"] = tensor
+    torch.save(state, tmp_path / "vggish.pth")
+    return tmp_path / "vggish.pth"

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from weights.__main__ import main
@@ -17,20 +16,6 @@ from weights.errors import FetchError
 from weights.fetch import check_stored, fetch, stored
 
 Arrays = dict[str, NDArray[np.float32]]
-
-
-@pytest.fixture
-def torch_file(tmp_path: Path, vggish_arrays: Arrays) -> Path:
-    state = {}
-    for name, array in vggish_arrays.items():
-        layer, leaf = name.split("/")[-2:]
-        tensor = torch.from_numpy(array)
-        if leaf == "kernel":
-            state[f"{layer}.weight"] = tensor.permute(3, 2, 0, 1).contiguous()
-        else:
-            state[f"{layer}.bias"] = tensor
-    torch.save(state, tmp_path / "vggish.pth")
-    return tmp_path / "vggish.pth"
 
 
 def _no_network(url: str, target: Path, progress: object) -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from full_disk import files_in, room_for
@@ -13,19 +12,6 @@ from weights.archive import unpack_checkpoint
 from weights.errors import FetchError
 
 Arrays = dict[str, NDArray[np.float32]]
-
-
-@pytest.fixture
-def torch_file(tmp_path: Path, vggish_arrays: Arrays) -> Path:
-    state = {}
-    for name, array in vggish_arrays.items():
-        layer, leaf = name.split("/")[-2:]
-        tensor = torch.from_numpy(array)
-        if leaf == "kernel":
-            tensor = tensor.permute(3, 2, 0, 1).contiguous()
-        state[f"{layer}.{'weight' if leaf == 'kernel' else 'bias'}"] = tensor
-    torch.save(state, tmp_path / "vggish.pth")
-    return tmp_path / "vggish.pth"
 
 
 def test_conversion_leaves_the_target_as_it_was_when_the_disk_is_full(
