@@ -16,10 +16,9 @@ import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 
 from extractors.log_mel import SAMPLE_RATE, LogMel
-from extractors.vggish import VGGishTrunk
+from extractors.sound import load_sound_trunk
 from extractors.visual import load_visual_trunk
 from mafnet.load import load_head
 from weights.bundle import Bundle, load_bundle
@@ -60,9 +59,7 @@ class Networks:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.eyes = load_visual_trunk(bundle.visual.trunk, bundle.visual.weights)
-        self.ears = VGGishTrunk().eval()
-        weights = load_file(bundle.audio.weights)
-        self.ears.load_state_dict({name: value.float() for name, value in weights.items()})
+        self.ears = load_sound_trunk(bundle.audio.weights)
         self.head = load_head(bundle)
 
 

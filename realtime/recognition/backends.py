@@ -137,9 +137,9 @@ def _fastest(
             f"--precision {precision} with --backend openvino: this processor computes "
             "float32 there; use --precision auto, or --backend torch"
         )
-    makers: dict[str, Callable[[], Trunks]] = {
-        "torch": lambda: with_precision(exact(), precision, bundle.visual.trunk),
-        **{f"openvino {kind}": partial(factory.trunks, kind) for kind in wanted},
+    makers: dict[str, Callable[[], Trunks]] = {  # what was loaded to be timed is not loaded again
+        "torch": cache(lambda: with_precision(exact(), precision, bundle.visual.trunk)),
+        **{f"openvino {kind}": cache(partial(factory.trunks, kind)) for kind in wanted},
     }
     size = TRANSFORMS[bundle.visual.trunk].size
     file = calibration_file(home, bundle, precision, tuple(makers))
