@@ -23,6 +23,7 @@ class TrainSoundConfig:
         synthesised: Share of clips from `synth_sounds` events.
         nothing: Share of clips with silence, noise, hum or handling: Background.
         dropout: Of the classifier's input.
+        voices: Share of clips with speech over a crowd (`voice_source`), on top of the others.
     """
 
     minutes: float = 50.0
@@ -37,3 +38,4 @@ class TrainSoundConfig:
     synthesised: float = 0.04
     nothing: float = 0.06
     dropout: float = 0.3
+    voices: float = 0.0

@@ -28,15 +28,14 @@ from extractors.imagenet_classes import class_labels, kernel_of_rows, vectors_of
 from extractors.log_mel import LogMel
 from extractors.picture_augment import as_frame
 from extractors.sound import load_sound_trunk
-from extractors.sound_corpus import BACKGROUND, HALVES, SoundCorpus, draw_clip, load_corpus
+from extractors.sound_corpus import BACKGROUND, HALVES, load_corpus
 from extractors.sound_training import TrainSoundConfig
 from extractors.vggish import VGGishTrunk
 from extractors.visual import load_visual_trunk
+from extractors.voice_source import VoiceSource
 
 logger = logging.getLogger(__name__)
 
-SPEECH = ("Male speech, man speaking", "Female speech, woman speaking")
-CROWDS = ("Children playing", "Street music", BACKGROUND)
 SPLITS = ("train", "val", "test")
 N_VARIANTS = {"train": 3, "val": 2, "test": 2}  # frames of a picture; the first is unchanged
 N_CLIPS = {"train": 14_000, "val": 3_000, "test": 3_000, "fusion": 5_000, "settle": 5_000}
@@ -46,34 +45,6 @@ N_OF_NO_LABEL = 4  # and for a class that shows none
 N_VOICES = 0.12  # of the clips: voices over a crowd, on top
 BATCH = 50
 SEED = 11
-
-
-class VoiceSource(ClipSource):
-    """Speech in a reverberant place with a crowd or music under it; the studio gives none of it."""
-
-    def __init__(self, corpus: SoundCorpus, split: str, config: TrainSoundConfig) -> None:
-        super().__init__(corpus, split, config)
-        self.augment = dataclasses.replace(
-            self.augment, reverb=0.8, noise=1.0, snr_db=(-3.0, 15.0), blend=0.0
-        )
-        files = corpus.files(split)
-        pools = {
-            name: files[corpus.labels[files] == corpus.names.index(name)]
-            for name in (*SPEECH, *CROWDS)
-        }
-        # Half a validation split may have one speaker alone.
-        self._voices = [pools[name] for name in SPEECH if len(pools[name])]
-        self._crowds = [pools[name] for name in CROWDS if len(pools[name])]
-
-    def _one(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], int]:
-        pool = self._voices[int(rng.integers(0, len(self._voices)))]
-        index = int(rng.choice(pool))
-        clip = draw_clip(self.corpus.waveform(index), rng)
-        return clip, int(self.corpus.labels[index])
-
-    def _bed(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        pool = self._crowds[int(rng.integers(0, len(self._crowds)))]
-        return draw_clip(self.corpus.waveform(int(rng.choice(pool))), rng, cut=0.0)
 
 
 @torch.inference_mode()

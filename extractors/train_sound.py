@@ -31,6 +31,7 @@ from extractors.sound_augment import mask_log_mel
 from extractors.sound_corpus import SoundCorpus, load_corpus
 from extractors.sound_training import TrainSoundConfig
 from extractors.vggish import VGGishTrunk
+from extractors.voice_source import VoiceSource
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +115,8 @@ def train(
     model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(_parameter_groups(model, config), lr=config.lr)
     source = ClipSource(corpus, "train", config)
+    n_voices = round(config.voices * config.batch)
+    voices = VoiceSource(corpus, "train", config) if n_voices else source
     log_mel = LogMel()
     if start is not None and kept is None:
         _start_from(model, start, log_mel(source.draw(4 * config.batch, 0)[0]))
@@ -132,7 +135,10 @@ def train(
         progress = spent_s / budget_s
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(progress, config)
-        waves, targets = source.draw(config.batch, step)
+        waves, targets = source.draw(config.batch - n_voices, step)
+        if n_voices:
+            spoken, voice_targets = voices.draw(n_voices, step)
+            waves, targets = torch.cat([waves, spoken]), torch.cat([targets, voice_targets])
         torch.manual_seed(config.seed * 7_000_003 + step)  # dropout
         generator = torch.Generator().manual_seed(config.seed * 5_000_011 + step)
         pictures = log_mel(waves)
@@ -197,6 +203,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=TrainSoundConfig().short,
         help="share of the schedule on half-second pictures",
     )
+    parser.add_argument(
+        "--voices",
+        type=float,
+        default=TrainSoundConfig().voices,
+        help="share of clips with speech over a crowd (default: none)",
+    )
     parser.add_argument("--start", type=Path, help="trunk weights to begin with (safetensors)")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     parser.add_argument(
@@ -233,7 +245,11 @@ def run(args: argparse.Namespace) -> int:
         n_steps = int(kept["step"])
     else:
         config = TrainSoundConfig(
-            minutes=args.minutes, seed=args.seed, lr=args.lr, short=args.short
+            minutes=args.minutes,
+            seed=args.seed,
+            lr=args.lr,
+            short=args.short,
+            voices=args.voices,
         )
         model = train(corpus, args.to, config, resume=args.resume, start=args.start)
         n_steps = int(torch.load(args.to / "checkpoint.pt", weights_only=True)["step"])

@@ -7,7 +7,7 @@ from PIL import Image
 from extractors.picture_augment import FRAME, as_frame
 from extractors.sound_corpus import BACKGROUND, SoundCorpus
 from extractors.sound_training import TrainSoundConfig
-from extractors.starter_features import CROWDS, SPEECH, VoiceSource
+from extractors.voice_source import CROWDS, SPEECH, VoiceSource
 
 NAMES = tuple(sorted({*SPEECH, *CROWDS, BACKGROUND, "Bark"}))
 
