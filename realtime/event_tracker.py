@@ -9,7 +9,9 @@ very start of a stream (or after a pause without data), where nothing came befor
 Confirming. A hit is a score at `on` or more. A *run* begins when N of the last M hops are hits, at
 the oldest of these, and is over as soon as fewer than N of the last M are. A run that has lasted
 the minimum duration becomes an event at its next hit, and the run's beginning is the onset: hits
-that trickle in more thinly than N of M neither start an event nor date one.
+that trickle in more thinly than N of M start no event. A hit before the run dates it where the
+pause between them is one that a running event would have outlived (the merge gap); one such hit
+back and no further, or a trickle would date an event long before itself.
 
 States of a label, after pipecat's detector: quiet -> starting -> active -> stopping -> quiet. All
 settings are in seconds and become nanoseconds once, here.
@@ -85,8 +87,10 @@ class _Detector:
         self._update_ns = round(config.update_s * NS_PER_S)
         self._numbers = numbers
         # Of the last M hops: the onset that a hit stands for, None for a miss.
-        self._hits: deque[int | None] = deque(maxlen=config.confirm_m)
-        self._starting_t_ns: int | None = None  # where the run began that may become an event
+        self._hits: deque[_Hit | None] = deque(maxlen=config.confirm_m)
+        self._recent: deque[tuple[int, int]] = deque()  # end of its clip, onset: of hits within the merge gap
+        self._newest_t_ns = 0
+        self._starting: _Hit | None = None  # where the run began that may become an event
         self._active: _Active | None = None
         self._last_offset_t_ns = 0
         self._quiet_until_t_ns = 0
@@ -114,19 +118,21 @@ class _Detector:
     def _try_to_start(self, score: float, end_t_ns: int, fresh: bool) -> list[Event]:
         if end_t_ns < self._quiet_until_t_ns:
             return []
-        hit = score >= self._on
-        self._hits.append(end_t_ns - (CLIP_NS if fresh else HALF_CLIP_NS) if hit else None)
-        onsets_t_ns = [onset_t_ns for onset_t_ns in self._hits if onset_t_ns is not None]
-        if len(onsets_t_ns) < self._confirm_n:
-            self._starting_t_ns = None
+        hit = self._hit(end_t_ns, fresh) if score >= self._on else None
+        self._newest_t_ns = end_t_ns
+        self._hits.append(hit)
+        hits = [earlier for earlier in self._hits if earlier is not None]
+        if len(hits) < self._confirm_n:
+            self._starting = None
             return []
-        if self._starting_t_ns is None:
-            self._starting_t_ns = max(onsets_t_ns[0], self._last_offset_t_ns)
-        if not hit or end_t_ns - self._starting_t_ns < self._min_duration_ns:
+        if self._starting is None:
+            self._starting = hits[0]
+        began_t_ns = max(self._starting.onset_t_ns, self._last_offset_t_ns)
+        if hit is None or end_t_ns - began_t_ns < self._min_duration_ns:
             return []
         active = _Active(
             number=next(self._numbers),
-            onset_t_ns=self._starting_t_ns,
+            onset_t_ns=max(self._starting.joined_t_ns, self._last_offset_t_ns),
             confidence=score,
             last_high_t_ns=end_t_ns,
             newest_t_ns=end_t_ns,
@@ -135,6 +141,14 @@ class _Detector:
         self._reset()
         self._active = active
         return [self._tell(Phase.ONSET, active, score)]
+
+    def _hit(self, end_t_ns: int, fresh: bool) -> _Hit:
+        while self._recent and self._newest_t_ns - self._recent[0][0] > self._merge_gap_ns:
+            self._recent.popleft()
+        onset_t_ns = end_t_ns - (CLIP_NS if fresh else HALF_CLIP_NS)
+        joined_t_ns = self._recent[0][1] if self._recent else onset_t_ns
+        self._recent.append((end_t_ns, onset_t_ns))
+        return _Hit(onset_t_ns, joined_t_ns)
 
     def _go_on(self, active: _Active, score: float, end_t_ns: int) -> list[Event]:
         active.newest_t_ns = end_t_ns
@@ -157,7 +171,8 @@ class _Detector:
 
     def _reset(self) -> None:
         self._hits.clear()
-        self._starting_t_ns = None
+        self._recent.clear()
+        self._starting = None
         self._active = None
 
     def _tell(
@@ -178,6 +193,12 @@ class _Detector:
             offset_t_ns=offset_t_ns,
             reason=reason,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    onset_t_ns: int  # what it stands for by itself
+    joined_t_ns: int  # that of the earliest hit that a running event would have joined it with
 
 
 @dataclass(slots=True, kw_only=True)

@@ -113,6 +113,32 @@ def test_onset_is_the_oldest_hit_of_the_window_when_hits_trickled_in_before() ->
     assert events[0].onset_t_ns == round(2.25 * NS_PER_S)  # centre of the clip that ended at 2.75
 
 
+def test_lone_hit_dates_the_onset_when_a_running_event_would_have_outlived_the_pause() -> None:
+    config = settings(confirm_n=2, confirm_m=3, merge_gap_s=0.75)
+    lone_hit_then_run = [0.1, 0.9, 0.1, 0.1, 0.1, 0.9, 0.9]
+
+    events = track(config, lone_hit_then_run)
+
+    assert events[0].onset_t_ns == round(0.75 * NS_PER_S)  # centre of the lone hit's clip
+
+
+def test_lone_hit_does_not_date_the_onset_when_the_pause_would_have_ended_an_event() -> None:
+    config = settings(confirm_n=2, confirm_m=3, merge_gap_s=0.75)
+
+    events = track(config, [0.1, 0.9, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9])
+
+    assert events[0].onset_t_ns == round(2.0 * NS_PER_S)
+
+
+def test_onset_reaches_back_over_one_pause_only_when_hits_trickled_in_before() -> None:
+    config = settings(confirm_n=2, confirm_m=3, merge_gap_s=0.75)
+    trickle = [0.9, 0.1, 0.1, 0.1] * 5 + [0.9, 0.9]
+
+    events = track(config, [0.1, *trickle])
+
+    assert events[0].onset_t_ns == round((1.0 + HOP_S * 17 - 0.5) * NS_PER_S)
+
+
 def test_minimum_duration_counts_from_the_runs_first_hit_when_longer_than_the_window() -> None:
     config = settings(confirm_n=2, confirm_m=3, min_duration_s=1.5)
 
