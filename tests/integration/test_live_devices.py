@@ -94,7 +94,7 @@ def test_event_played_into_the_microphone_reaches_a_subscriber(
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     with sound_card(tmp_path) as card, picture_server(played.video) as camera:
         process = start_stream(
-            "--camera", camera, "--mic", "pulse", "--name", "door", "--bind", endpoint,
+            "--camera", camera.url, "--mic", "pulse", "--name", "door", "--bind", endpoint,
             "--no-dashboard",
             **card.environment,
         )  # fmt: skip

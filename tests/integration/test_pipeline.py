@@ -157,7 +157,7 @@ def test_close_does_not_wait_when_nobody_reads_the_json_lines(
 
 
 def make_live_config(bundle: Path, camera: str) -> RunConfig:
-    source = SourceConfig(name="door", kind="live", camera=camera)
+    source = SourceConfig(name="door", kind="live", camera=camera, reconnect=False)
     return replace(make_config(bundle), source=source, duration_s=None)
 
 
