@@ -48,6 +48,10 @@ class Backoff:
         self._n_waits += 1
         return round(wait_s * NS_PER_S)
 
+    def ease(self) -> None:
+        """Go down to the second tier: what was lost is back, though it may flutter."""
+        self._n_waits = min(self._n_waits, 1)
+
     def reset(self) -> None:
-        """Begin with the first tier again: what was lost is back."""
+        """Begin with the first tier again: what was lost is well."""
         self._n_waits = 0

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 TICK_NS = 100 * NS_PER_MS
 PAUSE_NS = NS_PER_S  # a longer one between two ticks is this program's own, not the device's
-STEADY_NS = 10 * NS_PER_S  # of samples; then the next loss begins with the shortest wait again
+STEADY_NS = 10 * NS_PER_S  # of samples; until then the next loss begins with the second wait
 MAX_GIVEN_UP = 3  # threads that hang in a driver; no further attempt before one of them returns
 _JOIN_S = 0.7
 
@@ -207,6 +207,7 @@ class ReconnectingReader:
             if not any(watch.is_back for watch in self._watches.values()):
                 return  # what was told stays told
             self._was_lost = False
+            self._backoff.ease()
             self._inlet.stats.count("reconnects")
         if any(watch.healthy_ns() >= STEADY_NS for watch in self._watches.values()):
             self._backoff.reset()

@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(bool(missing_programs()), reason=f"not installed: {missing_programs()}"),
 ]
 
-STATE_S = 60.0  # the two short waits, a library's time-outs, a loaded machine
+STATE_S = 90.0  # the two short waits, a library's time-outs, a loaded machine
 GONE = ("reconnecting", "lost")
 
 

@@ -43,6 +43,18 @@ def test_the_first_wait_comes_again_after_a_reset() -> None:
     assert not backoff.is_last
 
 
+def test_the_second_wait_comes_next_when_a_device_is_back_and_may_flutter() -> None:
+    backoff = Backoff(TIERS_S, random.Random(1))
+    backoff.ease()
+    assert backoff.tier_s == 1.0
+    for _ in range(4):
+        backoff.next_ns()
+
+    backoff.ease()
+
+    assert backoff.tier_s == 5.0
+
+
 def test_a_backoff_without_waits_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one wait"):
         Backoff((), random.Random(1))
