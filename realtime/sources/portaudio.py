@@ -25,7 +25,7 @@ from realtime.errors import LibraryMissing, SourceError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LOOK_TIMEOUT_S = 8.0
+LOOK_TIMEOUT_S = 8.0
 _CALL_TIMEOUT_S = 2.0
 _LOOK = (
     "import json, sounddevice as s;"
@@ -76,11 +76,11 @@ def query_devices(sounddevice: Any) -> tuple[list[dict[str, Any]], int]:
         raise SourceError(f"PortAudio cannot list the sound devices: {error}") from error
 
 
-def look_from_outside() -> tuple[list[dict[str, Any]], int]:
+def look_from_outside(timeout_s: float = LOOK_TIMEOUT_S) -> tuple[list[dict[str, Any]], int]:
     """Return what `query_devices` would if PortAudio were started now, asked in another process.
 
     Raises:
-        SourceError: It cannot tell, or does not within 8 s: the sound server hangs.
+        SourceError: It cannot tell, or does not in time: the sound server hangs.
     """
     try:
         done = subprocess.run(
@@ -88,13 +88,13 @@ def look_from_outside() -> tuple[list[dict[str, Any]], int]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=_LOOK_TIMEOUT_S,
+            timeout=timeout_s,
             check=True,
         )
         devices, default = json.loads(done.stdout)
     except subprocess.TimeoutExpired as error:
         raise SourceError(
-            f"the sound system has not answered for {_LOOK_TIMEOUT_S:g} s; does its server hang?"
+            f"the sound system has not answered for {timeout_s:g} s; does its server hang?"
         ) from error
     except (subprocess.CalledProcessError, OSError, ValueError) as error:
         raise SourceError("the sound system cannot be asked for its devices") from error

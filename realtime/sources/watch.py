@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realtime.clock import NS_PER_MS, NS_PER_S
+from realtime.clock import NS_PER_S
 from realtime.packets import Sense, SenseState
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from realtime.config import SourceConfig
 
 FIRST_NS = 10 * NS_PER_S  # a device that was just opened may take so long for its first sample
-BACK_NS = 1250 * NS_PER_MS  # of samples: a clip and the assembler's patience, then it is back
+BACK_NS = 2 * NS_PER_S  # of samples, then it is back: a clip has been cut that is whole
 MAX_BLACK = 32  # of 255; the brightest value of a picture without light, noise included
 RATE_SPAN_NS = 4 * NS_PER_S
 RATE_ERROR = 0.04  # 44.1 for 48 kHz are 8 %; crystals are off by 0.1 %

@@ -1,4 +1,4 @@
-"""A device that a test plugs in, pulls out and lets hang, and the reader that a program has of it."""
+"""A device that a test plugs in, pulls out and lets hang, and a reader of it."""
 
 from __future__ import annotations
 

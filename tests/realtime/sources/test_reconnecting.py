@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from device_fakes import Bench, wait_for
@@ -65,7 +66,7 @@ def test_a_device_that_was_not_there_at_the_start_is_tried_again() -> None:
     bench.device.plugged = True
     bench.pass_time(1.3)
     bench.tick_until(lambda: bench.device.n_openings == 2)
-    bench.deliver(2)
+    bench.deliver(3)
 
     assert bench.state is SenseState.OK
     assert len(bench.stream.slots()) >= 18
@@ -80,9 +81,9 @@ def test_a_device_comes_back_within_the_first_wait(camera: Bench) -> None:
 
     camera.pass_time(1.3)
     camera.tick_until(lambda: camera.device.n_openings == 2)
-    camera.deliver(1)
+    camera.deliver(1.5)
     assert camera.state is SenseState.RECONNECTING  # not for one frame alone
-    camera.deliver(0.5)
+    camera.deliver(1)
 
     assert camera.state is SenseState.OK
     assert camera.status.detail == "opening 2"
@@ -103,7 +104,7 @@ def test_a_device_that_stays_away_is_tried_for_after_1_5_20_and_every_60_s(camer
         camera.tick_until(lambda: camera.reader._session is None)
         told.append(camera.status)
 
-    waits_s = [(b - a) / NS_PER_S for a, b in zip(moments, moments[1:], strict=False)]
+    waits_s = [(b - a) / NS_PER_S for a, b in pairwise(moments)]
     for wait_s, tier_s in zip(waits_s, (1, 5, 20, 60, 60, 60), strict=True):
         assert 0.75 * tier_s <= wait_s <= 1.25 * tier_s + 1.1
     states = [status.state for status in told]
@@ -119,7 +120,7 @@ def test_the_shortest_wait_comes_first_again_when_a_device_was_well_for_a_while(
     camera.device.plugged = True
     camera.pass_time(1.3)
     camera.tick_until(lambda: camera.device.n_openings == 2)
-    camera.deliver(2)
+    camera.deliver(3)
     unplug(camera)
     assert camera.status.detail.endswith("in 5 s")  # it flutters
 
@@ -139,7 +140,7 @@ def test_a_device_that_delivers_nothing_is_opened_again(microphone: Bench) -> No
     microphone.tick_until(lambda: microphone.device.n_closings == 1)
     microphone.pass_time(1.3)
     microphone.tick_until(lambda: microphone.device.n_openings == 2)
-    microphone.deliver(2)
+    microphone.deliver(3)
 
     assert microphone.state is SenseState.OK
 
@@ -154,13 +155,13 @@ def test_sound_goes_on_where_it_belongs_after_a_gap(microphone: Bench) -> None:
     microphone.pass_time(1.3)
     microphone.tick_until(lambda: microphone.device.n_openings == 2)
     microphone.pass_time(1)
-    microphone.deliver(2)
+    microphone.deliver(3)
 
     ring = stream.sounds
     now_ns = stream.clock.now_ns()
     resampler_ns = NS_PER_S // 50  # is held back by it
     assert abs(ring.clock.time_at(ring.end_index) - now_ns) <= resampler_ns
-    away = (now_ns - left_ns) * SAMPLE_RATE // NS_PER_S - 2 * SAMPLE_RATE
+    away = (now_ns - left_ns) * SAMPLE_RATE // NS_PER_S - 3 * SAMPLE_RATE
     gap = ring.read(end, ring.end_index).n_gap
     assert abs(gap - away) <= SAMPLE_RATE // 50
     newest = ring.read(ring.end_index - SAMPLE_RATE, ring.end_index)
@@ -182,7 +183,7 @@ def test_a_driver_that_hangs_is_given_up_and_holds_nothing_up(camera: Bench) -> 
     camera.device.hangs.clear()  # new calls return, the old one does not
     camera.pass_time(1.3)
     camera.tick_until(lambda: camera.device.n_openings == 2)
-    camera.deliver(2)
+    camera.deliver(3)
     assert camera.state is SenseState.OK
 
 
