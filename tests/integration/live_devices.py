@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -62,8 +63,19 @@ class SoundCard:
         """Have its microphone hear something: zeros alone are the sign of a muted one."""
         self._control("load-module", "module-sine", "sink=null", "frequency=50").check_returncode()
 
+    def hang(self) -> None:
+        """Let it answer nobody, as a driver does that blocks."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGSTOP)
+
+    def come_to(self) -> None:
+        """Let it answer again."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         if self._server is not None:
+            self._server.send_signal(signal.SIGCONT)
             self._server.terminate()
             self._server.wait(10)
 

@@ -124,3 +124,41 @@ def test_both_senses_come_back_when_their_servers_were_killed(tmp_path: Path) ->
         assert path.count("ok") == 2
         assert set(path) <= {"ok", "stale", *GONE}
         assert stderr.count(f"door {sense} ok") == 3  # at the start, and twice again
+
+
+def test_a_sound_server_that_hangs_holds_nothing_up_and_its_microphone_comes_back(
+    tmp_path: Path,
+) -> None:
+    played = siren_of_the_demo(tmp_path)
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    with sound_card(tmp_path) as card, picture_server(played.video) as camera:
+        card.hum()
+        process = start_stream(
+            "--camera", camera.url, "--mic", "pulse", "--name", "door", "--bind", endpoint,
+            "--no-dashboard",
+            **card.environment,
+        )  # fmt: skip
+        try:
+            with Subscriber(endpoint, kinds=("prediction", "status")) as subscriber:
+                wait_until_both_senses_work(subscriber)
+                story = Story(subscriber)
+                story.states = {"picture": "ok", "sound": "ok"}
+                card.hang()
+                story.follow(lambda s: s.states["sound"] in GONE, "the microphone is gone")
+                n_seeing = sum(story.n_decisions.values())
+                story.follow(
+                    lambda s: sum(s.n_decisions.values()) >= 100 + n_seeing, "decisions go on"
+                )
+                assert "picture" not in {sense for _, sense, _, _ in story.told}
+                card.come_to()
+                story.follow(lambda s: s.states["sound"] == "ok", "the microphone is back")
+                card.hang()
+                story.follow(lambda s: s.states["sound"] in GONE, "it is gone again")
+        finally:
+            process.terminate()
+            _, stderr = process.communicate(timeout=30)  # a call that hangs does not keep it
+    print(story)
+    print(stderr)
+
+    assert "Traceback" not in stderr
+    assert process.returncode == 143
