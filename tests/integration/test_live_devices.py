@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.skipif(bool(missing_programs()), reason=f"not installed: {missing_programs()}"),
 ]
 
-START_S = 90.0  # models load, PulseAudio settles; a loaded machine
+START_S = 180.0  # models load, PulseAudio settles; a loaded machine
 SETTLE_S = 4.0  # PulseAudio's monitor delivers in lumps at first
 EVENT_S = 40.0
 LEAD_S = 2.0
