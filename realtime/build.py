@@ -124,6 +124,7 @@ def make_stream(
         until_t_ns=None if config.duration_s is None else round(config.duration_s * NS_PER_S),
         emit=emit,
         stats=stats,
+        watched=opened.statuses,
     )
     for reader in opened.readers:
         for sense in fed_senses(reader, opened.senses):

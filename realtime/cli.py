@@ -111,6 +111,9 @@ def make_parser() -> argparse.ArgumentParser:
     source.add_argument("--name", help="the stream's name in topics and messages")
     source.add_argument("--pace", action="store_true", default=None, help="play a file as it plays")
     source.add_argument("--loop", action="store_true", default=None, help="repeat the demo")
+    source.add_argument(
+        "--no-reconnect", action="store_true", help="give a lost camera, microphone or stream up"
+    )
     source.add_argument("--duration", type=float, metavar="S", help="end after S seconds of stream")
     model = parser.add_argument_group("model")
     model.add_argument("--bundle", metavar="starter|ave|PATH", help="weights (default: starter)")
@@ -241,6 +244,7 @@ def _source_settings(arguments: argparse.Namespace, settings: dict[str, Any]) ->
             "--source demo (--help shows examples, --list-devices what is here)"
         )
     _replace(settings, pace=arguments.pace, loop=arguments.loop, name=arguments.name)
+    _replace(settings, reconnect=False if arguments.no_reconnect else None)
     settings.setdefault("name", _default_name(settings))
     return settings
 

@@ -35,6 +35,14 @@ class SourceConfig:
         hold_s: How long the last picture stands in for missing ones.
         patience_s: How long a live clip waits for a sense that is late before it goes without.
         loop: The demo starts anew when it ends.
+        reconnect: Open a live source again when it is lost; files and the demo never are.
+        retry_s: Waits before the attempts, each ± 25 %; the last one for all that follow.
+        stale_s: A device that has delivered nothing for so long is opened again.
+        frozen_s: From here on a picture that stays the same to the bit is frozen; 0 never.
+        black_s: From here on pictures without light count as black; 0 never.
+        silent_s: From here on digital zeros count as silent; 0 never.
+        reopen_s: What is frozen, black or silent for so long is opened again, once; 0 never.
+        hang_s: A driver call that takes longer is given up.
     """
 
     name: str
@@ -46,6 +54,14 @@ class SourceConfig:
     hold_s: float = 0.5
     patience_s: float = 0.25
     loop: bool = False
+    reconnect: bool = True
+    retry_s: tuple[float, ...] = (1.0, 5.0, 20.0, 60.0)
+    stale_s: float = 3.0
+    frozen_s: float = 10.0
+    black_s: float = 10.0
+    silent_s: float = 10.0
+    reopen_s: float = 60.0
+    hang_s: float = 15.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -67,6 +83,14 @@ class SourceConfig:
         _check_range("hold_s", self.hold_s, 0.0, 10.0)
         # A clip that waits longer finds its sound overwritten: a ring holds 4 s.
         _check_range("patience_s", self.patience_s, 0.0, 2.0)
+        _check_range("stale_s", self.stale_s, 0.5, 3600.0)
+        _check_range("hang_s", self.hang_s, 1.0, 3600.0)
+        for name in ("frozen_s", "black_s", "silent_s", "reopen_s"):
+            _check_range(name, getattr(self, name), 0.0, 86_400.0)
+        if not self.retry_s:
+            raise UsageError("retry_s needs at least one wait, such as [1, 5, 20, 60]")
+        for wait_s in self.retry_s:
+            _check_range("each wait of retry_s", wait_s, 0.1, 86_400.0)
 
     @property
     def live(self) -> bool:

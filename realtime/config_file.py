@@ -109,6 +109,8 @@ def _check_value(key: str, value: Any, kind: str, where: str) -> object:
         return _thresholds(value, where)
     if key == "labels":
         return _labels(value, where)
+    if key == "retry_s":
+        return _waits(value, where)
     if key in _TEXT_OR_NUMBER and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     wanted: dict[str, tuple[type, ...]] = {
@@ -132,6 +134,13 @@ def _labels(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
         raise UsageError(f'{where}: labels must be a list such as ["Bark", "Siren"], got {value!r}')
     return tuple(value)
+
+
+def _waits(value: Any, where: str) -> tuple[float, ...]:
+    numbers = value if isinstance(value, list) else []
+    if not numbers or not all(type(n) in (int, float) for n in numbers):
+        raise UsageError(f"{where}: retry_s must be a list such as [1, 5, 20, 60], got {value!r}")
+    return tuple(float(min(n, 1e9)) for n in numbers)  # who writes more is refused anyway
 
 
 def _thresholds(value: Any, where: str) -> dict[str, tuple[float, float]]:

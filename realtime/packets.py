@@ -33,7 +33,11 @@ class SenseState(StrEnum):
     WAITING = "waiting"  # opened, no sample yet
     OK = "ok"
     STALE = "stale"  # nothing new for longer than it may be held
-    LOST = "lost"  # its reader ended with an error; the other sense goes on
+    FROZEN = "frozen"  # the same picture again and again; it is masked
+    BLACK = "black"  # pictures without light; they are masked
+    SILENT = "silent"  # digital zeros, which no microphone hears; they are masked
+    RECONNECTING = "reconnecting"  # gone, and looked for again after 1, 5, 20 s
+    LOST = "lost"  # gone for longer, or for good; the other sense goes on
     ENDED = "ended"  # a file came to its end
     ABSENT = "absent"  # the stream has no such sense
 

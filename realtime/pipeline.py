@@ -28,7 +28,7 @@ from realtime.outlets import Outlets
 from realtime.outputs.base import DashboardSnapshot
 from realtime.outputs.wire import MessageStamper
 from realtime.packets import SenseState
-from realtime.sources.base import Reader, SourceSenses
+from realtime.sources.base import Hangable, Reader, SourceSenses
 from realtime.sources.factory import open_readers
 from realtime.stats import Stats
 from realtime.stream import Rings, Stream
@@ -136,7 +136,8 @@ class Pipeline:
         for reader, worker in self._readers:
             if not worker.alive:
                 reader.close()
-        return [w.name for w in (*workers, *self._outlets.workers) if w.alive]
+        hanging = [n for r, _ in self._readers if isinstance(r, Hangable) for n in r.survivors()]
+        return [*(w.name for w in (*workers, *self._outlets.workers) if w.alive), *hanging]
 
     def raise_failure(self) -> None:
         """Raise what ended the run, if it was an error."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from realtime.buffers.audio_ring import AudioRing
@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 RING_S = 4  # a reader may run this far ahead of recognition; a held frame may be this old
 N_RECENT_EVENTS = 200
 STEP_TIMEOUT_S = 0.2
+UNTROUBLED = {SenseState.WAITING, SenseState.OK, SenseState.ENDED, SenseState.ABSENT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,7 @@ class Stream:
         until_t_ns: Stream time at which it is over; None for the source's end.
         emit: Hands a message to the outputs.
         stats: The run's figures.
+        watched: Returns what is known of the senses that come back when lost.
     """
 
     def __init__(
@@ -120,8 +122,10 @@ class Stream:
         until_t_ns: int | None,
         emit: Callable[[Message], None],
         stats: Stats,
+        watched: Callable[[], Mapping[Sense, SenseStatus]] = dict,
     ) -> None:
         self.name = config.name
+        self._watched = watched
         self._until_t_ns = until_t_ns
         self._window = window
         self._rings = rings
@@ -191,16 +195,13 @@ class Stream:
 
     def senses(self) -> tuple[SenseStatus, ...]:
         """Return how each sense is doing, with what it is read from or why it is lost."""
-        states = self._assembler.states()
+        states, watched = self._assembler.states(), self._watched()
         with self._lock:
-            return tuple(
-                SenseStatus(
-                    sense=sense,
-                    state=SenseState.LOST if sense in self._lost else state,
-                    detail=self._details.get(sense, ""),
-                )
-                for sense, state in states.items()
-            )
+            lost, details = set(self._lost), dict(self._details)
+        return tuple(
+            _status_of(sense, state, watched.get(sense), sense in lost, details.get(sense, ""))
+            for sense, state in states.items()
+        )
 
     def view(self) -> StreamView:
         """Return what a person is shown now. Any thread may call it."""
@@ -259,11 +260,7 @@ class Stream:
         for before, after in zip(self._told or (None,) * len(senses), senses, strict=True):
             if before is not None and before.state is after.state:
                 continue
-            level = (
-                logging.WARNING
-                if after.state in (SenseState.LOST, SenseState.STALE)
-                else logging.INFO
-            )
+            level = logging.INFO if after.state in UNTROUBLED else logging.WARNING
             detail = f": {after.detail}" if after.detail else ""
             logger.log(level, "%s %s %s%s", self.name, after.sense, after.state, detail)
         self._told, self._told_remark = senses, remark
@@ -287,3 +284,16 @@ class Stream:
             backend=self._backend,
             detail=detail,
         )
+
+
+def _status_of(
+    sense: Sense, state: SenseState, watched: SenseStatus | None, is_lost: bool, detail: str
+) -> SenseStatus:
+    """Join what the last clip saw of a sense with what is known of its device."""
+    if is_lost:
+        return SenseStatus(sense=sense, state=SenseState.LOST, detail=detail)
+    if watched is None:
+        return SenseStatus(sense=sense, state=state, detail=detail)
+    if watched.state is not SenseState.OK:
+        return replace(watched, detail=redacted(watched.detail))
+    return SenseStatus(sense=sense, state=state, detail=redacted(watched.detail))

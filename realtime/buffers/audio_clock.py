@@ -87,6 +87,18 @@ class AudioClock:
                 return
             self._fit()
 
+    def restart(self, index: int, time_ns: int) -> None:
+        """Say that a device that was away goes on: sample `index` begins at `time_ns`.
+
+        What was observed before counts no more, and the drift is 0 until fitted again.
+        """
+        with self._lock:
+            if self._exact:
+                raise ValueError("a file's clock is exact and does not restart")
+            self._buckets.clear()
+            self._ready = True
+            self._drift, self._anchor_index, self._anchor_ns = 0.0, index, float(time_ns)
+
     def index_at(self, time_ns: int) -> int:
         """Return the sample that begins nearest `time_ns`; `FAR_INDEX` before any observation."""
         with self._lock:

@@ -76,6 +76,16 @@ class AudioIntake:
         self._lateness = _Lateness()
         self._set_rate(sample_rate)
 
+    @property
+    def sample_rate(self) -> int:
+        """Of the blocks, Hz."""
+        return self._sample_rate
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a block was taken."""
+        return self._started
+
     def append(self, samples: NDArray[np.float32], time_ns: int) -> None:
         """Take one block.
 
@@ -109,6 +119,16 @@ class AudioIntake:
         self._base_index, self._n_in = self._end_index, 0
         self._n_channels = n_channels
         self._set_rate(sample_rate)
+
+    def skip(self, n_samples: int, time_ns: int) -> None:
+        """Leave out `n_samples` that came and say nothing; the next block begins at `time_ns`.
+
+        They are a gap in the ring. The device went on meanwhile, so its line holds.
+        """
+        self._flush()
+        self._lateness.clear()
+        n_ring = n_samples * SAMPLE_RATE // self._sample_rate
+        self._jump_to(max(self._end_index, self._input_index() + n_ring), time_ns)
 
     def end(self) -> None:
         """Append what the resampler still holds and end the ring."""
@@ -152,8 +172,22 @@ class AudioIntake:
             self._base_index = self._end_index = max(0, self._ring.clock.index_at(time_ns))
             self._ring.start_at(self._base_index)
             self._started = len(mono) > 0
+        elif self._ring.clock.ready:
+            self._resume(time_ns)
         self._base_ns = time_ns
         return mono, time_ns
+
+    def _resume(self, time_ns: int) -> None:
+        """Go on in a ring that has sound from before: the device was away and is back.
+
+        It may be another one, with a crystal of its own: the line is fitted anew from here.
+        """
+        clock, end = self._ring.clock, self._ring.end_index
+        index = max(end, clock.index_at(time_ns))
+        if index > end:
+            self._ring.append(np.zeros(0, np.float32), gap_before=index - end)
+        clock.restart(index, time_ns)
+        self._base_index = self._end_index = index
 
     def _check_file_time(self, mono: NDArray[np.float32], time_ns: int) -> NDArray[np.float32]:
         """Make up for time stamps that jump, or that lie off for a while; return what is new."""

@@ -3,6 +3,7 @@
 A reader is an ordinary object that one `Worker` thread drives: `open`, `step` until False, `close`.
 It ends the rings of its senses when its stream is over. It does not reopen, watch for silence or
 decide what a missing sense means; and when a step raises, ending the rings is up to its owner.
+Who opens a live source again is `realtime.sources.reconnecting`, a reader around such a reader.
 
 A stream begins at its readers' first step, not when they open: models load for seconds in between.
 What a device or a server delivered meanwhile is thrown away, uncounted, for nobody waited for it.
@@ -11,7 +12,7 @@ What a device or a server delivered meanwhile is thrown away, uncounted, for nob
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from realtime.sources.audio_intake import AudioIntake
 from realtime.sources.video_intake import VideoIntake
@@ -61,6 +62,15 @@ class Reader(Protocol):
 
     def describe(self) -> str:
         """Return what is read, for a status line: `/dev/video0, 640x480 at 30 fps`."""
+        ...
+
+
+@runtime_checkable
+class Hangable(Protocol):
+    """A reader that has given drivers up: their threads may outlive it."""
+
+    def survivors(self) -> list[str]:
+        """Return the names of threads that hang in a driver; after `close`."""
         ...
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.errors import LibraryMissing, SourceError
+from realtime.sources.identity import DeviceIdentity, device_path, find_camera, stable_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,11 +41,13 @@ class CameraReader:
     Args:
         camera: Index (`0`) or device path (`/dev/video0`).
         inlet: Where frames go.
+        identity: Remembers which device it was, for the next reader of the same camera.
     """
 
-    def __init__(self, camera: str, inlet: Inlet) -> None:
+    def __init__(self, camera: str, inlet: Inlet, identity: DeviceIdentity | None = None) -> None:
         self.name = "capture-video"
         self._camera = camera
+        self._identity = identity or DeviceIdentity()
         self._inlet = inlet
         self._capture: Any = None
         self._cv2: Any = None
@@ -56,6 +59,7 @@ class CameraReader:
 
     def open(self) -> None:
         """Open the device and take a first frame, which some drivers need seconds for."""
+        self._camera = find_camera(self._camera, self._identity.name)
         _check_device(self._camera)
         self._cv2 = _import_cv2()
         target = int(self._camera) if self._camera.isdigit() else self._camera
@@ -74,7 +78,8 @@ class CameraReader:
         width = round(capture.get(self._cv2.CAP_PROP_FRAME_WIDTH))
         height = round(capture.get(self._cv2.CAP_PROP_FRAME_HEIGHT))
         rate = capture.get(self._cv2.CAP_PROP_FPS)
-        path = f"/dev/video{self._camera}" if self._camera.isdigit() else self._camera
+        path = device_path(self._camera)
+        self._identity.name = self._identity.name or stable_name(path)
         self._description = f"{path}, {width}x{height} at {rate:g} fps"
         self._capture = capture
         self._video = self._inlet.video_intake()
@@ -136,8 +141,7 @@ def _check_device(camera: str) -> None:
     """Say at once what OpenCV would take seconds and many lines to say."""
     if not sys.platform.startswith("linux"):
         return
-    path = Path(f"/dev/video{camera}") if camera.isdigit() else Path(camera)
-    if path.exists():
+    if Path(device_path(camera)).exists():
         return
     there = sorted(p.name for p in Path("/dev").glob("video*"))
     have = f"here are {', '.join(there)}" if there else "no /dev/video* device exists here"

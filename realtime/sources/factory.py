@@ -1,8 +1,9 @@
 """From a source's settings to opened readers, and which senses the stream will have.
 
 A live stream whose microphone is missing runs on with its camera, and the other way round; what
-failed is told as a `SenseStatus`. Only when nothing opens is it an error. Each kind of reader is
-imported here, when it is asked for, so that a file needs no device library.
+failed is told as a `SenseStatus`, and looked for again unless its source is not to reconnect. Only
+when nothing opens is it an error. Each kind of reader is imported here, when it is asked for, so
+that a file needs no device library.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from realtime.config import SourceConfig, is_network
-from realtime.errors import SourceError
+from realtime.errors import LibraryMissing, SourceError
 from realtime.packets import Sense, SenseState, SenseStatus
 from realtime.sources.base import Inlet, Reader, SourceSenses, Tap
+from realtime.sources.identity import DeviceIdentity
 from realtime.sources.playback import Playback
+from realtime.sources.reconnecting import ReconnectingReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +47,14 @@ class OpenedSource:
     readers: list[Reader]
     senses: SourceSenses
     problems: list[SenseStatus] = field(default_factory=list)
+
+    def statuses(self) -> dict[Sense, SenseStatus]:
+        """Return what is known of the senses that come back when lost. Any thread may call it."""
+        merged: dict[Sense, SenseStatus] = {}
+        for reader in self.readers:
+            if isinstance(reader, ReconnectingReader):
+                merged.update(reader.statuses())
+        return merged
 
 
 def open_readers(
@@ -86,7 +97,7 @@ def open_readers(
     if config.kind == "live":
         return _open_live(config, inlet)
     if is_network(config.media or ""):
-        return _open_network(config.media or "", inlet)
+        return _open_network(config, inlet)
     return _open_file(config, inlet)
 
 
@@ -116,47 +127,97 @@ def _open_file(config: SourceConfig, inlet: Inlet) -> OpenedSource:
     return OpenedSource(readers=readers, senses=senses)
 
 
-def _open_network(url: str, inlet: Inlet) -> OpenedSource:
+def _open_network(config: SourceConfig, inlet: Inlet) -> OpenedSource:
     from realtime.sources.network import NetworkReader
 
-    reader = NetworkReader(url, inlet, picture=True, sound=True)
-    reader.open()
-    return OpenedSource(readers=[reader], senses=reader.senses)
+    url = config.media or ""
+    if not config.reconnect:
+        plain = NetworkReader(url, inlet, picture=True, sound=True)
+        plain.open()
+        return OpenedSource(readers=[plain], senses=plain.senses)
+    made: list[NetworkReader] = []  # the first: it tells what there is
+
+    def make(to: Inlet) -> Reader:
+        senses = made[0].senses if made else SourceSenses(picture=True, sound=True)
+        reader = NetworkReader(url, to, picture=senses.picture, sound=senses.sound, endless=True)
+        if not made:
+            made.append(reader)
+        return reader
+
+    shared = ReconnectingReader(
+        name="capture-media", make=make, senses=list(Sense), config=config, inlet=inlet
+    )
+    shared.open()
+    first = made[0]
+    if first.is_finite:  # a recording on a server ends, and does not come back
+        return OpenedSource(readers=[first], senses=first.senses)
+    there = (first.senses.picture, first.senses.sound)
+    shared.watch_only([sense for sense, is_there in zip(Sense, there, strict=True) if is_there])
+    return OpenedSource(readers=[shared], senses=first.senses)
 
 
 def _open_live(config: SourceConfig, inlet: Inlet) -> OpenedSource:
     asked: list[tuple[Sense, Reader]] = []
     if config.camera is not None:
-        asked.append((Sense.PICTURE, _make_camera(config.camera, inlet)))
+        asked.append((Sense.PICTURE, _make_camera(config, config.camera, inlet)))
     if config.microphone is not None:
-        from realtime.sources.microphone import MicrophoneReader
-
-        asked.append((Sense.SOUND, MicrophoneReader(config.microphone, inlet)))
-    opened: dict[Sense, Reader] = {}
-    problems: list[SenseStatus] = []
-    first_error: SourceError | None = None
+        asked.append((Sense.SOUND, _make_microphone(config, config.microphone, inlet)))
+    readers: list[Reader] = []
+    failed: list[tuple[Sense, Reader, SourceError]] = []
     for sense, reader in asked:
         try:
             reader.open()
         except SourceError as error:
             reader.close()
-            first_error = first_error or error
-            problems.append(SenseStatus(sense=sense, state=SenseState.LOST, detail=str(error)))
+            failed.append((sense, reader, error))
         else:
-            opened[sense] = reader
-    if not opened:
-        raise first_error or SourceError("neither a camera nor a microphone was asked for")
-    for problem in problems:
-        logger.warning("%s: running on without %s: %s", config.name, problem.sense, problem.detail)
-    senses = SourceSenses(picture=Sense.PICTURE in opened, sound=Sense.SOUND in opened)
-    return OpenedSource(readers=list(opened.values()), senses=senses, problems=problems)
+            readers.append(reader)
+    if not readers:
+        nothing = SourceError("neither a camera nor a microphone was asked for")
+        raise failed[0][2] if failed else nothing
+    problems: list[SenseStatus] = []
+    for sense, reader, fault in failed:
+        logger.warning("%s: running on without %s: %s", config.name, sense, fault)
+        if isinstance(reader, ReconnectingReader) and not isinstance(fault, LibraryMissing):
+            reader.retry(fault)
+            readers.append(reader)
+        else:
+            problems.append(SenseStatus(sense=sense, state=SenseState.LOST, detail=str(fault)))
+    gone = {problem.sense for problem in problems}
+    there = {sense for sense, _ in asked} - gone
+    senses = SourceSenses(picture=Sense.PICTURE in there, sound=Sense.SOUND in there)
+    return OpenedSource(readers=readers, senses=senses, problems=problems)
 
 
-def _make_camera(camera: str, inlet: Inlet) -> Reader:
-    if is_network(camera):
-        from realtime.sources.network import NetworkReader
+def _make_camera(config: SourceConfig, camera: str, inlet: Inlet) -> Reader:
+    identity = DeviceIdentity()
 
-        return NetworkReader(camera, inlet, picture=True, sound=False, endless=True)
-    from realtime.sources.camera import CameraReader
+    def make(to: Inlet) -> Reader:
+        if is_network(camera):
+            from realtime.sources.network import NetworkReader
 
-    return CameraReader(camera, inlet)
+            return NetworkReader(camera, to, picture=True, sound=False, endless=True)
+        from realtime.sources.camera import CameraReader
+
+        return CameraReader(camera, to, identity)
+
+    return _coming_back(Sense.PICTURE, make, config, inlet)
+
+
+def _make_microphone(config: SourceConfig, microphone: str, inlet: Inlet) -> Reader:
+    from realtime.sources.microphone import MicrophoneReader
+
+    identity = DeviceIdentity()
+    return _coming_back(
+        Sense.SOUND, lambda to: MicrophoneReader(microphone, to, identity), config, inlet
+    )
+
+
+def _coming_back(
+    sense: Sense, make: Callable[[Inlet], Reader], config: SourceConfig, inlet: Inlet
+) -> Reader:
+    """Return what reads one sense, and opens it again if that is wanted."""
+    if not config.reconnect:
+        return make(inlet)
+    name = "capture-video" if sense is Sense.PICTURE else "capture-audio"
+    return ReconnectingReader(name=name, make=make, senses=[sense], config=config, inlet=inlet)

@@ -12,12 +12,24 @@ latency. The fitted clock of the ring takes out what jitter is left.
 
 from __future__ import annotations
 
+import logging
 import queue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from realtime.clock import NS_PER_S
 from realtime.errors import SourceError
-from realtime.sources.portaudio import import_sounddevice, query_devices, quiet_stderr
+from realtime.sources.identity import DeviceIdentity, without_card
+from realtime.sources.portaudio import (
+    import_sounddevice,
+    look_from_outside,
+    note_closed,
+    note_open,
+    portaudio_calls,
+    query_devices,
+    quiet_stderr,
+    start_anew,
+    without_chatter,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +38,8 @@ if TYPE_CHECKING:
     from realtime.clock import Clock
     from realtime.sources.audio_intake import AudioIntake
     from realtime.sources.base import Inlet
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_DEVICE = "default"
 BLOCK_S = 0.02
@@ -48,12 +62,14 @@ class MicrophoneReader:
     Args:
         device: Number, part of a name, or `default`.
         inlet: Where sound goes.
+        identity: Remembers which device it was, for the next reader of the same microphone.
     """
 
-    def __init__(self, device: str, inlet: Inlet) -> None:
+    def __init__(self, device: str, inlet: Inlet, identity: DeviceIdentity | None = None) -> None:
         self.name = "capture-audio"
         self._device = device
         self._inlet = inlet
+        self._identity = identity or DeviceIdentity()
         self._blocks: queue.Queue[_Block] = queue.Queue(_QUEUE_BLOCKS)
         self._n_lost = 0
         self._begun = False
@@ -65,31 +81,46 @@ class MicrophoneReader:
 
     def open(self) -> None:
         """Find the device and start it at its own rate."""
-        sounddevice = self._sounddevice = import_sounddevice()
-        info = find_input(sounddevice, self._device)
-        sample_rate = round(info["default_samplerate"])
-        n_channels = min(info["max_input_channels"], MAX_CHANNELS)
+        self._identity.n_attempts += 1
+        if self._identity.n_attempts == 1:
+            self._sounddevice = import_sounddevice()
+            with portaudio_calls(), quiet_stderr():
+                info = find_input(self._sounddevice, self._device)
+                self._start(info)
+        else:
+            choose_input(*look_from_outside(), self._device, self._identity.name)
+            with portaudio_calls(), without_chatter():
+                self._sounddevice = import_sounddevice()
+                start_anew(self._sounddevice)
+                found = query_devices(self._sounddevice)
+                info = choose_input(*found, self._device, self._identity.name)
+                self._start(info)
+        self._identity.name = self._identity.name or info["name"]
+        sample_rate, n_channels = _form(info)
+        self._audio = self._inlet.audio_intake(sample_rate, n_channels)
+        self._dating = BlockDating(sample_rate, float(self._stream.latency))
+        self._description = f"{info['name']}, {sample_rate} Hz, {n_channels} channels"
+
+    def _start(self, info: dict[str, Any]) -> None:
+        sample_rate, n_channels = _form(info)
         try:
-            with quiet_stderr():
-                self._stream = sounddevice.InputStream(
-                    samplerate=sample_rate,
-                    channels=n_channels,
-                    device=info["index"],
-                    dtype="float32",
-                    blocksize=round(BLOCK_S * sample_rate),
-                    latency="high",  # the room in the driver; blocks come as soon as before
-                    callback=self._callback,
-                )
-                self._stream.start()
-        except sounddevice.PortAudioError as error:
-            self.close()
+            self._stream = self._sounddevice.InputStream(
+                samplerate=sample_rate,
+                channels=n_channels,
+                device=info["index"],
+                dtype="float32",
+                blocksize=round(BLOCK_S * sample_rate),
+                latency="high",  # the room in the driver; blocks come as soon as before
+                callback=self._callback,
+            )
+            note_open(self._stream)
+            self._stream.start()
+        except self._sounddevice.PortAudioError as error:
+            self._stop()
             raise SourceError(
                 f"microphone {info['name']!r} cannot be opened: {error}; another program may hold "
                 "it; --list-devices shows the others"
             ) from error
-        self._audio = self._inlet.audio_intake(sample_rate, n_channels)
-        self._dating = BlockDating(sample_rate, float(self._stream.latency))
-        self._description = f"{info['name']}, {sample_rate} Hz, {n_channels} channels"
 
     def step(self) -> bool:
         """Date and hand on one block."""
@@ -115,14 +146,24 @@ class MicrophoneReader:
 
     def close(self) -> None:
         """Stop the device."""
-        if self._stream is not None:
-            self._stream.close(ignore_errors=True)
-            self._stream = None
         self._audio = None
+        if self._stream is None:
+            return
+        try:
+            with portaudio_calls():
+                self._stop()
+        except SourceError as error:  # the stream is left to PortAudio
+            logger.warning("%s is not closed: %s", self._description, error)
 
     def describe(self) -> str:
         """Return name, rate and channels."""
         return self._description
+
+    def _stop(self) -> None:
+        if self._stream is not None:
+            self._stream.close(ignore_errors=True)
+            note_closed(self._stream)
+            self._stream = None
 
     def _forget_queued_blocks(self) -> None:
         """Begin with the next block; only as many as are there, the callback goes on putting."""
@@ -195,12 +236,34 @@ def find_input(sounddevice: Any, device: str) -> dict[str, Any]:
     Raises:
         SourceError: None or several are meant, or PortAudio cannot list them.
     """
-    devices, default = query_devices(sounddevice)
+    return choose_input(*query_devices(sounddevice), device)
+
+
+def choose_input(
+    devices: list[dict[str, Any]], default: int, device: str, name: str | None = None
+) -> dict[str, Any]:
+    """Choose one of PortAudio's devices.
+
+    Args:
+        devices: All of them.
+        default: Number of the default input.
+        device: What the user asked for: number, part of a name (any case), or `default`.
+        name: PortAudio's name of the device that was open before; that one is meant then.
+
+    Raises:
+        SourceError: None or several are meant.
+    """
     inputs = [d for d in devices if d["max_input_channels"] > 0]
     if not inputs:
         raise SourceError(
             "no sound input exists here; plug a microphone in, or go without sound: --mic none"
         )
+    if name is not None:
+        known = [d for d in inputs if d["name"] == name]
+        known = known or [d for d in inputs if without_card(d["name"]) == without_card(name)]
+        if known:
+            return dict(known[0])
+        raise SourceError(f"microphone {name!r} is not there")
     if device == DEFAULT_DEVICE:
         return next((d for d in inputs if d["index"] == default), inputs[0])
     if device.isdigit():
@@ -213,3 +276,8 @@ def find_input(sounddevice: Any, device: str) -> dict[str, Any]:
     named = ", ".join(f"{d['index']} {d['name']!r}" for d in found or inputs)
     what = "fits several inputs" if found else "is no sound input"
     raise SourceError(f"microphone {device!r} {what}; give a number: {named}")
+
+
+def _form(info: dict[str, Any]) -> tuple[int, int]:
+    """Return rate and channel count at which a device is opened."""
+    return round(info["default_samplerate"]), min(info["max_input_channels"], MAX_CHANNELS)

@@ -68,6 +68,7 @@ class NetworkReader:
         self._endless = endless
         self._begun = threading.Event()
         self._stop = threading.Event()
+        self.is_finite = False  # known once it is open: a recording on a server
         self._arrivals: Mailbox[_Arrival] = Mailbox(_CAPACITY, Policy.DROP_OLDEST)
         self._socket: Worker | None = None
         self._description = redacted_location(url)
@@ -88,7 +89,8 @@ class NetworkReader:
         )
         self.senses = container.senses
         self._description = container.describe()
-        if container.is_finite:
+        self.is_finite = container.is_finite
+        if self.is_finite:
             self._playback = Playback(self._inlet.clock, self._inlet.timeline, pace=True)
             self._arrivals = Mailbox(_CAPACITY, Policy.WAIT)
         elif container.has_own_time:
@@ -115,7 +117,7 @@ class NetworkReader:
             return not self._stop.is_set()
         if self._socket is not None and self._socket.error is not None:
             raise self._socket.error
-        if self._endless and not self._stop.is_set():
+        if self._endless and not self.is_finite and not self._stop.is_set():
             raise SourceError(f"{self._description}: ended by its server")
         self._end()
         return False

@@ -2,19 +2,38 @@
 
 PortAudio asks every driver at the start, and ALSA prints a line on stderr for each that is absent.
 What matters of it comes back as an exception, which is translated here.
+
+PortAudio lists devices once, when it starts: to see one that is back it must be started anew, which
+would cut every open stream of this process. And it waits for a sound server as long as that hangs.
+So a child process looks first, which can be killed; PortAudio is started anew only when the child
+has found the device and no stream is open. Its calls are one at a time: it is not thread-safe.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import subprocess
 import sys
+import tempfile
+import threading
 from typing import TYPE_CHECKING, Any
 
 from realtime.errors import LibraryMissing, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+LOOK_TIMEOUT_S = 8.0
+_CALL_TIMEOUT_S = 2.0
+_LOOK = (
+    "import json, sounddevice as s;"
+    "print(json.dumps([list(s.query_devices()), s.default.device[0]]))"
+)
+_CHATTER = (b"ALSA ", b"Expression ", b"jack ", b"Jack", b"Cannot connect to server", b"connect(2)")
+_calls = threading.Lock()
+_open_streams: set[int] = set()  # ids of streams; PortAudio is not started anew while there are any
 
 
 def import_sounddevice() -> Any:
@@ -55,6 +74,93 @@ def query_devices(sounddevice: Any) -> tuple[list[dict[str, Any]], int]:
         return list(sounddevice.query_devices()), sounddevice.default.device[0]
     except sounddevice.PortAudioError as error:
         raise SourceError(f"PortAudio cannot list the sound devices: {error}") from error
+
+
+def look_from_outside(timeout_s: float = LOOK_TIMEOUT_S) -> tuple[list[dict[str, Any]], int]:
+    """Return what `query_devices` would if PortAudio were started now, asked in another process.
+
+    Raises:
+        SourceError: It cannot tell, or does not in time: the sound server hangs.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _LOOK],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=timeout_s,
+            check=True,
+        )
+        devices, default = json.loads(done.stdout)
+    except subprocess.TimeoutExpired as error:
+        raise SourceError(
+            f"the sound system has not answered for {timeout_s:g} s; does its server hang?"
+        ) from error
+    except (subprocess.CalledProcessError, OSError, ValueError) as error:
+        raise SourceError("the sound system cannot be asked for its devices") from error
+    return devices, default
+
+
+@contextlib.contextmanager
+def portaudio_calls() -> Iterator[None]:
+    """Call PortAudio alone.
+
+    Raises:
+        SourceError: Another call has not returned for 2 s.
+    """
+    if not _calls.acquire(timeout=_CALL_TIMEOUT_S):
+        raise SourceError("PortAudio hangs in an earlier call")
+    try:
+        yield
+    finally:
+        _calls.release()
+
+
+def start_anew(sounddevice: Any) -> None:
+    """Have PortAudio list its devices again, unless a stream is open; within `portaudio_calls`.
+
+    Raises:
+        SourceError: It does not start.
+    """
+    if _open_streams:
+        return
+    try:
+        # sounddevice has no public way (its issue 130); these have been there since 0.3.
+        if sounddevice._initialized:
+            sounddevice._terminate()
+        sounddevice._initialize()
+    except sounddevice.PortAudioError as error:
+        raise SourceError(f"PortAudio, which reads microphones, cannot start: {error}") from error
+
+
+def note_open(stream: object) -> None:
+    """Say that a stream was opened."""
+    _open_streams.add(id(stream))
+
+
+def note_closed(stream: object) -> None:
+    """Say that it was closed."""
+    _open_streams.discard(id(stream))
+
+
+@contextlib.contextmanager
+def without_chatter() -> Iterator[None]:
+    """Take ALSA's and PortAudio's lines out of stderr; what others write meanwhile comes after.
+
+    For the midst of a run, when other threads log.
+    """
+    with tempfile.TemporaryFile() as kept:
+        saved = os.dup(2)
+        try:
+            os.dup2(kept.fileno(), 2)
+            yield
+        finally:
+            os.dup2(saved, 2)
+            kept.seek(0)
+            for line in kept:
+                if not line.startswith(_CHATTER):
+                    os.write(saved, line)
+            os.close(saved)
 
 
 @contextlib.contextmanager

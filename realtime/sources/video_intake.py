@@ -112,8 +112,15 @@ class VideoIntake:
     def _store(self, frame: _Candidate) -> None:
         self._pending = None
         self._stored_slot = frame.slot
-        if self._ring.append(frame.slot, frame.time_ns, self._prepare(frame.render())):
+        image = self._prepare(frame.render())
+        if self._is_empty(image):
+            self._stats.count("withheld_frames")
+        elif self._ring.append(frame.slot, frame.time_ns, image):
             self._stats.count("grid_frames")
+
+    def _is_empty(self, image: NDArray[np.uint8]) -> bool:
+        """Whether a chosen picture says nothing and is kept out of the ring; never of a file."""
+        return False
 
     def _update_interval(self, time_ns: int) -> None:
         if self._newest_ns is not None:

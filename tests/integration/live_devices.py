@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -58,8 +59,23 @@ class SoundCard:
             ["paplay", "--latency-msec=50", str(sound)], env={**os.environ, **self.environment}
         )
 
+    def hum(self) -> None:
+        """Have its microphone hear something: zeros alone are the sign of a muted one."""
+        self._control("load-module", "module-sine", "sink=null", "frequency=50").check_returncode()
+
+    def hang(self) -> None:
+        """Let it answer nobody, as a driver does that blocks."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGSTOP)
+
+    def come_to(self) -> None:
+        """Let it answer again."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         if self._server is not None:
+            self._server.send_signal(signal.SIGCONT)
             self._server.terminate()
             self._server.wait(10)
 
@@ -84,25 +100,41 @@ def sound_card(folder: Path) -> Iterator[SoundCard]:
         card.stop()
 
 
+class PictureServer:
+    """Serves a file's pictures in a loop, in real time, as MJPEG, to one client at a time."""
+
+    def __init__(self, video: Path) -> None:
+        self.url = f"http://127.0.0.1:{free_port()}/camera"
+        self._video = video
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._server = subprocess.Popen(
+            [
+                "ffmpeg", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i",
+                str(self._video), "-an", "-c:v", "mjpeg", "-q:v", "3", "-f", "mpjpeg",
+                "-listen", "1", self.url,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait(10)
+
+
 @contextmanager
-def picture_server(video: Path) -> Iterator[str]:
-    """Serve a file's pictures in a loop, in real time, as MJPEG; yields the URL."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/camera"
-    server = subprocess.Popen(
-        [
-            "ffmpeg", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i", str(video),
-            "-an", "-c:v", "mjpeg", "-q:v", "3", "-f", "mpjpeg", "-listen", "1", url,
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+def picture_server(video: Path) -> Iterator[PictureServer]:
+    """A running picture server, gone afterwards."""
+    server = PictureServer(video)
     try:
-        yield url
+        server.start()
+        yield server
     finally:
-        server.kill()
-        server.wait(10)
+        server.stop()
 
 
 def extract_sound(video: Path, to: Path) -> Path:

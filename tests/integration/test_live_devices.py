@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.skipif(bool(missing_programs()), reason=f"not installed: {missing_programs()}"),
 ]
 
-START_S = 90.0  # models load, PulseAudio settles; a loaded machine
+START_S = 180.0  # models load, PulseAudio settles; a loaded machine
 SETTLE_S = 4.0  # PulseAudio's monitor delivers in lumps at first
 EVENT_S = 40.0
 LEAD_S = 2.0
@@ -94,7 +94,7 @@ def test_event_played_into_the_microphone_reaches_a_subscriber(
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     with sound_card(tmp_path) as card, picture_server(played.video) as camera:
         process = start_stream(
-            "--camera", camera, "--mic", "pulse", "--name", "door", "--bind", endpoint,
+            "--camera", camera.url, "--mic", "pulse", "--name", "door", "--bind", endpoint,
             "--no-dashboard",
             **card.environment,
         )  # fmt: skip

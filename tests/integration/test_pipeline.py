@@ -16,7 +16,7 @@ from PIL import Image
 
 from realtime.config import PublisherConfig, RunConfig, SourceConfig, WindowConfig
 from realtime.errors import SourceError, UsageError
-from realtime.packets import SenseState
+from realtime.packets import Sense, SenseState
 from realtime.pipeline import Pipeline
 from realtime.subscribe import KINDS, Subscriber
 
@@ -156,8 +156,16 @@ def test_close_does_not_wait_when_nobody_reads_the_json_lines(
     assert time.monotonic() - started < 10
 
 
+GONE = (SenseState.RECONNECTING, SenseState.LOST)
+
+
+def picture_state(pipeline: Pipeline) -> SenseState:
+    (picture,) = (s.state for s in pipeline.view().senses if s.sense is Sense.PICTURE)
+    return picture
+
+
 def make_live_config(bundle: Path, camera: str) -> RunConfig:
-    source = SourceConfig(name="door", kind="live", camera=camera)
+    source = SourceConfig(name="door", kind="live", camera=camera, reconnect=False)
     return replace(make_config(bundle), source=source, duration_s=None)
 
 
@@ -188,6 +196,32 @@ def test_run_fails_when_its_only_cameras_server_hangs_up(random_bundle: Path, ca
     assert SenseState.LOST in {status.state for status in pipeline.view().senses}
     with pytest.raises(SourceError, match="ended by its server"):
         pipeline.raise_failure()
+
+
+def test_run_goes_on_when_its_only_camera_is_gone_for_a_while(
+    random_bundle: Path, camera: str
+) -> None:
+    config = make_live_config(random_bundle, camera)
+    source = replace(config.source, reconnect=True, retry_s=(0.2, 0.5), frozen_s=0.0, black_s=0.0)
+    pipeline = Pipeline(replace(config, source=source))
+    start(pipeline)
+    run_to_the_limit(pipeline)
+    Camera.hang_up.set()
+    deadline = time.monotonic() + 60
+    while picture_state(pipeline) not in GONE and time.monotonic() < deadline:
+        pipeline.wait(0.05)
+    gone_for_good = picture_state(pipeline) in GONE and pipeline.wait(1.0)
+    Camera.hang_up.clear()
+    while picture_state(pipeline) is not SenseState.OK and time.monotonic() < deadline:
+        pipeline.wait(0.05)
+    state = picture_state(pipeline)
+    survivors = pipeline.close()
+
+    assert not gone_for_good
+    assert state is SenseState.OK
+    assert pipeline.view().stats.count("reconnects") == 1
+    assert survivors == []
+    pipeline.raise_failure()  # there is none
 
 
 def test_cameras_password_is_nowhere_when_it_runs_and_when_it_is_lost(

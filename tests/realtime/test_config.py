@@ -104,6 +104,10 @@ def test_single_source_may_be_written_as_a_list(tmp_path: Path) -> None:
         ("source = 3", "[source]"),
         ("[[source", "not valid TOML"),
         ('[source]\nkind = "demo"\nloop = "yes"', "loop must be bool"),
+        ('[source]\nkind = "demo"\nretry_s = 5', "retry_s must be a list"),
+        ('[source]\nkind = "demo"\nretry_s = []', "retry_s must be a list"),
+        ('[source]\nkind = "demo"\nretry_s = [1, 0]', "each wait of retry_s"),
+        ('[source]\nkind = "demo"\nstale_s = 0', "stale_s must be from 0.5"),
         ("[publisher]\nsend_hwm = true", "send_hwm must be int"),
         ("[events.per_label]\nBark = 0.5", "per_label.Bark"),
     ],
@@ -131,3 +135,11 @@ def test_file_is_refused_in_one_sentence_when_a_setting_does_not_fit(
 def test_flags_are_refused_when_they_contradict_each_other(flags: list[str]) -> None:
     with pytest.raises(UsageError):
         configure(*flags)
+
+
+def test_live_source_comes_back_unless_that_is_declined(tmp_path: Path) -> None:
+    text = "[source]\ncamera = 0\nretry_s = [2, 30]\nstale_s = 5\n"
+    source = configure("--config", write(tmp_path, text)).source
+
+    assert (source.reconnect, source.retry_s, source.stale_s) == (True, (2.0, 30.0), 5.0)
+    assert not configure("--camera", "0", "--no-reconnect").source.reconnect

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from realtime.clock import ManualClock, Timeline
 from realtime.config import SourceConfig, TrackerConfig, WindowConfig
 from realtime.outputs.wire import Message, MessageStamper
-from realtime.packets import Sense, SenseState
+from realtime.packets import Sense, SenseState, SenseStatus
 from realtime.stats import Stats
 from realtime.stream import Rings, Stream
 
@@ -31,7 +34,11 @@ class FakeAssembler:
         return self.sense_states
 
 
-def make_stream(assembler: Any, told: list[Message]) -> Stream:
+def make_stream(
+    assembler: Any,
+    told: list[Message],
+    watched: Callable[[], dict[Sense, SenseStatus]] = dict,
+) -> Stream:
     config, clock, stats = SourceConfig(name="door", kind="demo"), ManualClock(), Stats()
     bundle: Any = SimpleNamespace(name="b", version="1", labels=("Bark",), background=None)
     recognizer: Any = None  # nothing comes to be recognized
@@ -49,6 +56,7 @@ def make_stream(assembler: Any, told: list[Message]) -> Stream:
         until_t_ns=None,
         emit=told.append,
         stats=stats,
+        watched=watched,
     )
 
 
@@ -78,6 +86,52 @@ def test_stream_says_why_when_a_sense_is_lost_before_its_first_clip() -> None:
     assert status.body["state"] == "starting"
     senses: Any = status.body["senses"]
     assert senses["picture"] == {"state": "lost", "detail": "unplugged"}
+
+
+def test_stream_tells_each_state_of_a_device_that_comes_back_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assembler, told = FakeAssembler(), list[Message]()
+    assembler.sense_states = dict.fromkeys(Sense, SenseState.OK)
+    known: dict[Sense, SenseStatus] = {}
+    stream = make_stream(assembler, told, lambda: known)
+    caplog.set_level("INFO")
+    stream.step()
+    for state in (SenseState.FROZEN, SenseState.RECONNECTING, SenseState.LOST, SenseState.OK):
+        detail = f"rtsp://user:secret@camera/ {state}"
+        known = {Sense.PICTURE: SenseStatus(sense=Sense.PICTURE, state=state, detail=detail)}
+        assembler.sense_states[Sense.PICTURE] = SenseState.STALE  # as the last clip saw it
+        if state is SenseState.OK:
+            assembler.sense_states[Sense.PICTURE] = SenseState.OK
+        for _ in range(3):
+            stream.step()
+
+    pictures: Any = [message.body["senses"] for message in told]
+    assert [senses["picture"]["state"] for senses in pictures] == [
+        "ok", "frozen", "reconnecting", "lost", "ok",
+    ]  # fmt: skip
+    assert {senses["sound"]["state"] for senses in pictures} == {"ok"}
+    assert "secret" not in str(pictures)
+    logged = [(r.levelname, r.getMessage().split(":")[0]) for r in caplog.records]
+    assert logged == [
+        ("INFO", "door picture ok"),
+        ("INFO", "door sound ok"),
+        ("WARNING", "door picture frozen"),
+        ("WARNING", "door picture reconnecting"),
+        ("WARNING", "door picture lost"),
+        ("INFO", "door picture ok"),
+    ]
+
+
+def test_stream_shows_what_the_last_clip_missed_of_a_device_that_is_well() -> None:
+    assembler = FakeAssembler()
+    assembler.sense_states = {Sense.PICTURE: SenseState.STALE, Sense.SOUND: SenseState.OK}
+    known = {Sense.PICTURE: SenseStatus(sense=Sense.PICTURE, state=SenseState.OK, detail="cam")}
+    stream = make_stream(assembler, [], lambda: known)
+
+    assert stream.senses()[0] == SenseStatus(
+        sense=Sense.PICTURE, state=SenseState.STALE, detail="cam"
+    )
 
 
 def test_stream_fails_in_one_sentence_when_recognition_failed() -> None:

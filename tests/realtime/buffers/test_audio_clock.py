@@ -77,3 +77,25 @@ def test_line_moves_down_when_all_before_was_late() -> None:
         clock.observe(block * BLOCK, block * 20 * NS_PER_MS + late)
 
     assert clock.time_at(500 * BLOCK) == pytest.approx(10 * NS_PER_S, abs=5 * NS_PER_MS)
+
+
+def test_line_is_fitted_anew_when_a_device_comes_back() -> None:
+    clock = AudioClock()
+    for second in range(1, 60):  # 500 ppm slow
+        clock.observe(second * SAMPLE_RATE, round(second * NS_PER_S * 1.0005))
+    assert clock.drift_ppm == pytest.approx(500, abs=1)
+    index = clock.index_at(300 * NS_PER_S)
+
+    clock.restart(index, 300 * NS_PER_S)
+
+    assert clock.time_at(index) == 300 * NS_PER_S
+    assert clock.drift_ppm == 0.0
+    for second in range(1, 30):  # another one, 200 ppm fast
+        end = index + second * SAMPLE_RATE
+        clock.observe(end, round((300 + second * 0.9998) * NS_PER_S))
+    assert clock.drift_ppm == pytest.approx(-200, abs=5)
+
+
+def test_files_clock_does_not_restart() -> None:
+    with pytest.raises(ValueError, match="exact"):
+        AudioClock.exact(0).restart(0, 0)

@@ -9,6 +9,7 @@ from wire_samples import LABELS, make_event, make_prediction, make_senses
 
 from realtime.outputs.base import DashboardSnapshot
 from realtime.outputs.dashboard import Dashboard, RateMeter, render, terminal_console
+from realtime.outputs.panels import STATE_STYLES
 from realtime.packets import Event, SenseState
 from realtime.stats import Stats, StatsSnapshot
 
@@ -218,3 +219,17 @@ def test_the_terminal_is_left_as_it_was() -> None:
 
 def test_a_pipe_gets_no_dashboard() -> None:
     assert terminal_console(io.StringIO()) is None
+
+
+def test_every_state_of_a_sense_has_a_look_and_only_ok_is_green() -> None:
+    assert set(STATE_STYLES) == set(SenseState)
+    assert [state for state, style in STATE_STYLES.items() if "green" in style] == [SenseState.OK]
+
+
+@pytest.mark.parametrize(
+    "state", [SenseState.FROZEN, SenseState.BLACK, SenseState.SILENT, SenseState.RECONNECTING]
+)
+def test_dashboard_shows_a_sense_in_trouble_by_name(state: SenseState) -> None:
+    senses = make_senses(sound=state)
+
+    assert f"sound {state}" in "\n".join(draw(make_snapshot(senses=senses)))

@@ -33,6 +33,25 @@ def test_recognition_stands_still_when_predictions_do_not_grow() -> None:
     assert health.describe() == "recognition stands still: door picture ok, sound lost"
 
 
+@pytest.mark.parametrize("gone", ["lost", "reconnecting", "stale", "absent"])
+def test_a_stream_whose_senses_are_all_gone_is_not_well_though_it_decides(gone: str) -> None:
+    health = Health()
+    sources = {"door": {"picture": "lost", "sound": gone}, "hall": {"picture": "ok"}}
+    health.observe({**beat(100), "sources": sources})
+
+    assert not health.observe({**beat(105), "sources": sources})
+    assert health.describe().startswith("nothing is seen or heard of door: door picture lost")
+
+
+@pytest.mark.parametrize("state", ["ok", "black", "silent", "frozen", "waiting"])
+def test_a_sense_that_is_there_is_enough(state: str) -> None:
+    health = Health()
+    sources = {"door": {"picture": "reconnecting", "sound": state}}
+    health.observe({**beat(100), "sources": sources})
+
+    assert health.observe({**beat(105), "sources": sources})
+
+
 def test_growth_over_a_restart_proves_nothing() -> None:
     health = Health()
     health.observe(beat(1, "a"))

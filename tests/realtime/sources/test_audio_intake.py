@@ -161,3 +161,30 @@ def test_a_block_of_another_shape_is_refused() -> None:
     intake = make_stream().inlet.audio_intake(SAMPLE_RATE, 2)
     with pytest.raises(ValueError, match=r"samples must be"):
         intake.append(np.zeros((4, 3), np.float32), 0)
+
+
+@pytest.mark.parametrize("away_s", [0.3, 7.0, 90_000.0])
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
+def test_a_click_is_dated_rightly_when_a_device_comes_back_after_a_gap(
+    rate: int, away_s: float
+) -> None:
+    stream = make_stream(live=True)
+    first = stream.inlet.audio_intake(16_000, 1)
+    for k in range(100):  # 300 ppm fast: its line must not outlive it
+        first.append(np.full(320, 0.01, np.float32), NS_PER_S + round(k * 19.994 * NS_PER_MS))
+    end = stream.sounds.end_index
+    back_ns = NS_PER_S + 2 * NS_PER_S + round(away_s * NS_PER_S)
+    second = stream.inlet.audio_intake(rate, 2)
+    waveform = np.zeros((3 * rate, 2), np.float32)
+    waveform[2 * rate : 2 * rate + max(1, rate // 8000)] = 1.0
+    for start in range(0, 3 * rate, rate // 50):
+        block = waveform[start : start + rate // 50]
+        second.append(block, back_ns + start * NS_PER_S // rate)
+
+    ring = stream.sounds
+    heard = ring.read(ring.end_index - 2 * SAMPLE_RATE, ring.end_index)
+    click = ring.end_index - 2 * SAMPLE_RATE + int(heard.samples.argmax())
+    assert abs(ring.clock.time_at(click) - (back_ns + 2 * NS_PER_S)) <= NS_PER_MS
+    assert ring.clock.drift_ppm == 0.0
+    gap_s = (ring.end_index - end) / SAMPLE_RATE - 3
+    assert abs(gap_s - away_s) <= 0.06 + away_s * 1e-3

@@ -98,7 +98,7 @@ def step_to_end(reader: Reader) -> None:
 
 @pytest.mark.timeout(60)
 def test_jpeg_frames_are_dated_when_they_arrive(server: str) -> None:
-    config = SourceConfig(name="c", kind="live", camera=f"{server}/live/end")
+    config = SourceConfig(name="c", kind="live", reconnect=False, camera=f"{server}/live/end")
     stream, opened = open_config(config)
     (reader,) = opened.readers
     began_ns = stream.clock.now_ns()
@@ -114,7 +114,7 @@ def test_jpeg_frames_are_dated_when_they_arrive(server: str) -> None:
 
 @pytest.mark.timeout(60)
 def test_a_camera_is_lost_when_its_server_hangs_up(server: str) -> None:
-    config = SourceConfig(name="c", kind="live", camera=f"{server}/live/end")
+    config = SourceConfig(name="c", kind="live", reconnect=False, camera=f"{server}/live/end")
     _, opened = open_config(config)
     (reader,) = opened.readers
 
@@ -124,7 +124,7 @@ def test_a_camera_is_lost_when_its_server_hangs_up(server: str) -> None:
 
 @pytest.mark.timeout(60)
 def test_a_stream_is_over_when_its_server_hangs_up(server: str) -> None:
-    config = SourceConfig(name="c", kind="media", media=f"{server}/live/end")
+    config = SourceConfig(name="c", kind="media", media=f"{server}/live/end", reconnect=False)
     stream, opened = open_config(config)
 
     read_to_end(*opened.readers)
@@ -136,7 +136,7 @@ def test_a_stream_is_over_when_its_server_hangs_up(server: str) -> None:
 def test_a_stream_begins_at_the_first_step_when_its_camera_sent_pictures_before(
     server: str,
 ) -> None:
-    config = SourceConfig(name="c", kind="live", camera=f"{server}/endless")
+    config = SourceConfig(name="c", kind="live", reconnect=False, camera=f"{server}/endless")
     stream, opened = open_config(config)
     (reader,) = opened.readers
     time.sleep(0.5)  # models load; the server sends on
@@ -161,7 +161,7 @@ class BrokenClock(MonotonicClock):
 
 @pytest.mark.timeout(60)
 def test_the_reader_fails_when_its_helper_thread_meets_an_unforeseen_error(server: str) -> None:
-    config = SourceConfig(name="c", kind="live", camera=f"{server}/endless")
+    config = SourceConfig(name="c", kind="live", reconnect=False, camera=f"{server}/endless")
     _, opened = open_config(config, BrokenClock())
     (reader,) = opened.readers
     with pytest.raises(RuntimeError, match="no time"):
@@ -171,7 +171,7 @@ def test_the_reader_fails_when_its_helper_thread_meets_an_unforeseen_error(serve
 
 @pytest.mark.timeout(60)
 def test_close_is_quick_when_the_sender_hangs(server: str) -> None:
-    config = SourceConfig(name="c", kind="live", camera=f"{server}/live/hang")
+    config = SourceConfig(name="c", kind="live", reconnect=False, camera=f"{server}/live/hang")
     stream, opened = open_config(config)
     (reader,) = opened.readers
     n_frames = -1
@@ -212,7 +212,11 @@ def test_a_refused_connection_is_one_sentence_without_the_password() -> None:
 @pytest.mark.timeout(60)
 def test_the_stream_runs_on_when_only_one_sense_opens(server: str) -> None:
     config = SourceConfig(
-        name="c", kind="live", camera=f"{server}/live/end", microphone="no such device"
+        name="c",
+        kind="live",
+        reconnect=False,
+        camera=f"{server}/live/end",
+        microphone="no such device",
     )
     _, opened = open_config(config)
     for reader in opened.readers:
