@@ -112,7 +112,10 @@ class Inlet:
     def video_intake(self) -> VideoIntake:
         """Return what takes the stream's frames."""
         tap = None if self.tap is None else self.tap.take_frame
-        return VideoIntake(self.timeline, self.frames, self.prepare, self.live, self.stats, tap)
+        now_ns = self.clock.now_ns if self.live else None
+        return VideoIntake(
+            self.timeline, self.frames, self.prepare, self.live, self.stats, tap, now_ns
+        )
 
     def audio_intake(self, sample_rate: int, n_channels: int) -> AudioIntake:
         """Return what takes the stream's sound at the rate at which it comes."""
