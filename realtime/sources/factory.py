@@ -55,6 +55,7 @@ def open_readers(
     clock: Clock,
     stats: Stats,
     tap: Tap | None = None,
+    offset_of: Callable[[str, str], int] | None = None,
 ) -> OpenedSource:
     """Open all that one source asks for; may take seconds.
 
@@ -67,6 +68,8 @@ def open_readers(
         clock: The run's clock.
         stats: The stream's figures.
         tap: Takes a copy of all that comes; None for nobody.
+        offset_of: By how many ns a camera is dated later than a microphone, both by what they
+            say of themselves (`Reader.describe`); None for pairs that nobody calibrated.
 
     Raises:
         SourceError: Nothing could be opened; what is said is the first device's fault.
@@ -84,7 +87,7 @@ def open_readers(
     if config.kind == "demo":
         return _open_demo(config, inlet)
     if config.kind == "live":
-        return _open_live(config, inlet)
+        return _open_live(config, inlet, offset_of)
     if is_network(config.media or ""):
         return _open_network(config.media or "", inlet)
     return _open_file(config, inlet)
@@ -124,7 +127,9 @@ def _open_network(url: str, inlet: Inlet) -> OpenedSource:
     return OpenedSource(readers=[reader], senses=reader.senses)
 
 
-def _open_live(config: SourceConfig, inlet: Inlet) -> OpenedSource:
+def _open_live(
+    config: SourceConfig, inlet: Inlet, offset_of: Callable[[str, str], int] | None
+) -> OpenedSource:
     asked: list[tuple[Sense, Reader]] = []
     if config.camera is not None:
         asked.append((Sense.PICTURE, _make_camera(config.camera, inlet)))
@@ -148,6 +153,11 @@ def _open_live(config: SourceConfig, inlet: Inlet) -> OpenedSource:
         raise first_error or SourceError("neither a camera nor a microphone was asked for")
     for problem in problems:
         logger.warning("%s: running on without %s: %s", config.name, problem.sense, problem.detail)
+    if offset_of is not None and len(opened) == len(Sense):
+        offset_ns = offset_of(opened[Sense.PICTURE].describe(), opened[Sense.SOUND].describe())
+        inlet.lateness.set(offset_ns)
+        if offset_ns:
+            logger.info("%s: pictures lag by %.0f ms, as calibrated", config.name, offset_ns / 1e6)
     senses = SourceSenses(picture=Sense.PICTURE in opened, sound=Sense.SOUND in opened)
     return OpenedSource(readers=list(opened.values()), senses=senses, problems=problems)
 

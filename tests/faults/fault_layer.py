@@ -82,7 +82,9 @@ def apply(
     return sorted(deliveries, key=lambda d: (d.at_s, d.true_s))
 
 
-def _stall(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected) -> list[Delivery]:
+def _stall(
+    hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected
+) -> list[Delivery]:
     """Nothing comes, then all of it at once, dated by its arrival as a driver's queue is."""
     return [
         replace(d, at_s=max(d.at_s, fault.end_s), dated_s=max(d.dated_s, fault.end_s - BLOCK_S))
@@ -90,19 +92,25 @@ def _stall(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Inje
     ]
 
 
-def _drop(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected) -> list[Delivery]:
+def _drop(
+    hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected
+) -> list[Delivery]:
     """Nothing comes and nothing is kept: an unplugged cable, an overrun."""
     if fault.sense == "sound":
         injected.add("lost_samples", sum(len(d.payload) for d in hit))
     return []
 
 
-def _loss(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected) -> list[Delivery]:
+def _loss(
+    hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected
+) -> list[Delivery]:
     """Each block or frame is lost with the fault's amount as its chance."""
     return [d for d in hit if rng.random() >= fault.amount]
 
 
-def _swap(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected) -> list[Delivery]:
+def _swap(
+    hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected
+) -> list[Delivery]:
     """Neighbours change places, with their dates."""
     out = list(hit)
     for k in range(0, len(out) - 1, 2):
@@ -114,7 +122,9 @@ def _swap(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injec
     return out
 
 
-def _late(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected) -> list[Delivery]:
+def _late(
+    hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected
+) -> list[Delivery]:
     """Each comes up to the fault's amount of seconds late, in order, dated by its arrival."""
     out, newest_s = [], 0.0
     for d in hit:
@@ -124,22 +134,30 @@ def _late(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injec
     return out
 
 
-def _nan(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected) -> list[Delivery]:
+def _nan(
+    hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected
+) -> list[Delivery]:
     out = []
     for d in hit:
         samples = d.payload.copy()
-        samples[:: 7] = rng.choice((np.nan, np.inf, -np.inf))
-        injected.add("bad_samples", len(samples[:: 7]))
+        samples[::7] = rng.choice((np.nan, np.inf, -np.inf))
+        injected.add("bad_samples", len(samples[::7]))
         out.append(replace(d, payload=samples))
     return out
 
 
-def _full_scale(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected) -> list[Delivery]:
+def _full_scale(
+    hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected
+) -> list[Delivery]:
     """Far above full scale, as a float device may send."""
-    return [replace(d, payload=np.where(d.payload >= 0, 1e30, -1e30).astype(np.float32)) for d in hit]
+    return [
+        replace(d, payload=np.where(d.payload >= 0, 1e30, -1e30).astype(np.float32)) for d in hit
+    ]
 
 
-def _tear(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected) -> list[Delivery]:
+def _tear(
+    hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected
+) -> list[Delivery]:
     """Half of a picture is noise; of a block only the first half comes."""
     out = []
     noise = np.random.default_rng(rng.randrange(1 << 30))
@@ -155,7 +173,9 @@ def _tear(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injec
     return out
 
 
-def _resize(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected) -> list[Delivery]:
+def _resize(
+    hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected
+) -> list[Delivery]:
     """Other sizes in mid-stream, each frame another."""
     out = []
     for d in hit:
@@ -165,24 +185,30 @@ def _resize(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Inj
     return out
 
 
-def _repeat(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected) -> list[Delivery]:
+def _repeat(
+    hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected
+) -> list[Delivery]:
     """Each comes twice with the same date, as some capture cards do."""
     return [d for one in hit for d in (one, replace(one, at_s=one.at_s + 1e-6))]
 
 
-def _jump(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected) -> list[Delivery]:
+def _jump(
+    hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected
+) -> list[Delivery]:
     """The device's clock is off by the fault's amount of seconds while it lasts."""
     return [replace(d, dated_s=d.dated_s + fault.amount) for d in hit]
 
 
-def _channels(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected) -> list[Delivery]:
+def _channels(
+    hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected
+) -> list[Delivery]:
     """Another number of channels, told beforehand."""
-    return [
-        replace(d, payload=np.tile(d.payload[:, None], (1, int(fault.amount)))) for d in hit
-    ]
+    return [replace(d, payload=np.tile(d.payload[:, None], (1, int(fault.amount)))) for d in hit]
 
 
-def _rate(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected) -> list[Delivery]:
+def _rate(
+    hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected
+) -> list[Delivery]:
     """Another rate, told beforehand: every sample a few times, or every few samples one."""
     factor = fault.amount
     out = []
@@ -192,7 +218,9 @@ def _rate(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injec
     return out
 
 
-def _wrong_rate(hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected) -> list[Delivery]:
+def _wrong_rate(
+    hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected
+) -> list[Delivery]:
     """Another rate than is told: fewer or more samples come in a block's time."""
     factor = 1.0 + fault.amount
     out = []

@@ -72,7 +72,9 @@ def _lost(told: Told, faults: list[Fault], length_s: float) -> list[str]:
         if _is_touched(truth.onset_s - CLIP_S, truth.offset_s + CLIP_S, faults, RECOVERY_S):
             continue
         if not any(_is(event, truth) for event in events):
-            near = [(e["label"], e["onset"]["t_s"], e["offset"]["t_s"], e["reason"]) for e in events]
+            near = [
+                (e["label"], e["onset"]["t_s"], e["offset"]["t_s"], e["reason"]) for e in events
+            ]
             wrong.append(f"{truth} was not told: {near}")
     for event in events:
         onset, offset = event["onset"]["t_s"], event["offset"]["t_s"]

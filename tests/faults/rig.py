@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 import zmq
 from numpy.typing import NDArray
-from quick_recognition import QuickRecognizer, quick_bundle
 
 from faults.fault_layer import (
     BLOCK_S,
@@ -29,6 +28,7 @@ from faults.fault_layer import (
     Injected,
     apply,
 )
+from quick_recognition import QuickRecognizer, quick_bundle
 from realtime import stream as stream_module
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline

@@ -46,18 +46,15 @@ def skews_ms(drift_ppm: float, jitter_ms: float, seed: int) -> tuple[np.ndarray,
     return np.array(skews), ring.clock.drift_ppm
 
 
-@pytest.mark.parametrize(
-    ("drift_ppm", "jitter_ms"), [(300.0, 8.0), (-300.0, 8.0), (300.0, 0.0)]
-)
-def test_skew_stays_under_40_ms_for_an_hour_of_300_ppm(
-    drift_ppm: float, jitter_ms: float
-) -> None:
+@pytest.mark.parametrize(("drift_ppm", "jitter_ms"), [(300.0, 8.0), (-300.0, 8.0), (300.0, 0.0)])
+def test_skew_stays_under_40_ms_for_an_hour_of_300_ppm(drift_ppm: float, jitter_ms: float) -> None:
     skews, found_ppm = skews_ms(drift_ppm, jitter_ms, seed=1)
 
     p95, worst = np.percentile(np.abs(skews), 95), np.abs(skews).max()
-    print(f"{drift_ppm:+g} ppm, jitter {jitter_ms:g} ms: skew p95 {p95:.2f} ms, worst {worst:.2f} ms")
+    print(
+        f"{drift_ppm:+g} ppm, jitter {jitter_ms:g} ms: skew p95 {p95:.2f} ms, worst {worst:.2f} ms"
+    )
     assert len(skews) > 3_500
     assert p95 <= MAX_SKEW_MS
     assert worst <= 2 * MAX_SKEW_MS
     assert found_ppm == pytest.approx(drift_ppm, abs=60.0)
-

@@ -1,4 +1,4 @@
-"""Random scripts of faults, one after another and on top of one another, on a clock moved by hand."""
+"""Random scripts of faults, one after another and at once, on a clock that is moved by hand."""
 
 from __future__ import annotations
 

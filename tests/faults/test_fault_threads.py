@@ -14,8 +14,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from quick_recognition import QuickRecognizer, use_quick_recognition
 
+from quick_recognition import QuickRecognizer, use_quick_recognition
 from realtime.config import PublisherConfig, RecordConfig, RunConfig, SourceConfig, WindowConfig
 from realtime.errors import OutputError, SourceError
 from realtime.outputs.record_store import RecordStore
@@ -213,8 +213,9 @@ def test_corrupt_packets_cost_their_own_span_alone(
                 broken = av.Packet(b"\xff" * packet.size)
                 broken.stream, broken.pts, broken.dts = packet.stream, packet.pts, packet.dts
                 broken.time_base = packet.time_base
-                packet = broken  # noqa: PLW2901 - that is the fault
-            yield packet
+                yield broken
+            else:
+                yield packet
 
     monkeypatch.setattr(MediaContainer, "_demux", corrupting)
     pipeline, damaged = run(config)

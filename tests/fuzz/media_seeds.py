@@ -159,10 +159,10 @@ def whole_files(folder: Path) -> list[Path]:
         write_wave(folder / "full-scale.wav", np.full(8000, -32768, np.int16)),
         write_float_wave(folder / "nan.wav", nan),
     ]
-    for rate in (0, 1, 100, 999, 1000, 1001, 7999, 768_000, 768_001, 3_000_000, 0xFFFFFFFF):
-        files.append(wave_that_claims(folder / f"rate-{rate}.wav", rate, 1))
-    for n_channels in (0, 2, 3, 6, 8, 16, 64, 255, 65_535):
-        files.append(wave_that_claims(folder / f"channels-{n_channels}.wav", 16_000, n_channels))
+    rates = (0, 1, 100, 999, 1000, 1001, 7999, 768_000, 768_001, 3_000_000, 0xFFFFFFFF)
+    files += [wave_that_claims(folder / f"rate-{rate}.wav", rate, 1) for rate in rates]
+    for_channels = (0, 2, 3, 6, 8, 16, 64, 255, 65_535)
+    files += [wave_that_claims(folder / f"channels-{n}.wav", 16_000, n) for n in for_channels]
     Image.new("RGB", (40, 30), (200, 0, 0)).save(folder / "still.png")
     Image.new("RGB", (40, 30), (200, 0, 0)).save(folder / "still.jpg")
     frames = [Image.new("RGB", (40, 30), (k * 40, 0, 0)) for k in range(5)]

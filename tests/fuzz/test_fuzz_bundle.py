@@ -65,9 +65,10 @@ def write(folder: Path, text: bytes, head: bytes) -> None:
 
 
 STRANGE: tuple[Any, ...] = (
-    None, True, -1, 0, 10**30, 10**400, 1e308, "", " ", "x" * 5_000, [], {}, [[]], {"a": 1}, "\x1b[2J",
-    "../outside.bin", "/etc/passwd", "..\\outside.bin", "a/../../outside.bin", "link", "pipe",
-    "folder", ".", "visual.bin/x", "C:\\x", "\u0000", "//etc/passwd", ["Bark", "Bark"], [1, 2],
+    None, True, -1, 0, 10**30, 10**400, 1e308, "", " ", "x" * 5_000, [], {}, [[]], {"a": 1},
+    "\x1b[2J", "../outside.bin", "/etc/passwd", "..\\outside.bin", "a/../../outside.bin", "link",
+    "pipe", "folder", ".", "visual.bin/x", "C:\\x", "\u0000", "//etc/passwd", ["Bark", "Bark"],
+    [1, 2],
     [0, 0], [5, 1], [1, 10**30], "softmax", 0.5, LABELS[:2], "json", "os", "..", "torch.hub",
     {"Bark": {"on": 0.1, "off": 0.9}}, {"Cat": {"on": 0.5, "off": 0.4}}, "\ud800",
 )  # fmt: skip
