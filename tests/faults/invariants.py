@@ -11,8 +11,20 @@ NEAR_S = 0.6  # how far a told time may lie from the truth: half a clip and a ho
 CLIP_S = 1.0
 
 
-def check(told: Told, faults: list[Fault], length_s: float) -> dict[str, int]:
-    """Assert all invariants; return the figures for the report."""
+def figures(told: Told, faults: list[Fault], length_s: float) -> dict[str, int]:
+    """Return how many events the scene has, how many the faults leave alone, and what was lost."""
+    truths = scene(length_s)
+    alone = [t for t in truths if not _touches(t, faults)]
+    return {
+        "in_scene": len(truths),
+        "beyond": len(alone),
+        "told": sum(any(_is(e, t) for e in _ended(told)) for t in truths),
+        "lost": sum(not any(_is(e, t) for e in _ended(told)) for t in alone),
+    }
+
+
+def check(told: Told, faults: list[Fault], length_s: float) -> None:
+    """Assert all invariants."""
     assert told.alive, "recognition ended by itself"
     assert not told.notices, told.notices
     _check_order(told)
@@ -20,11 +32,14 @@ def check(told: Told, faults: list[Fault], length_s: float) -> dict[str, int]:
     _check_latency(told, faults)
     n_lost = _lost(told, faults, length_s)
     assert not n_lost, n_lost
-    return {
-        "events": len([e for e in told.of_type("event") if e["phase"] == "offset"]),
-        "in_scene": len(scene(length_s)),
-        "predictions": len(told.of_type("prediction")),
-    }
+
+
+def _ended(told: Told) -> list[dict[str, Any]]:
+    return [event for event in told.of_type("event") if event["phase"] == "offset"]
+
+
+def _touches(truth: Truth, faults: list[Fault]) -> bool:
+    return _is_touched(truth.onset_s - CLIP_S, truth.offset_s + CLIP_S, faults, RECOVERY_S)
 
 
 def _check_order(told: Told) -> None:
@@ -67,9 +82,9 @@ def _check_latency(told: Told, faults: list[Fault]) -> None:
 def _lost(told: Told, faults: list[Fault], length_s: float) -> list[str]:
     """Name what happened outside of every fault's span and was not told, and what was made up."""
     wrong = []
-    events = [e for e in told.of_type("event") if e["phase"] == "offset"]
+    events = _ended(told)
     for truth in scene(length_s):
-        if _is_touched(truth.onset_s - CLIP_S, truth.offset_s + CLIP_S, faults, RECOVERY_S):
+        if _touches(truth, faults):
             continue
         if not any(_is(event, truth) for event in events):
             near = [
