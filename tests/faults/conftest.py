@@ -1,4 +1,4 @@
-"""`--reliability FILE` puts the table of faults, as this run of the suite found it, into a document."""
+"""`--reliability FILE` puts the table of faults, as this run found it, into a document."""
 
 from __future__ import annotations
 

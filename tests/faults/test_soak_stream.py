@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import pytest
 import zmq
-from quick_recognition import use_quick_recognition
 
+from quick_recognition import use_quick_recognition
 from realtime.config import PublisherConfig, RecordConfig, RunConfig, SourceConfig, WindowConfig
 from realtime.outputs.continuity import Continuity
 from realtime.outputs.record_store import RecordStore
@@ -49,7 +49,7 @@ class Gauges:
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         self.resident.append(pages * resource.getpagesize())
-        self.n_files.append(len(os.listdir("/proc/self/fd")))
+        self.n_files.append(sum(1 for _ in Path("/proc/self/fd").iterdir()))
         self.n_threads.append(threading.active_count())
 
 
