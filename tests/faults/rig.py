@@ -122,7 +122,9 @@ class Rig:
             publisher's thread gets none), `held` (another subscriber does not read).
         length_s: Of the stream.
         drift: Of the microphone's crystal.
-        tap: Takes what is captured, as a recorder's feed does.
+        fps: Of the camera.
+        seed: Of what is random in a fault.
+        senses: Which of them the device has.
     """
 
     def __init__(
