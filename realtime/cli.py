@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 _say("run_stream: these settings hold a password; keep the file to yourself")
             _answer(format_config(config))
             return 0
-        return _run(config)
+        return _calibrate(config) if arguments.calibrate else _run(config)
     except RecognizerError as error:
         _say(f"run_stream: {error}")
         return error.exit_code
@@ -149,6 +149,9 @@ def make_parser() -> argparse.ArgumentParser:
     other = parser.add_argument_group("other")
     other.add_argument("--config", type=Path, metavar="FILE.toml", help="settings; flags win")
     other.add_argument("--list-devices", action="store_true", help="cameras and microphones here")
+    other.add_argument(
+        "--calibrate", action="store_true", help="clap: measure how far the picture lags, keep it"
+    )
     other.add_argument("--print-config", action="store_true", help="the settings in force, as TOML")
     other.add_argument("--log-format", choices=LOG_FORMATS, help="of stderr (default: text)")
     other.add_argument("-v", "--verbose", action="store_true", help="say more on stderr")
@@ -273,6 +276,20 @@ def _plain(text: str) -> str:
 def _replace(settings: dict[str, Any], **flags: object) -> None:
     """Put the flags that were given over the settings of the file."""
     settings.update({name: value for name, value in flags.items() if value is not None})
+
+
+def _calibrate(config: RunConfig) -> int:
+    from realtime.calibrate import calibrate  # no models: numpy and the devices alone
+    from realtime.offsets import Offsets
+    from weights.store import default_home
+
+    offsets = Offsets(default_home())
+    found = calibrate(config.source, offsets, MonotonicClock(), lambda text: _answer(f"{text}\n"))
+    _answer(
+        f"the picture is {found.offset_ns / 1e6:.0f} ms later than the sound (half of "
+        f"{found.n_claps} claps within {found.spread_ns / 1e6:.0f} ms); kept in {offsets.path}\n"
+    )
+    return 0
 
 
 def _run(config: RunConfig) -> int:

@@ -24,6 +24,7 @@ from realtime.config import (
 from realtime.errors import UsageError
 
 MAX_FILE_BYTES = 1 << 20
+MAX_INTEGER = 1 << 63  # TOML asks for no more (its specification, section Integer)
 NO_MICROPHONE = "none"
 _TABLES = ("source", "window", "publisher", "record", "events")
 _TEXT_OR_NUMBER = {"camera", "microphone"}  # an index may stand without quotes
@@ -122,12 +123,14 @@ def _check_value(key: str, value: Any, kind: str, where: str) -> object:
     types = wanted[kind.split(" ")[0]]
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         raise UsageError(f"{where}: {key} must be {kind.split(' ')[0]}, got {value!r}")
-    if float not in types or not isinstance(value, int):
-        return value
-    try:
-        return float(value)
-    except OverflowError as error:
-        raise UsageError(f"{where}: {key} is too large a number") from error
+    _check_size(value, key, where)
+    return float(value) if float in types and isinstance(value, int) else value
+
+
+def _check_size(value: Any, name: str, where: str) -> None:
+    """Refuse an integer that no float holds and nobody wants to read in a message."""
+    if isinstance(value, int) and abs(value) >= MAX_INTEGER:
+        raise UsageError(f"{where}: {name} is too large a number")
 
 
 def _labels(value: Any, where: str) -> tuple[str, ...]:
@@ -158,6 +161,8 @@ def _thresholds(value: Any, where: str) -> dict[str, tuple[float, float]]:
             raise UsageError(
                 f"{where}: per_label.{label} must be {{ on = 0.6, off = 0.4 }}, got {pair!r}"
             )
+        for threshold in values:
+            _check_size(threshold, f"per_label.{label}", where)
         thresholds[label] = (float(values[0]), float(values[1]))
     return thresholds
 

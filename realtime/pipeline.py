@@ -24,6 +24,7 @@ from realtime.build import (
 )
 from realtime.clock import NS_PER_S, Clock, MonotonicClock, Timeline
 from realtime.config import RunConfig
+from realtime.offsets import Offsets
 from realtime.outlets import Outlets
 from realtime.outputs.base import DashboardSnapshot
 from realtime.outputs.wire import MessageStamper
@@ -34,6 +35,7 @@ from realtime.stats import Stats
 from realtime.stream import Rings, Stream
 from realtime.worker import Worker
 from weights.bundle import Bundle
+from weights.store import default_home
 
 JOIN_TIMEOUT_S = 1.5  # Ctrl-C ends within 2 s
 
@@ -218,6 +220,7 @@ class Pipeline:
             self._clock,
             self._stats,
             tap=None if recording is None else recording[1],
+            offset_of=Offsets(default_home()).of,
         )
         for reader in opened.readers:
             self._readers.append((reader, self._reader_worker(reader, opened.senses)))

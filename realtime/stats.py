@@ -33,10 +33,10 @@ class Stats:
     Counter names in use: `frames` and `audio_blocks` (as captured), `grid_frames` (chosen),
     `encoded_frames` (through the trunk), `dropped_frames`, `audio_gap_samples`,
     `audio_overflows`, `clips`, `predictions`, `skipped_clips`, `events`, `messages`,
-    `dropped_messages`, `broken_packets`, `refused_clients`; of sources that come back
-    `reconnect_attempts`, `reconnects`, `hung_drivers` (calls given up), `withheld_frames` and
-    `withheld_blocks` (frozen, black, silent); of a recorder `recordings`,
-    `record_failures`, `lost_recordings`, `record_dropped_frames` and `record_dropped_blocks`.
+     `dropped_messages`, `broken_packets`, `broken_time_stamps`, `refused_clients`; of sources
+     that come back `reconnect_attempts`, `reconnects`, `hung_drivers` (calls given up),
+     `withheld_frames` and `withheld_blocks` (frozen, black, silent); of a recorder `recordings`,
+     `record_failures`, `lost_recordings`, `record_dropped_frames` and `record_dropped_blocks`.
     """
 
     def __init__(self) -> None:

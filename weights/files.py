@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+MAX_NAME_BYTES = 255  # of one file or folder; no common file system takes more
+MAX_PATH_BYTES = 1000  # of all of them, within a folder that has a path itself
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -37,6 +39,10 @@ def inside(folder: Path, name: str) -> Path | None:
     if not name or "\\" in name or "\0" in name or ":" in name or parts.is_absolute():
         return None
     if ".." in parts.parts or parts == PurePosixPath("."):
+        return None
+    if max(len(os.fsencode(part)) for part in (*parts.parts, "")) > MAX_NAME_BYTES:
+        return None
+    if len(os.fsencode(name)) > MAX_PATH_BYTES:
         return None
     path = folder.joinpath(*parts.parts)
     return path if path.resolve().is_relative_to(folder.resolve()) else None

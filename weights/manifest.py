@@ -35,6 +35,8 @@ def read_object(path: Path) -> Mapping[str, object]:
             object_pairs_hook=_unique_keys,
             parse_constant=_refuse_constant,
         )
+        # An escape may stand for half a character, which no message or file name can hold.
+        json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path}: not a JSON manifest ({error})") from error
     if not isinstance(value, dict):

@@ -48,6 +48,7 @@ class AudioIntake:
         live: Whether times are a device's (late by a varying amount) or a file's (exact).
         stats: Counts `audio_blocks` and `bad_samples`, and takes the sound level.
         tap: Called with ring index and samples of all that goes into the ring; a recorder.
+        date: From what the device says to when it was; None for the same.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class AudioIntake:
         live: bool,
         stats: Stats,
         tap: Callable[[int, NDArray[np.float32]], None] | None = None,
+        date: Callable[[int], int] | None = None,
     ) -> None:
         if n_channels < 1:
             raise ValueError(f"n_channels must be at least 1, got {n_channels}")
@@ -68,6 +70,7 @@ class AudioIntake:
         self._live = live
         self._stats = stats
         self._tap = tap
+        self._date = date
         self._started = False
         self._base_index = 0  # ring index and time of the first sample since the last jump
         self._base_ns = 0
@@ -97,6 +100,8 @@ class AudioIntake:
         mono = self._downmix(samples)
         if not len(mono):
             return
+        if self._date is not None:
+            time_ns = self._date(time_ns)
         self._stats.count("audio_blocks")
         self._stats.observe_sound_level(_level_db(mono))
         if not self._started:
@@ -125,6 +130,8 @@ class AudioIntake:
 
         They are a gap in the ring. The device went on meanwhile, so its line holds.
         """
+        if self._date is not None:
+            time_ns = self._date(time_ns)
         self._flush()
         self._lateness.clear()
         n_ring = n_samples * SAMPLE_RATE // self._sample_rate

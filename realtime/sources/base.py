@@ -11,7 +11,7 @@ What a device or a server delivered meanwhile is thrown away, uncounted, for nob
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from realtime.sources.audio_intake import AudioIntake
@@ -100,6 +100,21 @@ class Tap(Protocol):
         ...
 
 
+@dataclass(slots=True, kw_only=True)
+class Lateness:
+    """How much later than the other each sense of a device pair is dated, ns; `--calibrate`.
+
+    Set before the first step of a reader; one of the two is 0.
+    """
+
+    picture_ns: int = 0
+    sound_ns: int = 0
+
+    def set(self, offset_ns: int) -> None:
+        """Take over by how much the picture is dated later than the sound; below 0, earlier."""
+        self.picture_ns, self.sound_ns = max(0, offset_ns), max(0, -offset_ns)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inlet:
     """Everything that a reader of one stream writes to.
@@ -108,6 +123,7 @@ class Inlet:
         prepare: Makes the trunk's uint8 `(size, size, 3)` of an RGB uint8 `(H, W, 3)`.
         live: Whether the rings may drop rather than wait.
         tap: Takes a copy of all that comes; None for nobody.
+        lateness: What a calibration found.
     """
 
     timeline: Timeline
@@ -118,15 +134,48 @@ class Inlet:
     clock: Clock
     stats: Stats
     tap: Tap | None = None
+    lateness: Lateness = field(default_factory=Lateness)
 
     def video_intake(self) -> VideoIntake:
         """Return what takes the stream's frames."""
         tap = None if self.tap is None else self.tap.take_frame
-        return VideoIntake(self.timeline, self.frames, self.prepare, self.live, self.stats, tap)
+        return VideoIntake(
+            self.timeline,
+            self.frames,
+            self.prepare,
+            self.live,
+            self.stats,
+            tap,
+            self.picture_date,
+        )
 
     def audio_intake(self, sample_rate: int, n_channels: int) -> AudioIntake:
         """Return what takes the stream's sound at the rate at which it comes."""
         tap = None if self.tap is None else self.tap.take_sound
         return AudioIntake(
-            self.timeline, self.sounds, sample_rate, n_channels, self.live, self.stats, tap
+            self.timeline,
+            self.sounds,
+            sample_rate,
+            n_channels,
+            self.live,
+            self.stats,
+            tap,
+            self.sound_date,
         )
+
+    @property
+    def picture_date(self) -> Callable[[int], int] | None:
+        """From what a live device says to when a frame was taken; None for a file: the same."""
+        return self._date_picture if self.live else None
+
+    @property
+    def sound_date(self) -> Callable[[int], int] | None:
+        """Likewise for sound."""
+        return self._date_sound if self.live else None
+
+    def _date_picture(self, time_ns: int) -> int:
+        """Return when a live frame was taken: never later than now, whatever its device says."""
+        return min(time_ns, self.clock.now_ns()) - self.lateness.picture_ns
+
+    def _date_sound(self, time_ns: int) -> int:
+        return time_ns - self.lateness.sound_ns

@@ -19,6 +19,7 @@ import numpy as np
 
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.errors import LibraryMissing, SourceError
+from realtime.sources.container import MAX_PICTURE_PIXELS
 from realtime.sources.identity import DeviceIdentity, device_path, find_camera, stable_name
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class CameraReader:
             raise SourceError(f"camera {self._camera} opens but gives no picture; {_WHAT_TO_DO}")
         width = round(capture.get(self._cv2.CAP_PROP_FRAME_WIDTH))
         height = round(capture.get(self._cv2.CAP_PROP_FRAME_HEIGHT))
+        _limit_picture(self._camera, width, height)
         rate = capture.get(self._cv2.CAP_PROP_FPS)
         path = device_path(self._camera)
         self._identity.name = self._identity.name or stable_name(path)
@@ -98,6 +100,7 @@ class CameraReader:
         if not found:
             return self._fail()
         self._failing_since_ns = None
+        _limit_picture(self._camera, image.shape[1], image.shape[0])
         self._video.append_lazy(time_ns, lambda: _to_rgb(image))
         return True
 
@@ -135,6 +138,15 @@ def _to_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if image.ndim == 2:  # an infrared or thermal camera
         return np.repeat(image[:, :, np.newaxis], 3, axis=2)
     return np.ascontiguousarray(image[:, :, 2::-1])  # OpenCV's order is blue, green, red
+
+
+def _limit_picture(camera: str, width: int, height: int) -> None:
+    """Refuse pictures above 8K, as files and streams do: a driver may claim anything."""
+    if width * height > MAX_PICTURE_PIXELS:
+        raise SourceError(
+            f"camera {camera} has pictures of {width}x{height}; up to 8K (7680x4320) is read, "
+            "so set it to a smaller size"
+        )
 
 
 def _check_device(camera: str) -> None:

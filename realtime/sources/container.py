@@ -1,8 +1,9 @@
 """The one file that knows PyAV: a file or URL in, dated pictures and sound blocks out.
 
 Any container, codec, size and rate that FFmpeg reads. A packet that cannot be decoded is counted
-and skipped; a container that goes on failing is taken for ended. It does not pace, choose frames
-or resample. Attached cover art is no picture; rotation marks are obeyed.
+and skipped; a container that goes on failing is taken for ended. A file's time stamps that leap
+far ahead or fall back are taken for a new origin: time goes on, each sense by itself. It does not
+pace, choose frames or resample. Attached cover art is no picture; rotation marks are obeyed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from realtime.clock import NS_PER_S
 from realtime.config import is_network
 from realtime.errors import LibraryMissing, SourceError
 from realtime.redaction import redacted_location
+from realtime.sources.audio_intake import MAX_RATE, MIN_RATE
 from realtime.sources.base import SourceSenses
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ READ_TIMEOUT_S = 5.0
 MAX_BROKEN_IN_A_ROW = 200  # packets; after that a container counts as ended
 MAX_FAILED_READS_IN_A_ROW = 10  # likewise, where not even a packet is found
 MAX_PICTURE_PIXELS = 7680 * 4320  # 8K; a small file may claim to unpack to gigabytes
+MAX_LEAP_NS = 1800 * NS_PER_S  # no picture stands for half an hour: such a time stamp is broken
+MAX_FALL_NS = NS_PER_S  # nor do two parts of a file overlap by so much: a new origin of time
 DEFAULT_FRAME_RATE = 25  # where neither time stamps nor a rate are given
 _LIVE_OPTIONS = {"rtsp_transport": "tcp", "fflags": "nobuffer", "flags": "low_delay"}
 _TURNS = {90: 1, 180: 2, -180: 2, -90: 3, 270: 3}  # display matrix -> np.rot90's quarter turns
@@ -86,6 +90,8 @@ class MediaContainer:
             self.close()
             wanted = " or ".join(w for w, on in (("picture", picture), ("sound", sound)) if on)
             raise SourceError(f"{self._where} has no {wanted} that can be decoded")
+        if self._audio is not None:
+            self._limit_rate()
         if self._video is not None:
             self._limit_pictures()
             # Frame threads hold several frames back.
@@ -94,6 +100,8 @@ class MediaContainer:
         self._n_broken_in_a_row = 0
         self._n_failed_in_a_row = 0
         self._next_ns: dict[int, int] = {}
+        self._moved_ns: dict[int, int] = {}  # by so much a stream's time stamps are taken otherwise
+        self._is_file = not is_network(location)
         self._stamps = _Stamps()
         self._description = self._describe()
 
@@ -164,7 +172,7 @@ class MediaContainer:
         stream = packet.stream
         if stream is self._video or (self._video is not None and stream.index == self._video.index):
             return [self._picture(frame) for frame in frames]
-        return [self._sound(frame) for frame in frames if frame.samples]
+        return self._sounds(frames)
 
     def close(self) -> None:
         """Close the file or connection. May be called again."""
@@ -214,6 +222,16 @@ class MediaContainer:
             )
         codec.options = {"max_pixels": str(MAX_PICTURE_PIXELS)}  # a larger one counts as broken
 
+    def _limit_rate(self) -> None:
+        """Refuse sound that nobody could have meant; a rate that is not known yet may pass."""
+        rate = self._audio.codec_context.sample_rate
+        if rate and not MIN_RATE <= rate <= MAX_RATE:
+            self.close()
+            raise SourceError(
+                f"{self._where} has sound at {rate} Hz; rates from {MIN_RATE} to {MAX_RATE} Hz "
+                "are read, so convert it to 16000 Hz"
+            )
+
     def _find_audio(self) -> Any:
         usable = [s for s in self._container.streams.audio if s.codec_context is not None]
         best = self._container.streams.best("audio")
@@ -241,6 +259,15 @@ class MediaContainer:
         media_ns = self._time_ns(frame, stamp, self._video, round(NS_PER_S / rate))
         return DecodedPicture(media_ns=media_ns, render=partial(_to_rgb, frame))
 
+    def _sounds(self, frames: list[Any]) -> list[DecodedPicture | DecodedSound]:
+        sounds: list[DecodedPicture | DecodedSound] = []
+        for frame in frames:
+            if not MIN_RATE <= frame.sample_rate <= MAX_RATE:  # a damaged header midway
+                self._stats.count("broken_packets")
+            elif frame.samples:
+                sounds.append(self._sound(frame))
+        return sounds
+
     def _sound(self, frame: Any) -> DecodedSound:
         length_ns = frame.samples * NS_PER_S // frame.sample_rate
         media_ns = self._time_ns(frame, frame.pts, self._audio, length_ns)
@@ -253,9 +280,25 @@ class MediaContainer:
         base = frame.time_base or stream.time_base
         media_ns: int = self._next_ns.get(stream.index, 0)
         if stamp is not None and base is not None:
-            media_ns = round(stamp * base * NS_PER_S)
+            media_ns = round(stamp * base * NS_PER_S) + self._moved_ns.get(stream.index, 0)
+            if self._is_file:
+                media_ns = self._mend(media_ns, stream.index)
         self._next_ns[stream.index] = media_ns + length_ns
         return media_ns
+
+    def _mend(self, media_ns: int, index: int) -> int:
+        """Return the time itself, or where its predecessor ended if it cannot be meant."""
+        expected_ns = self._next_ns.get(index)
+        if expected_ns is None:
+            start_us = self._container.start_time  # the earliest of all streams
+            if start_us is None or media_ns - start_us * 1000 <= MAX_LEAP_NS:
+                return media_ns
+            expected_ns = start_us * 1000
+        if -MAX_FALL_NS <= media_ns - expected_ns <= MAX_LEAP_NS:
+            return media_ns
+        self._stats.count("broken_time_stamps")
+        self._moved_ns[index] = self._moved_ns.get(index, 0) + expected_ns - media_ns
+        return expected_ns
 
 
 class _Stamps:

@@ -66,6 +66,7 @@ def open_readers(
     clock: Clock,
     stats: Stats,
     tap: Tap | None = None,
+    offset_of: Callable[[str, str], int] | None = None,
 ) -> OpenedSource:
     """Open all that one source asks for; may take seconds.
 
@@ -78,6 +79,8 @@ def open_readers(
         clock: The run's clock.
         stats: The stream's figures.
         tap: Takes a copy of all that comes; None for nobody.
+        offset_of: By how many ns a camera is dated later than a microphone, both by what they
+            say of themselves (`Reader.describe`); None for pairs that nobody calibrated.
 
     Raises:
         SourceError: Nothing could be opened; what is said is the first device's fault.
@@ -95,7 +98,7 @@ def open_readers(
     if config.kind == "demo":
         return _open_demo(config, inlet)
     if config.kind == "live":
-        return _open_live(config, inlet)
+        return _open_live(config, inlet, offset_of)
     if is_network(config.media or ""):
         return _open_network(config, inlet)
     return _open_file(config, inlet)
@@ -156,13 +159,16 @@ def _open_network(config: SourceConfig, inlet: Inlet) -> OpenedSource:
     return OpenedSource(readers=[shared], senses=first.senses)
 
 
-def _open_live(config: SourceConfig, inlet: Inlet) -> OpenedSource:
+def _open_live(
+    config: SourceConfig, inlet: Inlet, offset_of: Callable[[str, str], int] | None
+) -> OpenedSource:
     asked: list[tuple[Sense, Reader]] = []
     if config.camera is not None:
         asked.append((Sense.PICTURE, _make_camera(config, config.camera, inlet)))
     if config.microphone is not None:
         asked.append((Sense.SOUND, _make_microphone(config, config.microphone, inlet)))
     readers: list[Reader] = []
+    opened: dict[Sense, Reader] = {}
     failed: list[tuple[Sense, Reader, SourceError]] = []
     for sense, reader in asked:
         try:
@@ -172,6 +178,7 @@ def _open_live(config: SourceConfig, inlet: Inlet) -> OpenedSource:
             failed.append((sense, reader, error))
         else:
             readers.append(reader)
+            opened[sense] = reader
     if not readers:
         nothing = SourceError("neither a camera nor a microphone was asked for")
         raise failed[0][2] if failed else nothing
@@ -183,6 +190,11 @@ def _open_live(config: SourceConfig, inlet: Inlet) -> OpenedSource:
             readers.append(reader)
         else:
             problems.append(SenseStatus(sense=sense, state=SenseState.LOST, detail=str(fault)))
+    if offset_of is not None and len(opened) == len(Sense):
+        offset_ns = offset_of(opened[Sense.PICTURE].describe(), opened[Sense.SOUND].describe())
+        inlet.lateness.set(offset_ns)
+        if offset_ns:
+            logger.info("%s: pictures lag by %.0f ms, as calibrated", config.name, offset_ns / 1e6)
     gone = {problem.sense for problem in problems}
     there = {sense for sense, _ in asked} - gone
     senses = SourceSenses(picture=Sense.PICTURE in there, sound=Sense.SOUND in there)

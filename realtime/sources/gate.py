@@ -86,7 +86,15 @@ class _GatedVideo(VideoIntake):
             Callable[[int, Callable[[], NDArray[np.uint8]]], Callable[[], NDArray[np.uint8]]] | None
         ),
     ) -> None:
-        super().__init__(inlet.timeline, inlet.frames, inlet.prepare, inlet.live, inlet.stats, tap)
+        super().__init__(
+            inlet.timeline,
+            inlet.frames,
+            inlet.prepare,
+            inlet.live,
+            inlet.stats,
+            tap,
+            inlet.picture_date,
+        )
         self._inlet = inlet
         self._watch = watch
 
@@ -116,7 +124,14 @@ class _GatedAudio(AudioIntake):
         tap: Callable[[int, NDArray[np.float32]], None] | None,
     ) -> None:
         super().__init__(
-            inlet.timeline, inlet.sounds, sample_rate, n_channels, inlet.live, inlet.stats, tap
+            inlet.timeline,
+            inlet.sounds,
+            sample_rate,
+            n_channels,
+            inlet.live,
+            inlet.stats,
+            tap,
+            inlet.sound_date,
         )
         self._inlet = inlet
         self._watch = watch

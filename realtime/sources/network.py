@@ -39,6 +39,8 @@ _GET_S = 0.25
 _JOIN_S = 0.5
 _RESTART_NS = 3 * NS_PER_S  # time stamps that jump this far have a new origin
 _BUCKET_NS = NS_PER_S
+_SHIFT_NS = NS_PER_S // 2  # later than laid by this much, for all of
+_N_SHIFTED = 3  # buckets, the running one among them: the sender's clock was set back
 _N_BUCKETS = 30  # the least delay of half a minute: outlives a busy spell, follows drift
 
 
@@ -207,6 +209,10 @@ class SenderClock:
             offset_ns = min(offset_ns, self._buckets.pop()[1])
         self._buckets.append((bucket, offset_ns))
         self._offset_ns = min(offset for _, offset in self._buckets)
+        newest = list(self._buckets)[-_N_SHIFTED:]
+        if min(offset for _, offset in newest) - self._offset_ns > _SHIFT_NS:
+            self._buckets = deque(newest, maxlen=_N_BUCKETS)
+            self._offset_ns = min(offset for _, offset in newest)
 
     def time_ns(self, media_ns: int) -> int:
         """Return sender's time `media_ns` on the run's clock."""

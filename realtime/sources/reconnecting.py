@@ -164,6 +164,7 @@ class ReconnectingReader:
             clock=self._clock,
             stats=self._inlet.stats,
             tap=self._inlet.tap,
+            lateness=self._inlet.lateness,
             gate=gate,
             watches=self._watches,
         )

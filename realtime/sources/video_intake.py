@@ -58,6 +58,7 @@ class VideoIntake:
         live: bool,
         stats: Stats,
         tap: Callable[[int, Render], Render] | None = None,
+        date: Callable[[int], int] | None = None,
     ) -> None:
         self._timeline = timeline
         self._ring = ring
@@ -65,6 +66,7 @@ class VideoIntake:
         self._live = live
         self._stats = stats
         self._tap = tap  # a recorder takes every frame, not the grid's alone
+        self._date = date  # live: from what the device says to when it was
         self._pending: _Candidate | None = None
         self._stored_slot = -1
         self._newest_ns: int | None = None
@@ -82,6 +84,8 @@ class VideoIntake:
             render: Returns it as RGB uint8 `(H, W, 3)`; called at most once, in this thread.
         """
         self._stats.count("frames")
+        if self._date is not None:
+            time_ns = self._date(time_ns)
         t_ns = time_ns - self._timeline.start(time_ns)
         if t_ns < 0 or (self._newest_ns is not None and time_ns < self._newest_ns):
             self._stats.count("dropped_frames")

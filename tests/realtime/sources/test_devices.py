@@ -173,6 +173,20 @@ def test_pictures_begin_at_the_first_step_when_the_driver_kept_older_ones() -> N
     assert stream.frames.read(0, 0)[0].image.max() == 5  # 1 to 3 were old, 4 was waited for
 
 
+def test_camera_whose_pictures_grow_beyond_8k_is_refused_in_one_sentence() -> None:
+    stream = make_stream(live=True, clock=ManualClock())
+    reader = camera.CameraReader("0", stream.inlet)
+    capture = FakeCapture(ManualClock(), n_kept=0)
+    reader._capture, reader._video = capture, stream.inlet.video_intake()
+    assert reader.step()
+    huge = np.broadcast_to(np.uint8(0), (10_000, 10_000, 3))
+    capture.retrieve = lambda: (True, huge)  # type: ignore[method-assign]
+
+    with pytest.raises(SourceError, match="10000x10000; up to 8K") as caught:
+        reader.step()
+    assert "\n" not in str(caught.value)
+
+
 def test_a_failing_portaudio_is_one_sentence_when_devices_are_asked_for() -> None:
     with pytest.raises(SourceError, match=r"cannot list the sound devices: Error querying"):
         microphone.find_input(FailingSounddevice(DEVICES), "default")

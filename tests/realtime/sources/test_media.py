@@ -2,6 +2,7 @@ import threading
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -240,3 +241,21 @@ def test_larger_picture_counts_as_broken_when_it_comes_on_the_way(tmp_path: Path
 
     assert stream.count("broken_packets") == 1
     assert stream.count("frames") == 60
+
+
+def test_time_stamps_that_leap_by_a_day_are_taken_for_a_new_origin(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.mkv", seconds=1.0, sample_rate=None, frame_rate=16)
+    with av.open(str(path)) as source, av.open(str(tmp_path / "b.mkv"), "w") as target:
+        (old,) = source.streams.video
+        new = target.add_stream_from_template(old)
+        for packet in source.demux(old):
+            if packet.dts is not None:
+                seconds = packet.pts * packet.time_base
+                packet.pts += int(86_400 / packet.time_base) if seconds >= 0.5 else 0
+                packet.dts = packet.pts
+                packet.stream = new
+                target.mux(packet)
+    stream, _ = read_file(tmp_path / "b.mkv")
+
+    assert stream.slots() == list(range(16))
+    assert stream.count("broken_time_stamps") == 1

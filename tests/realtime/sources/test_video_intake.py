@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 from source_builders import Stream, make_stream
 
-from realtime.clock import NS_PER_MS, NS_PER_S
+from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock
 from realtime.packets import SLOT_NS
 from realtime.sources.video_intake import slot_of
 
@@ -53,7 +53,7 @@ def test_a_file_frame_waits_for_its_successor() -> None:
 
 
 def test_a_live_frame_goes_through_at_once_when_no_other_is_due_in_its_slot() -> None:
-    stream = make_stream(live=True)
+    stream = make_stream(live=True, clock=ManualClock(NS_PER_S))
 
     seen = feed(stream, [i * 100 * NS_PER_MS for i in range(4)])
 
@@ -61,7 +61,7 @@ def test_a_live_frame_goes_through_at_once_when_no_other_is_due_in_its_slot() ->
 
 
 def test_a_live_slot_without_a_frame_becomes_final_when_a_later_one_comes() -> None:
-    stream = make_stream(live=True)
+    stream = make_stream(live=True, clock=ManualClock(NS_PER_S))
     feed(stream, [0, 500 * NS_PER_MS])
 
     assert stream.slots() == [0, 8]
@@ -84,3 +84,11 @@ def test_nothing_is_pending_when_the_stream_has_ended(live: bool) -> None:
 
     assert stream.slots() == [0]
     assert stream.frames.ended
+
+
+def test_a_live_frame_that_its_device_dates_ahead_of_now_is_dated_now() -> None:
+    stream = make_stream(live=True, clock=ManualClock(NS_PER_S))
+    feed(stream, [0, 3600 * NS_PER_S, 500 * NS_PER_MS])
+
+    assert stream.slots()[0] == 0
+    assert stream.frames.final_slot <= 16
