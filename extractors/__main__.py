@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from extractors.encoders import Encoders
 
 _TRAIN_SOUND = "train-sound"
+_TEST_FEATURES, _LEAVE_OUT = "test-features", "leave-out"
 _N_CLIPS = 10  # the paper's T
 
 
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
-    args = _parser(full=argv[:1] == [_TRAIN_SOUND]).parse_args(argv)
+    args = _parser(argv[0] if argv else "").parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         return int(args.func(args))
@@ -47,17 +48,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser(*, full: bool) -> argparse.ArgumentParser:
+def _parser(asked: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m extractors", description=_summary())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_features(commands.add_parser("features", help="features of one video, as .npz"))
     _add_extract(commands.add_parser("extract", help="features of a data set, as a folder"))
-    if full:
+    if asked == _TRAIN_SOUND:
         from extractors.train_sound import add_parser
 
         add_parser(commands)
-    else:  # that module loads torch
+    else:  # that module loads torch, as those below do
         commands.add_parser(_TRAIN_SOUND, help="train the VGGish trunk on labelled sounds")
+    testing = commands.add_parser(_TEST_FEATURES, help="what `mafnet test --data` reads")
+    folding = commands.add_parser(_LEAVE_OUT, help="a probe that one source was kept from")
+    if asked in (_TEST_FEATURES, _LEAVE_OUT):
+        from extractors.evaluation_commands import add_leave_out, add_test_features
+
+        add_test_features(testing)
+        add_leave_out(folding)
     return parser
 
 

@@ -37,6 +37,32 @@ def loudest_clips(corpus: SoundCorpus, index: int, n_most: int) -> NDArray[np.fl
 
 
 @torch.inference_mode()
+def files_right(
+    model: nn.Module, corpus: SoundCorpus, files: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Tell which files are named right by the mean probability over their loudest seconds.
+
+    Args:
+        model: Log-mel to logits, in evaluation mode.
+        corpus: The sounds.
+        files: Numbers of the files that are asked about, at least one.
+
+    Returns:
+        `(len(files),)`.
+    """
+    log_mel = LogMel()
+    clips = [loudest_clips(corpus, int(index), N_EVALUATION_CLIPS) for index in files]
+    owner = np.repeat(np.arange(len(files)), [len(c) for c in clips])
+    waves = torch.from_numpy(np.concatenate(clips))
+    probabilities = torch.cat(
+        [model(log_mel(part)).float().softmax(dim=1) for part in torch.split(waves, 64)]
+    )
+    summed = torch.zeros(len(files), probabilities.shape[1])
+    summed.index_add_(0, torch.from_numpy(owner), probabilities)
+    right: NDArray[np.bool_] = summed.argmax(dim=1).numpy() == corpus.labels[files]
+    return right
+
+
 def file_accuracy(
     model: nn.Module, corpus: SoundCorpus, split: str
 ) -> tuple[float, dict[str, float]]:
@@ -50,17 +76,8 @@ def file_accuracy(
     Returns:
         The share over all files, and per label.
     """
-    log_mel = LogMel()
     files = corpus.files(split)
-    clips = [loudest_clips(corpus, int(index), N_EVALUATION_CLIPS) for index in files]
-    owner = np.repeat(np.arange(len(files)), [len(c) for c in clips])
-    waves = torch.from_numpy(np.concatenate(clips))
-    probabilities = torch.cat(
-        [model(log_mel(part)).float().softmax(dim=1) for part in torch.split(waves, 64)]
-    )
-    summed = torch.zeros(len(files), probabilities.shape[1])
-    summed.index_add_(0, torch.from_numpy(owner), probabilities)
-    right = summed.argmax(dim=1).numpy() == corpus.labels[files]
+    right = files_right(model, corpus, files)
     labels = corpus.labels[files]
     per_label = {
         corpus.names[label]: float(right[labels == label].mean()) for label in np.unique(labels)

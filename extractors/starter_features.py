@@ -15,6 +15,7 @@ import dataclasses
 import json
 import logging
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,14 @@ SEED = 11
 
 
 @torch.inference_mode()
-def sound_features(data: Path, cache: Path, trunk_path: Path, to: Path, share: float = 1.0) -> None:
+def sound_features(
+    data: Path,
+    cache: Path,
+    trunk_path: Path,
+    to: Path,
+    share: float = 1.0,
+    splits: Sequence[str] = (*SPLITS, *HALVES),
+) -> None:
     """Write the maps of augmented clips of each split.
 
     Args:
@@ -57,17 +65,20 @@ def sound_features(data: Path, cache: Path, trunk_path: Path, to: Path, share: f
         trunk_path: VGGish weights, safetensors.
         to: Folder to write to.
         share: Of `N_CLIPS`, for a quick look.
+        splits: Which; what is drawn of one does not depend on the others.
     """
     corpus = load_corpus(data, cache)
     trunk = load_sound_trunk(trunk_path).to(memory_format=torch.channels_last)
     log_mel = LogMel()
     for number, split in enumerate((*SPLITS, *HALVES)):
+        if split not in splits:
+            continue
         config = TrainSoundConfig(seed=SEED + number, nothing=0.12, synthesised=0.03)
         source = ClipSource(corpus, split, config)
         source.augment = dataclasses.replace(source.augment, blend=0.0)
         voices = VoiceSource(corpus, split, config)
         n_ordinary = math.ceil(share * N_CLIPS[split] / BATCH)
-        n_batches = n_ordinary + math.ceil(N_VOICES * n_ordinary)
+        n_batches = n_ordinary + (math.ceil(N_VOICES * n_ordinary) if voices.speaks else 0)
         shape = (n_batches * BATCH, *(VGGishTrunk.dim, *VGGishTrunk.map_size))
         maps = np.lib.format.open_memmap(to / f"sound_{split}.npy", "w+", np.float16, shape)
         labels: list[int] = []
@@ -85,20 +96,23 @@ def sound_features(data: Path, cache: Path, trunk_path: Path, to: Path, share: f
 
 
 @torch.inference_mode()
-def picture_features(data: Path, trunk_path: Path, to: Path) -> None:
+def picture_features(
+    data: Path, trunk_path: Path, to: Path, splits: Sequence[str] = SPLITS
+) -> None:
     """Write the pooled vectors of augmented frames of each split, and the trunk's classifier.
 
     Args:
         data: Folder that holds `pictures.csv`.
         trunk_path: EfficientNet-Lite0 weights.
         to: Folder to write to.
+        splits: Which; what is drawn of one does not depend on the others.
     """
     trunk = load_visual_trunk("efficientnet_lite0", trunk_path)
     assert isinstance(trunk, EfficientNetLite0Trunk)  # for the type checker
     with (data / "pictures.csv").open(newline="") as table:
         rows = list(csv.DictReader(table))
     names = sorted({row["label"] for row in rows} | {BACKGROUND})
-    for split in SPLITS:
+    for split in splits:
         rng = np.random.default_rng((SEED, SPLITS.index(split)))
         chosen = [row for row in rows if row["split"] == split]
         pictures = [Image.open(data / row["file"]).convert("RGB") for row in chosen]

@@ -23,7 +23,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from extractors.clip_source import ClipSource, half_second
-from extractors.file_accuracy import file_accuracy
+from extractors.errors import ExtractorError
+from extractors.file_accuracy import file_accuracy, files_right
+from extractors.leave_out import LEFT_OUT, without_sources
 from extractors.log_mel import LogMel
 from extractors.normed_trunk import NormedTrunk, SoundClassifier, averaged_model
 from extractors.sound import load_sound_trunk
@@ -116,7 +118,9 @@ def train(
     optimizer = torch.optim.AdamW(_parameter_groups(model, config), lr=config.lr)
     source = ClipSource(corpus, "train", config)
     n_voices = round(config.voices * config.batch)
-    voices = VoiceSource(corpus, "train", config) if n_voices else source
+    voices = VoiceSource(corpus, "train", config)
+    if n_voices and not voices.speaks:
+        raise ExtractorError("--voices wants speech and crowds in the table; leave it out")
     log_mel = LogMel()
     if start is not None and kept is None:
         _start_from(model, start, log_mel(source.draw(4 * config.batch, 0)[0]))
@@ -210,6 +214,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of clips with speech over a crowd (default: none)",
     )
     parser.add_argument("--start", type=Path, help="trunk weights to begin with (safetensors)")
+    parser.add_argument(
+        "--leave-out",
+        nargs="+",
+        default=[],
+        metavar="SOURCE",
+        help="learn nothing from these sources' files of labels that others have too, and say "
+        "how many of them are named right",
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     parser.add_argument(
         "--finish", action="store_true", help="write trunk and figures of the checkpoint, no step"
@@ -235,10 +247,13 @@ def run(args: argparse.Namespace) -> int:
 
     Returns:
         Exit code 0.
+
+    Raises:
+        DataSetError: A source that cannot be left out.
     """
     from safetensors.torch import save_file
 
-    corpus = load_corpus(args.data, args.cache)
+    corpus = without_sources(load_corpus(args.data, args.cache), args.leave_out)
     if args.finish:
         kept = torch.load(args.to / "checkpoint.pt", weights_only=True)
         model = averaged_model(kept["average"], len(corpus.names))
@@ -268,8 +283,32 @@ def run(args: argparse.Namespace) -> int:
         accuracy, per_label = file_accuracy(model, corpus, split)
         figures[split] = {"files": round(accuracy, 4), "per_label": per_label}
         logger.info("%s: file accuracy %.3f", split, accuracy)
+    if args.leave_out:
+        figures["left out"] = left_out_figures(model, corpus)
+        logger.info("named right of what was left out: %s", json.dumps(figures["left out"]))
     (args.to / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     return 0
+
+
+def left_out_figures(model: nn.Module, corpus: SoundCorpus) -> dict[str, list[int]]:
+    """Count what is named right of the sources that training did without.
+
+    Args:
+        model: Log-mel to logits, in evaluation mode.
+        corpus: From `without_sources`.
+
+    Returns:
+        Files named right and files, by `label, source`.
+    """
+    files = corpus.files(LEFT_OUT)
+    right = files_right(model, corpus, files)
+    counts: dict[str, list[int]] = {}
+    for index, is_right in zip(files, right, strict=True):
+        key = f"{corpus.names[corpus.labels[index]]}, {corpus.sources[index]}"
+        row = counts.setdefault(key, [0, 0])
+        row[0] += int(is_right)
+        row[1] += 1
+    return dict(sorted(counts.items()))
 
 
 def main() -> int:

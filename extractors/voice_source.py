@@ -29,10 +29,16 @@ class VoiceSource(ClipSource):
         pools = {
             name: files[corpus.labels[files] == corpus.names.index(name)]
             for name in (*SPEECH, *CROWDS)
+            if name in corpus.names
         }
-        # Half a validation split may have one speaker alone.
-        self._voices = [pools[name] for name in SPEECH if len(pools[name])]
-        self._crowds = [pools[name] for name in CROWDS if len(pools[name])]
+        # Half a validation split may have one speaker alone, another table no speech at all.
+        self._voices = [pools[name] for name in SPEECH if len(pools.get(name, ()))]
+        self._crowds = [pools[name] for name in CROWDS if len(pools.get(name, ()))]
+
+    @property
+    def speaks(self) -> bool:
+        """Whether the split has both voices and something to put under them."""
+        return bool(self._voices and self._crowds)
 
     def _one(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], int]:
         pool = self._voices[int(rng.integers(0, len(self._voices)))]

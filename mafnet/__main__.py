@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from mafnet import held_out_test
 from mafnet.errors import MafnetError
 from mafnet.feature_set import SPLITS, load_feature_set
 from mafnet.labels import AVE_LABELS
@@ -100,11 +101,24 @@ def _parser() -> argparse.ArgumentParser:
     training.set_defaults(run=_train)
 
     testing = commands.add_parser("test", help="accuracy, confusions, calibration")
-    testing.add_argument("--features", type=Path, required=True, metavar="DIR")
+    what = testing.add_mutually_exclusive_group(required=True)
+    what.add_argument("--features", type=Path, metavar="DIR")
+    what.add_argument(
+        "--data", type=Path, metavar="DIR", help="sounds.csv and pictures.csv: held-out files"
+    )
     _add_weights(testing)
     testing.add_argument("--split", choices=SPLITS, default="test")
     testing.add_argument("--report", type=Path, metavar="DIR", help="figures and one HTML page")
-    testing.set_defaults(run=_test)
+    held_out = testing.add_argument_group("with --data")
+    held_out.add_argument("--prepared", type=Path, metavar="DIR", help="default: runs/test-BUNDLE")
+    held_out.add_argument("--cache", type=Path, default=Path("runs"), help="decoded samples")
+    held_out.add_argument("--share", type=float, default=1.0, help="share of the clips to draw")
+    held_out.add_argument(
+        "--no-probe", action="store_true", help="without the sound trunk alone: much quicker"
+    )
+    held_out.add_argument("--windows", type=_count, default=480, help="of each case (480)")
+    held_out.add_argument("--json", type=Path, metavar="FILE", help="default: in --prepared")
+    testing.set_defaults(run=_test, fail=testing.error)
 
     predicting = commands.add_parser("predict", help="features in an .npz → logits and the rest")
     _add_weights(predicting)
@@ -211,7 +225,17 @@ class _Display:
         )
 
 
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 is wanted, got {text!r}")
+    return int(text)
+
+
 def _test(options: argparse.Namespace) -> int:
+    if options.data is not None:
+        if options.bundle is None or options.report is not None or options.split != "test":
+            options.fail("--data goes with --bundle, the test split and no --report")
+        return held_out_test.run(options)
     features = load_feature_set(options.features, options.split)
     if options.bundle is not None:
         bundle = load_bundle(options.bundle)

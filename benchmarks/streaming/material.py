@@ -1,0 +1,140 @@
+"""The held-out sounds and pictures that streams are composed of.
+
+Reads the `test` rows of a data folder's `sounds.csv` and `pictures.csv`. A sound is cut to where
+it can be heard, so that an event's onset and offset are true; a file with pauses gives its
+longest stretch.
+"""
+
+import csv
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.starter_clips import sound_of
+from extractors.log_mel import SAMPLE_RATE
+from extractors.sound_corpus import LEVEL_BLOCK, Samples, block_levels
+from weights.bundle import Bundle
+
+AUDIBLE = 0.1  # of the loud level (−20 dB)
+LONGEST_PAUSE_S = 0.5  # silence inside one stretch
+SHORTEST_S = 0.1
+BED_LABELS = ("Background", "Air conditioner")  # a bed where the bundle does not name it
+FACE = "Face"
+SPEECH = ("Female speech, woman speaking", "Male speech, man speaking")
+
+
+class MaterialError(Exception):
+    """The data folder is not what it should be; one sentence that says what to do."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What streams are made of.
+
+    Attributes:
+        sounds: By label: audible stretches at 16 kHz, loud level 1.
+        pictures: By label: files that show it.
+        scenes: Files that show no label.
+        beds: Recordings in which nothing happens, RMS 1.
+        faces: Labels that are shown as a face, which alone does not tell them.
+    """
+
+    sounds: Mapping[str, Sequence[Samples]]
+    pictures: Mapping[str, Sequence[Path]]
+    scenes: Sequence[Path]
+    beds: Sequence[Samples]
+    faces: frozenset[str]
+
+    def labels(self, kind: str) -> list[str]:
+        """Return what may happen in a stream of a kind."""
+        if kind == "both":
+            return sorted(self.sounds.keys() & self.pictures.keys())
+        if kind == "picture":
+            return sorted(self.pictures.keys() - self.faces)
+        return sorted(self.sounds) if kind in ("unseen", "sound") else []
+
+
+def load_material(data: Path, bundle: Bundle, split: str = "test") -> Material:
+    """Read and decode a split's sounds, and find its pictures.
+
+    Args:
+        data: Folder that holds `sounds.csv`, `pictures.csv` and what they name.
+        bundle: Whose labels count.
+        split: Which rows.
+
+    Raises:
+        MaterialError: A table is missing, or has no sound that serves.
+    """
+    labels = set(bundle.labels) - {bundle.background}
+    sounds: dict[str, list[Samples]] = {}
+    beds: list[Samples] = []
+    for row in _rows(data / "sounds.csv", split):
+        is_bed = row["label"] in BED_LABELS and row["label"] not in labels
+        if not is_bed and row["label"] not in labels:
+            continue
+        wave = sound_of(data / row["file"])
+        if is_bed and len(wave) >= SAMPLE_RATE:
+            beds.append(wave / max(float(np.sqrt(np.square(wave).mean())), 1e-6))
+        stretch = None if is_bed else audible_stretch(wave)
+        if stretch is not None:
+            sounds.setdefault(row["label"], []).append(stretch)
+    pictures: dict[str, list[Path]] = {}
+    scenes: list[Path] = []
+    for row in _rows(data / "pictures.csv", split):
+        path = data / row["file"]
+        if row["label"] == FACE:
+            for label in labels.intersection(SPEECH):
+                pictures.setdefault(label, []).append(path)
+        elif row["label"] in labels:
+            pictures.setdefault(row["label"], []).append(path)
+        elif row["label"] == "Background":
+            scenes.append(path)
+    if not sounds or not beds or not scenes:
+        raise MaterialError(
+            f"{data} has {len(sounds)} labels with sounds, {len(beds)} beds and {len(scenes)} "
+            f"pictures of Background in its {split} split: each must be there"
+        )
+    return Material(
+        sounds=sounds,
+        pictures=pictures,
+        scenes=scenes,
+        beds=beds,
+        faces=frozenset(labels.intersection(SPEECH)),
+    )
+
+
+def audible_stretch(wave: Samples) -> Samples | None:
+    """Cut the longest stretch of a sound that can be heard, at loud level 1.
+
+    Args:
+        wave: `(n_samples,)` float32 at 16 kHz.
+
+    Returns:
+        From the first to the last block over −20 dB of the loud level; a pause of half a second
+        parts stretches. None where there is nothing to hear.
+    """
+    levels = block_levels(wave)
+    loud = float(np.percentile(levels, 95))
+    if loud < 1e-4:
+        return None
+    heard = np.flatnonzero(levels >= AUDIBLE * loud)
+    longest_pause = round(LONGEST_PAUSE_S * SAMPLE_RATE / LEVEL_BLOCK)
+    runs = np.split(heard, np.flatnonzero(np.diff(heard) > longest_pause) + 1)
+    run = max(runs, key=lambda blocks: int(blocks[-1] - blocks[0]))
+    stretch = wave[run[0] * LEVEL_BLOCK : (run[-1] + 1) * LEVEL_BLOCK] / np.float32(loud)
+    return stretch if len(stretch) >= SHORTEST_S * SAMPLE_RATE else None
+
+
+def _rows(table: Path, split: str) -> list[dict[str, str]]:
+    try:
+        with table.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return [row for row in rows if row["split"] == split]
+    except OSError as error:
+        raise MaterialError(
+            f"{table}: {error.strerror}; --data names the folder of sounds.csv and pictures.csv"
+        ) from error
+    except KeyError as error:
+        raise MaterialError(f"{table} has no column {error}: file, label, split") from error
