@@ -46,7 +46,7 @@ def main() -> int:
     log_mel = models.log_mel(torch.from_numpy(waveform)[None])
     extractor = FeatureExtractor(models)
     picture = extractor.encode_frames([image] * N_FRAMES)[:1]
-    sound = extractor.encode_sound(waveform)
+    sound = extractor.encode_sounds([waveform])
     present = torch.ones((1, 2), dtype=torch.bool)
     codes = models.head.encode_clips(picture, sound, present)
     window = (

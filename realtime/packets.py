@@ -61,7 +61,7 @@ class Clip:
         decide: Whether a decision is due here (`end_t_ns` lies on the hop grid).
         waveform: Mono float32 `(16000,)` in [-1, 1], or None where the sound is missing.
         slots: For each of the 16 grid places the slot of the frame that it shows; -1 is missing.
-        new_frames: Frames that no earlier clip has handed out, by ascending slot.
+        new_frames: Frames that were not handed out before, by ascending slot.
         newest_ns: Time of the newest sample used, on the run's clock.
         av_skew_ms: How far the pictures lie behind (+) or ahead of (-) the sound beside them:
             mean over the grid of frame time minus grid time, less the same for the sound; None

@@ -13,7 +13,10 @@ N_RECENT = 512  # latencies kept: two minutes at a hop of 0.25 s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsSnapshot:
-    """The figures at one moment; latencies in milliseconds, None before the first."""
+    """The figures at one moment; latencies in milliseconds, None before the first.
+
+    `load_level` is the place in `load_governor.LEVELS` of what is computed: 0 is all.
+    """
 
     counts: dict[str, int]
     latency_p50_ms: float | None
@@ -21,6 +24,7 @@ class StatsSnapshot:
     compute_p50_ms: float | None
     compute_p95_ms: float | None
     sound_level_db: float | None
+    load_level: int = 0
 
     def count(self, name: str) -> int:
         """Return one counter, 0 if nothing was counted under that name."""
@@ -31,13 +35,19 @@ class Stats:
     """Any thread may call any method; each holds one short lock.
 
     Counter names in use: `frames` and `audio_blocks` (as captured), `grid_frames` (chosen),
-    `encoded_frames` (through the trunk), `dropped_frames`, `audio_gap_samples`,
+    `encoded_frames` (through the trunk), `skipped_frames` (not computed, so as to keep up),
+    `dropped_frames`, `audio_gap_samples`,
     `audio_overflows`, `clips`, `predictions`, `skipped_clips`, `events`, `messages`,
     `dropped_messages`, `broken_packets`, `refused_clients`; of a recorder `recordings`,
     `record_failures`, `lost_recordings`, `record_dropped_frames` and `record_dropped_blocks`.
+
+    Args:
+        parent: Gets everything too: a run's figures, where these are one stream's of several.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, parent: Stats | None = None) -> None:
+        self._parent = parent
+        self._load_level = 0
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._latency_ms: deque[float] = deque(maxlen=N_RECENT)
@@ -48,6 +58,8 @@ class Stats:
         """Add `n` to a counter."""
         with self._lock:
             self._counts[name] += n
+        if self._parent is not None:
+            self._parent.count(name, n)
 
     def observe_step(self, compute_ms: float, latency_ms: float | None) -> None:
         """Keep one step's times; `latency_ms` is None where it has no meaning (unpaced files)."""
@@ -55,11 +67,20 @@ class Stats:
             self._compute_ms.append(compute_ms)
             if latency_ms is not None:
                 self._latency_ms.append(latency_ms)
+        if self._parent is not None:
+            self._parent.observe_step(compute_ms, latency_ms)
 
     def observe_sound_level(self, level_db: float) -> None:
         """Keep the newest sound level, dB relative to full scale (RMS)."""
         with self._lock:
             self._sound_level_db = level_db
+        if self._parent is not None:
+            self._parent.observe_sound_level(level_db)
+
+    def observe_load(self, level: int) -> None:
+        """Keep how much is given up to keep up, 0 for nothing."""
+        with self._lock:
+            self._load_level = level
 
     def snapshot(self) -> StatsSnapshot:
         """Return all figures as of now."""
@@ -68,6 +89,7 @@ class Stats:
             latency = tuple(self._latency_ms)
             compute = tuple(self._compute_ms)
             level = self._sound_level_db
+            load_level = self._load_level
         latency_p50, latency_p95 = _percentiles(latency)
         compute_p50, compute_p95 = _percentiles(compute)
         return StatsSnapshot(
@@ -77,6 +99,7 @@ class Stats:
             compute_p50_ms=compute_p50,
             compute_p95_ms=compute_p95,
             sound_level_db=level,
+            load_level=load_level,
         )
 
 

@@ -97,8 +97,9 @@ class FeatureExtractor:
         return self._models.trunks.encode_pictures(batch)
 
     @torch.inference_mode()
-    def encode_sound(self, waveform: NDArray[np.float32]) -> Tensor:
-        """Return the sound map `(1, 512, 12, 8)` float32 of one second, `(16000,)` in [-1, 1]."""
-        second = torch.from_numpy(waveform).to(self._models.device)[None]
-        log_mel = self._models.log_mel(second)  # (1, 1, 96, 64), always float32
+    def encode_sounds(self, waveforms: Sequence[NDArray[np.float32]]) -> Tensor:
+        """Return sound maps `(n, 512, 12, 8)` float32 of seconds, each `(16000,)` in [-1, 1]."""
+        joined = waveforms[0][None] if len(waveforms) == 1 else np.stack(waveforms)
+        seconds = torch.from_numpy(joined).to(self._models.device)
+        log_mel = self._models.log_mel(seconds)  # (n, 1, 96, 64), always float32
         return self._models.trunks.encode_log_mel(log_mel)

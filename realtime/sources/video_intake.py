@@ -112,6 +112,9 @@ class VideoIntake:
     def _store(self, frame: _Candidate) -> None:
         self._pending = None
         self._stored_slot = frame.slot
+        if not self._ring.wants(frame.slot):  # nobody would compute it: spare the resize too
+            self._stats.count("skipped_frames")
+            return
         if self._ring.append(frame.slot, frame.time_ns, self._prepare(frame.render())):
             self._stats.count("grid_frames")
 
