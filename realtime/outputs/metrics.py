@@ -125,6 +125,7 @@ class MetricsPage:
         yield states
         for name, text, value in (
             ("sound_level_db", "Newest sound level, dB of full scale", figures.sound_level_db),
+            ("load_level", "What is given up to keep up, 0 for nothing", figures.load_level),
             ("subscribers", "Connections to the event socket", self._n_subscribers()),
         ):
             if value is not None:
