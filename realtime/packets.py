@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # the command line reads constants from here and starts without numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 SAMPLE_RATE = 16_000  # Hz; VGGish hears 16 kHz mono (AudioSet release, vggish_params.py)
 GRID_HZ = 16  # pictures a second (the paper: ffmpeg fps=16, section 4.1)
@@ -125,8 +127,8 @@ class Prediction:
         so with thresholds above that an event ends when its sound does, not when it leaves the
         window; and what filled the window cannot hide what is new, as a product would let it.
         """
-        joined: NDArray[np.float64] = context * self.window.astype(np.float64)
-        joined += (1.0 - context) * self.newest.astype(np.float64)
+        joined: NDArray[np.float64] = context * self.window.astype("float64")
+        joined += (1.0 - context) * self.newest.astype("float64")
         return joined
 
     @property

@@ -6,8 +6,6 @@ import threading
 from collections import Counter, deque
 from dataclasses import dataclass
 
-import numpy as np
-
 N_RECENT = 512  # latencies kept: two minutes at a hop of 0.25 s
 
 
@@ -106,5 +104,7 @@ class Stats:
 def _percentiles(values: tuple[float, ...]) -> tuple[float | None, float | None]:
     if not values:
         return None, None
+    import numpy as np  # not where only the command line runs
+
     p50, p95 = np.percentile(values, (50, 95))
     return float(p50), float(p95)

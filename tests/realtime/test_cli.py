@@ -176,3 +176,25 @@ def test_camera_flag_is_refused_where_the_settings_have_several_sources(
 
     assert main(["--config", str(file), "--camera", "0"]) == 2
     assert "[[source]]" in capsys.readouterr().err
+
+
+def test_devices_are_listed_without_what_only_a_run_needs() -> None:
+    code = """
+import sys
+from realtime.cli import main
+try:
+    main(["--list-devices"])
+except SystemExit:
+    pass
+print("heavy:", *(m for m in ("numpy", "torch", "cv2", "av", "rich", "zmq") if m in sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+    assert done.stdout.splitlines()[-1] == "heavy:"
