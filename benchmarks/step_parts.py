@@ -63,7 +63,9 @@ def main() -> int:
         ),
         "log-mel": lambda: models.log_mel(torch.from_numpy(waveform)[None]),
         "sound trunk": lambda: models.trunks.encode_log_mel(log_mel),
-        "MAFnet, one clip": lambda: models.head.encode_clips(picture, sound, present),
+        "MAFnet, one clip": lambda: models.head.encode_clips(
+            picture, sound, present, models.convolve
+        ),
         "MAFnet, decide over ten clips": lambda: models.head.decide(*window),
     }
     times_ms: dict[str, list[float]] = {name: [] for name in parts}

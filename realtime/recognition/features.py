@@ -21,8 +21,9 @@ from mafnet.load import load_head
 from mafnet.model import MAFnet
 from realtime.errors import ModelError
 from realtime.recognition.backends import choose_trunks
+from realtime.recognition.head_backend import Convolve, openvino_convolutions
 from realtime.recognition.torch_backend import choose_device, share_threads
-from realtime.recognition.trunks import TorchTrunks, Trunks
+from realtime.recognition.trunks import OpenVinoTrunks, TorchTrunks, Trunks
 from weights.bundle import Bundle, BundleError
 
 MAX_BATCH = 32  # frames through the trunk at once; a live stream brings hop x 16
@@ -30,12 +31,13 @@ MAX_BATCH = 32  # frames through the trunk at once; a live stream brings hop x 1
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Models:
-    """A bundle's networks on their device, ready to run."""
+    """A bundle's networks on their device, ready to run; `convolve` is for the head."""
 
     trunks: Trunks
     log_mel: LogMel
     head: MAFnet
     device: torch.device
+    convolve: Convolve | None = None
 
     def describe(self) -> str:
         """Say what runs the trunks, where and how precisely, for people."""
@@ -54,8 +56,8 @@ def load_models(
     Args:
         bundle: What `weights.bundle.load_bundle` gave.
         device: One of `torch_backend.DEVICES`; OpenVINO runs on the CPU alone.
-        precision: One of `torch_backend.PRECISIONS`; of the trunks only, the head is always
-            float32.
+        precision: One of `torch_backend.PRECISIONS`; of the trunks and, on OpenVINO, of the
+            head's convolutions.
         backend: One of `backends.BACKENDS`.
         home: The store, for graphs and calibrations; None keeps nothing and wants torch.
 
@@ -70,6 +72,9 @@ def load_models(
     try:
         head = load_head(bundle)
         trunks = choose_trunks(bundle, where, precision, backend, home)
+        convolve = None
+        if isinstance(trunks, OpenVinoTrunks) and home is not None:
+            convolve = openvino_convolutions(head, bundle.head.sha256, trunks.precision, home)
     except (BundleError, WeightsMismatchError, ValueError) as error:
         raise ModelError(f"bundle {bundle.name}: {error}") from error
     share_threads(trunks_in_torch=isinstance(trunks, TorchTrunks))
@@ -78,6 +83,7 @@ def load_models(
         log_mel=LogMel().to(where).eval(),
         head=head.to(where).eval(),
         device=where,
+        convolve=convolve,
     )
 
 

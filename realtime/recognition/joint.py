@@ -68,7 +68,7 @@ class JointRecognizer:
         present = torch.tensor(
             [[clip.has_picture, clip.has_sound] for _, clip in work], device=self._models.device
         )
-        codes = self._models.head.encode_clips(visual, sound, present)
+        codes = self._models.head.encode_clips(visual, sound, present, self._models.convolve)
         predictions: list[Prediction | None] = []
         for row, (recognizer, clip) in enumerate(work):
             recognizer.append(clip, codes, row)
