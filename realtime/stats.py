@@ -19,6 +19,7 @@ class StatsSnapshot:
     counts: dict[str, int]
     latency_p50_ms: float | None
     latency_p95_ms: float | None
+    latency_p99_ms: float | None
     compute_p50_ms: float | None
     compute_p95_ms: float | None
     sound_level_db: float | None
@@ -88,12 +89,13 @@ class Stats:
             compute = tuple(self._compute_ms)
             level = self._sound_level_db
             load_level = self._load_level
-        latency_p50, latency_p95 = _percentiles(latency)
-        compute_p50, compute_p95 = _percentiles(compute)
+        latency_p50, latency_p95, latency_p99 = _percentiles(latency)
+        compute_p50, compute_p95, _ = _percentiles(compute)
         return StatsSnapshot(
             counts=counts,
             latency_p50_ms=latency_p50,
             latency_p95_ms=latency_p95,
+            latency_p99_ms=latency_p99,
             compute_p50_ms=compute_p50,
             compute_p95_ms=compute_p95,
             sound_level_db=level,
@@ -101,10 +103,13 @@ class Stats:
         )
 
 
-def _percentiles(values: tuple[float, ...]) -> tuple[float | None, float | None]:
+def _percentiles(
+    values: tuple[float, ...],
+) -> tuple[float, float, float] | tuple[None, None, None]:
+    """Return the 50th, 95th and 99th; None three times where there is nothing."""
     if not values:
-        return None, None
+        return None, None, None
     import numpy as np  # not where only the command line runs
 
-    p50, p95 = np.percentile(values, (50, 95))
-    return float(p50), float(p95)
+    p50, p95, p99 = np.percentile(values, (50, 95, 99))
+    return float(p50), float(p95), float(p99)
