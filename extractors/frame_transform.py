@@ -1,9 +1,9 @@
 """From one camera image to the tensor that a visual trunk was trained on.
 
-The first half (`FrameTransform.resize`) runs where frames arrive, one frame at a time, on
-numpy and Pillow alone; the second (`FrameTransform.normalize`) runs on a whole batch, on the
-model's device. Importing this module loads no torch. It refuses anything but RGB uint8:
-whoever decodes a picture also says what its channels are.
+The first half (`FrameTransform.resize`) runs where frames arrive, one frame at a time; the second
+(`FrameTransform.normalize`) runs on a whole batch, on the model's device. Importing this module
+loads no torch. It refuses anything but RGB uint8: whoever decodes a picture also says what its
+channels are.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _UINT8_MAX = 255.0
 _N_CHANNELS = 3
+_MAX_ASPECT = 3  # of a picture that is resized as a whole before its middle is cut out
 
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -73,6 +74,8 @@ class FrameTransform:
         height, width = frame.shape[:2]
         if not height or not width:
             raise ValueError(f"frame must hold at least one pixel, got {frame.shape}")
+        if self.interpolation == "bicubic" and _is_fast(width, height):
+            return self._resize_with_torch(frame)
         left, top, right, bottom = self._source_box(width, height)
         if self.interpolation == "nearest" and self.crop == "none":
             # Pillow's own choice of pixels, taken by numpy: equal, and 20 times faster on
@@ -112,6 +115,30 @@ class FrameTransform:
         std = pixels.new_tensor(self.std).view(1, _N_CHANNELS, 1, 1)
         return pixels.div_(_UINT8_MAX).sub_(mean).div_(std)
 
+    def _resize_with_torch(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Resizes as Pillow does, to a level of 255, in a third of the time where torch has AVX2.
+
+        720p: 1.5 ms of a thread against 4.0; 0.2 % of the values differ, by 1
+        (tests/extractors/test_frame_transform.py).
+        """
+        import torch
+
+        height, width = self._resized(frame.shape[1], frame.shape[0])
+        pixels = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None]
+        resized = torch.nn.functional.interpolate(
+            pixels, size=(height, width), mode="bicubic", antialias=True
+        )
+        top, left = round((height - self.size) / 2), round((width - self.size) / 2)
+        middle = resized[0, :, top : top + self.size, left : left + self.size]
+        return np.array(middle.permute(1, 2, 0).numpy(), order="C")
+
+    def _resized(self, width: int, height: int) -> tuple[int, int]:
+        """Height and width of the whole picture before the crop."""
+        if self.crop == "none":
+            return self.size, self.size
+        short = min(width, height)  # torchvision's Resize truncates
+        return int(self.resize_to * height / short), int(self.resize_to * width / short)
+
     def _source_box(self, width: int, height: int) -> tuple[float, float, float, float]:
         """The part of the source that the output shows: (left, top, right, bottom).
 
@@ -120,9 +147,7 @@ class FrameTransform:
         """
         if self.crop == "none":
             return 0.0, 0.0, float(width), float(height)
-        short = min(width, height)
-        resized_width = int(self.resize_to * width / short)  # torchvision's Resize truncates
-        resized_height = int(self.resize_to * height / short)
+        resized_height, resized_width = self._resized(width, height)
         x_scale, y_scale = width / resized_width, height / resized_height
         left = round((resized_width - self.size) / 2)  # torchvision's CenterCrop rounds
         top = round((resized_height - self.size) / 2)
@@ -160,6 +185,19 @@ TRANSFORMS = {
     "densenet201": DENSENET201_TRANSFORM,
     "efficientnet_lite0": EFFICIENTNET_LITE0_TRANSFORM,
 }
+
+
+def _is_fast(width: int, height: int) -> bool:
+    """Whether torch resizes this picture faster: not where the crop leaves little of it."""
+    return max(width, height) <= _MAX_ASPECT * min(width, height) and _has_avx2()
+
+
+@lru_cache(maxsize=1)
+def _has_avx2() -> bool:
+    import torch
+
+    # Elsewhere torch has no such kernel for bytes and Pillow is the faster one.
+    return torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
 
 
 @lru_cache(maxsize=64)

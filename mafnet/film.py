@@ -71,10 +71,37 @@ class FilmedBlock(nn.Module):
         x = self.conv2(residual)
         if repeats is not None:
             x, residual = x.index_select(0, place), residual.index_select(0, place)
-        x = self.norm(x, rows)
+        return self.modulate(self.norm(x, rows), residual, gamma, beta)
+
+    def convolve(self, audio: Tensor) -> Tensor:
+        """Compute, in evaluation, what looks at the sound alone: nearly all of the block's work.
+
+        Args:
+            audio: Sound maps `(N, 512, 12, 8)`.
+
+        Returns:
+            `(N, 2, 512, 12, 8)`: what `modulate` takes as `x`, and the residual.
+        """
+        residual = F.relu(self.conv1(audio))
+        return torch.stack((self.norm(self.conv2(residual)), residual), dim=1)
+
+    def modulate(self, x: Tensor, residual: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+        """Return the pooled block `(N, 512)` from the normalised map and the residual."""
         x = gamma[:, :, None, None] * x + beta[:, :, None, None]
         x = F.relu(x) + residual  # no ReLU after the addition
         return x.mean(dim=(2, 3))  # (N, 512)
+
+
+class SoundConvolutions(nn.Module):
+    """`FilmedBlock.convolve` as a module, for whoever runs it elsewhere than in torch."""
+
+    def __init__(self, block: FilmedBlock) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """Map `(N, 512, 12, 8)` to `(N, 2, 512, 12, 8)`."""
+        return self.block.convolve(audio)
 
 
 def _repeats(maps: Tensor) -> tuple[Tensor, Tensor] | None:

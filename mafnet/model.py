@@ -7,6 +7,7 @@ With the statistics of evaluation nothing before the softmax looks at another cl
 Tensors in, tensors out. A missing sense is told by ``present`` and never by zeros.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -118,7 +119,11 @@ class MAFnet(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def encode_clips(
-        self, visual: Tensor, audio: Tensor, present: Tensor | None = None
+        self,
+        visual: Tensor,
+        audio: Tensor,
+        present: Tensor | None = None,
+        convolve: Callable[[Tensor], Tensor] | None = None,
     ) -> ClipCodes:
         """Compute what depends on one clip alone.
 
@@ -127,6 +132,7 @@ class MAFnet(nn.Module):
             audio: Sound maps `(N, 512, 12, 8)`, float32, time before mel.
             present: bool `(N, 2)`, picture first; None means both are there. What stands in a
                 missing sense's place is not looked at, and FiLM leaves gamma 1, beta 0.
+            convolve: Computes `FilmedBlock.convolve` elsewhere, in evaluation; None for here.
 
         Returns:
             The codes, row for row.
@@ -145,7 +151,11 @@ class MAFnet(nn.Module):
         if picture_rows is not None:
             gamma = torch.where(picture_rows[:, None], gamma, 1.0)
             beta = torch.where(picture_rows[:, None], beta, 0.0)
-        heard = self.filmed_block(audio, gamma, beta, sound_rows)  # (N, 512)
+        if convolve is None:
+            heard = self.filmed_block(audio, gamma, beta, sound_rows)  # (N, 512)
+        else:
+            x, residual = convolve(audio).unbind(dim=1)
+            heard = self.filmed_block.modulate(x, residual, gamma, beta)
         picture = F.relu(self.picture_norm(self.picture_dense(visual), picture_rows))
         sound = F.relu(self.sound_norm(self.sound_dense(heard), sound_rows))
         vectors = torch.stack((picture, sound), dim=1)  # (N, 2, 512)

@@ -5,16 +5,18 @@ torch is imported only here and below, through `realtime.recognition`, when a ru
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from extractors.frame_transform import TRANSFORMS, FrameTransform
+from realtime.buffers.signal import DataSignal
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_S, Clock
-from realtime.config import RunConfig, TrackerConfig
+from realtime.config import RunConfig, SourceConfig, TrackerConfig
 from realtime.errors import ModelError, UsageError
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import Sense
+from realtime.rounds import Rounds
 from realtime.sources.base import Reader, SourceSenses
 from realtime.sources.factory import OpenedSource
 from realtime.stats import Stats
@@ -77,6 +79,7 @@ def fed_senses(reader: Reader, senses: SourceSenses) -> list[Sense]:
 
 def make_stream(
     config: RunConfig,
+    source: SourceConfig,
     *,
     bundle: Bundle,
     tracker: TrackerConfig,
@@ -91,7 +94,6 @@ def make_stream(
     """Join one source's rings, its assembler and a recognizer to a stream."""
     from realtime.recognition.recognizer import Recognizer  # imports torch: only for a run
 
-    source = config.source
     assembler = ClipAssembler(
         source,
         config.window,
@@ -132,6 +134,15 @@ def make_stream(
     for problem in opened.problems:
         stream.sense_ended(problem.sense, problem.detail)
     return stream
+
+
+def make_rounds(
+    streams: Sequence[Stream], models: Models, signal: DataSignal, clock: Clock, stats: Stats
+) -> Rounds:
+    """Join streams, whose rings notify `signal`, to the work of one recognize thread."""
+    from realtime.recognition.joint import JointRecognizer  # imports torch: only for a run
+
+    return Rounds(streams, JointRecognizer(models, clock), signal, clock, stats)
 
 
 def make_recorder(

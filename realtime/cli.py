@@ -48,6 +48,7 @@ EXAMPLES = """examples:
   python run_stream.py --mic default                 microphone alone
   python run_stream.py --source clip.mp4             a file, as fast as possible
   python run_stream.py --source rtsp://host/stream   a network stream
+  python run_stream.py --source a.mp4 --source b.mp4 several streams in one program
   python run_stream.py --source demo --pace          the built-in scene, as it plays
   python run_stream.py --print-config > stream.toml  all settings, to change and --config
   python -m realtime.subscribe                       in another terminal: the events
@@ -69,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = make_config(arguments)
         _set_up_logging(arguments.verbose, config.log_format)
         if arguments.print_config:
-            if any(map(has_secret, (config.source.camera or "", config.source.media or ""))):
+            places = [place or "" for s in config.sources for place in (s.camera, s.media)]
+            if any(map(has_secret, places)):
                 _say("run_stream: these settings hold a password; keep the file to yourself")
             _answer(format_config(config))
             return 0
@@ -107,7 +109,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="microphone number or part of its name (default: default)",
     )
     source.add_argument("--no-mic", action="store_true", help="camera alone; as --mic none")
-    source.add_argument("--source", metavar="FILE|URL|demo", help="a file, a stream, or the demo")
+    source.add_argument(
+        "--source",
+        action="append",
+        metavar="FILE|URL|demo",
+        help="a file, a stream, or the demo; give it again for further streams",
+    )
     source.add_argument("--name", help="the stream's name in topics and messages")
     source.add_argument("--pace", action="store_true", default=None, help="play a file as it plays")
     source.add_argument("--loop", action="store_true", default=None, help="repeat the demo")
@@ -165,7 +172,8 @@ def make_config(arguments: argparse.Namespace) -> RunConfig:
         UsageError: They contradict one another or cannot work.
     """
     settings = read_config_file(arguments.config) if arguments.config is not None else {}
-    source = _source_settings(arguments, dict(settings.pop("source", {})))
+    tables = settings.pop("source", {})
+    sources = _sources(arguments, tables if isinstance(tables, list) else [tables])
     window = dict(settings.pop("window", {}))
     publisher = settings.pop("publisher", {})
     events = dict(settings.pop("events", {}))
@@ -194,7 +202,8 @@ def make_config(arguments: argparse.Namespace) -> RunConfig:
         log_format=arguments.log_format,
     )
     return RunConfig(
-        source=SourceConfig(**source),
+        source=sources[0],
+        more_sources=tuple(sources[1:]),
         window=WindowConfig(**window),
         publisher=PublisherConfig(**publisher) if publishes else None,
         record=record,
@@ -214,19 +223,53 @@ def _record_config(arguments: argparse.Namespace, settings: dict[str, Any]) -> R
     return RecordConfig(**settings) if settings else None
 
 
-def _source_settings(arguments: argparse.Namespace, settings: dict[str, Any]) -> dict[str, Any]:
-    """Work out what the stream is and what it is called."""
+def _sources(arguments: argparse.Namespace, tables: list[dict[str, Any]]) -> list[SourceConfig]:
+    """Work out the streams of a file's tables and the flags; `--source` replaces the tables."""
+    asked: list[str | None] = arguments.source or [None] * len(tables)
+    if arguments.source is not None:  # one table's other settings hold for all
+        shared = dict(tables[0]) if len(tables) == 1 else {}
+        if len(asked) > 1:
+            shared.pop("name", None)
+        tables = [shared] * len(asked)
+    if len(asked) > 1:
+        devices = (arguments.camera, arguments.mic, arguments.no_mic or None)
+        if arguments.source is None and devices != (None, None, None):
+            raise UsageError(
+                f"the settings have {len(asked)} sources; change a camera or microphone under its "
+                "[[source]], or give --source"
+            )
+        if arguments.name is not None:
+            raise UsageError(
+                f"one name for {len(asked)} sources: give each its own under [[source]]"
+            )
+    named = [_source_settings(arguments, s, dict(t)) for s, t in zip(asked, tables, strict=True)]
+    taken = {settings["name"] for settings in named if "name" in settings}
+    for settings in named:
+        if "name" not in settings:
+            settings["name"] = name = _default_name(settings)
+            number = 1
+            while settings["name"] in taken:
+                number += 1
+                settings["name"] = f"{name}-{number}"
+            taken.add(settings["name"])
+    return [SourceConfig(**settings) for settings in named]
+
+
+def _source_settings(
+    arguments: argparse.Namespace, source: str | None, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Work out what a stream is, and its name if it was given one."""
     microphone = NO_MICROPHONE if arguments.no_mic else arguments.mic
     if arguments.no_mic and arguments.mic not in (None, NO_MICROPHONE):
         raise UsageError("--mic and --no-mic contradict each other")
-    if arguments.source is not None and (arguments.camera, microphone) != (None, None):
+    if source is not None and (arguments.camera, microphone) != (None, None):
         raise UsageError("--source stands alone: it brings its own sound and picture")
-    if arguments.source is not None:
+    if source is not None:
         for key in ("camera", "microphone", "media", "kind"):
             settings.pop(key, None)
-        settings["kind"] = "demo" if arguments.source == "demo" else "media"
+        settings["kind"] = "demo" if source == "demo" else "media"
         if settings["kind"] == "media":
-            settings["media"] = arguments.source
+            settings["media"] = source
     elif arguments.camera is not None or microphone not in (None, NO_MICROPHONE):
         for key in ("media", "kind"):
             settings.pop(key, None)
@@ -248,7 +291,6 @@ def _source_settings(arguments: argparse.Namespace, settings: dict[str, Any]) ->
         )
     _replace(settings, pace=arguments.pace, loop=arguments.loop, name=arguments.name)
     _replace(settings, reconnect=False if arguments.no_reconnect else None)
-    settings.setdefault("name", _default_name(settings))
     return settings
 
 

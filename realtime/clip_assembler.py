@@ -13,7 +13,8 @@ soon as waiting can help: while what it has delivered lies within the patience o
 camera falls further and further behind and so costs its patience once; sound that hung for a
 moment is back with the next clip. Sound that always comes later than the patience (some wireless
 microphones) stays masked at no cost: only a larger `patience_s` hears it. A live stream that has
-fallen behind skips to the newest hop (newest wins, counted in `skipped_clips`).
+fallen behind skips to the newest hop (newest wins, counted in `skipped_clips`); before that
+happens, `set_level` has less of it computed (`realtime.load_governor`).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from realtime.buffers.frame_ring import END_SLOT, FrameRing
 from realtime.buffers.signal import DataSignal
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline
 from realtime.config import SourceConfig, WindowConfig
+from realtime.load_governor import FULL, LoadLevel
 from realtime.packets import (
     CLIP_SAMPLES,
     CLIP_SLOTS,
@@ -78,10 +80,13 @@ class ClipAssembler:
         stats: Stats,
     ) -> None:
         self._live = source.live
+        self._dated = source.dated
         self._patience_ns = round(source.patience_s * NS_PER_S)
         self._hold_slots = round(source.hold_s * NS_PER_S) // SLOT_NS
-        self._hop_slots = window.hop_slots
+        self._asked_hop_slots = self._hop_slots = window.hop_slots
         self.stride_slots = math.gcd(window.hop_slots, CLIP_SLOTS)
+        self._step_slots = self.stride_slots  # from clip to clip; longer where the hop is
+        self._level = FULL
         self._timeline = timeline
         self._frames = frames
         self._audio = audio
@@ -98,8 +103,34 @@ class ClipAssembler:
 
     @property
     def stride_ns(self) -> int:
-        """Time between two clips."""
+        """Time between two clips at full load."""
         return self.stride_slots * SLOT_NS
+
+    @property
+    def hop_s(self) -> float:
+        """Time between decisions now."""
+        return self._hop_slots * SLOT_NS / NS_PER_S
+
+    @property
+    def grid_hz(self) -> int:
+        """Pictures a second that are handed out now, at most."""
+        return self._level.grid_hz
+
+    def set_level(self, level: LoadLevel) -> None:
+        """Hand out less from now on, or more; a file's stream stays as it is.
+
+        A longer hop is a second at most, so that windows find their clips.
+        """
+        if not self._live or level == self._level:
+            return
+        self._level = level
+        if self._frames is not None:
+            self._frames.thin(level.grid_stride)
+        fits = max(1, CLIP_SLOTS // self._asked_hop_slots)
+        factor = min(level.hop_factor, 1 << (fits.bit_length() - 1))  # a power of two
+        self._hop_slots = self._asked_hop_slots * factor
+        self._step_slots = math.gcd(self._hop_slots, CLIP_SLOTS)
+        self._end_slot += -(self._end_slot - CLIP_SLOTS) % self._step_slots
 
     def states(self) -> dict[Sense, SenseState]:
         """Return how each sense is doing, as the last clip saw it."""
@@ -117,20 +148,43 @@ class ClipAssembler:
         deadline_ns = self._clock.now_ns() + round(timeout_s * NS_PER_S)
         while not self.finished:
             seen = self._signal.count
-            now_ns = self._clock.now_ns()
-            wait_ns = self._wait_ns(now_ns)
-            if wait_ns <= 0:
-                if self._is_over():
-                    self.finished = True
-                    return None
-                if self._live and self._skip_backlog(now_ns):
-                    continue  # the clip landed on may be waited for like any other
-                return self._cut()
-            wait_ns = min(wait_ns, deadline_ns - now_ns)
+            clip, wait_ns = self.poll()
+            if clip is not None or self.finished:
+                return clip
+            wait_ns = min(wait_ns, deadline_ns - self._clock.now_ns())
             if wait_ns <= 0:
                 return None
             self._signal.wait(seen, wait_ns / NS_PER_S)
         return None
+
+    def poll(self) -> tuple[Clip | None, int]:
+        """Cut the next clip if it is due; never waits.
+
+        Returns:
+            The clip, or None with how long to wait, ns, unless something new comes sooner. None
+            also at the stream's end (`finished`).
+        """
+        while not self.finished:
+            now_ns = self._clock.now_ns()
+            wait_ns = self._wait_ns(now_ns)
+            if wait_ns > 0:
+                return None, wait_ns
+            if self._is_over():
+                self.finished = True
+            elif not (self._live and self._skip_backlog(now_ns)):
+                return self._cut(), 0
+            # else the clip landed on may be waited for like any other
+        return None, 0
+
+    def take_frames(self, limit: int) -> tuple[GridFrame, ...]:
+        """Hand out up to `limit` frames that came for a clip which is not yet complete.
+
+        What is handed out here no clip has among its `new_frames`. Not for files: how far their
+        reader is ahead would choose the batches.
+        """
+        if not self._dated or self._timeline.epoch_ns is None:
+            return ()
+        return self._take_frames(self._end_slot, END_SLOT, limit)
 
     def _wait_ns(self, now_ns: int) -> int:
         """How long the next clip may still wait for its senses; 0 when it can be cut."""
@@ -213,7 +267,7 @@ class ClipAssembler:
         end_slot, index = self._end_slot, self._index
         end_t_ns = end_slot * SLOT_NS
         end_ns = self._timeline.time_ns(end_t_ns)
-        new_frames = self._take_frames(end_slot)
+        new_frames = self._take_frames(end_slot, end_slot - 1)
         slots, frame_error_ns = self._show(end_slot)
         waveform, n_gap, sound_error_ns = self._hear(end_ns)
         has_picture = sum(slot >= 0 for slot in slots) >= MIN_SHOWN_SLOTS
@@ -223,11 +277,11 @@ class ClipAssembler:
         self._missing = {sense for sense in Sense if not there[sense]}  # at once: others read it
         newest_ns = end_ns
         if waveform is None and has_picture:
-            newest_ns = min(end_ns, self._shown[-1].time_ns)
+            newest_ns = min(end_ns, max(f.time_ns for f in self._shown if f.slot < end_slot))
         skew_ms = None
         if has_picture and waveform is not None:
             skew_ms = (frame_error_ns - sound_error_ns) / NS_PER_MS
-        self._end_slot += self.stride_slots
+        self._end_slot += self._step_slots
         self._index += 1
         self._stats.count("clips")
         self._release()
@@ -256,20 +310,22 @@ class ClipAssembler:
         first = self._end_slot + (-(self._end_slot - CLIP_SLOTS)) % self._hop_slots
         n_hops = (behind_ns - (first - self._end_slot) * SLOT_NS) // hop_ns
         target = first + max(0, n_hops) * self._hop_slots
-        n_skipped = (target - self._end_slot) // self.stride_slots
+        n_skipped = (target - self._end_slot) // self._step_slots
         self._end_slot = target
         self._index += n_skipped
         self._stats.count("skipped_clips", n_skipped)
         return True
 
-    def _take_frames(self, end_slot: int) -> tuple[GridFrame, ...]:
-        """Take the frames that no clip has had yet and that this or a later clip shows."""
+    def _take_frames(
+        self, end_slot: int, last_slot: int, limit: int | None = None
+    ) -> tuple[GridFrame, ...]:
+        """Take the frames that nobody has had yet and that the clip or a later one shows."""
         if self._frames is None:
             return ()
         oldest = end_slot - CLIP_SLOTS
         held = self._frames.newest_at(oldest)
         first = max(self._handed_slot + 1, held[0] if held is not None else oldest)
-        frames = tuple(self._frames.read(first, end_slot - 1))
+        frames = tuple(self._frames.read(first, last_slot, limit, self._level.grid_stride))
         for frame in frames:
             self._shown.append(_Shown(frame.slot, frame.time_ns))
             self._handed_slot = frame.slot
@@ -296,7 +352,7 @@ class ClipAssembler:
             if current is None:
                 slots.append(-1)
                 continue
-            too_old = slot - current.slot > self._hold_slots
+            too_old = slot - current.slot > max(self._hold_slots, self._level.grid_stride - 1)
             if too_old and (self._live or current.slot == last):
                 slots.append(-1)
                 continue

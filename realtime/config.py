@@ -18,6 +18,7 @@ MAX_PORT = 65_535
 MAX_KEPT_MESSAGES = 100_000  # of a few kB each; what a stopped subscriber may cost
 MAX_NAME_LENGTH = 100  # a subscription with a stream's name fits what the publisher takes
 LOG_FORMATS = ("text", "json")
+MAX_SOURCES = 64  # each has rings of 10 MB and up to three threads
 MAX_WINDOW_CLIPS = 600  # ten minutes of clips; the attention over them stays below a millisecond
 
 
@@ -309,6 +310,7 @@ class RunConfig:
 
     Attributes:
         source: Where sound and picture come from.
+        more_sources: Further streams that the run recognizes with it, each with its own events.
         window: Hop and T.
         publisher: The event socket; None (in a file `publisher = false`) publishes nothing.
         record: What is recorded; None records nothing.
@@ -326,6 +328,7 @@ class RunConfig:
     """
 
     source: SourceConfig
+    more_sources: tuple[SourceConfig, ...] = ()
     window: WindowConfig = field(default_factory=WindowConfig)
     publisher: PublisherConfig | None = field(default_factory=PublisherConfig)
     record: RecordConfig | None = None
@@ -353,10 +356,34 @@ class RunConfig:
                 raise UsageError(
                     f"{name} is one of {', '.join(wanted)}, got {getattr(self, name)!r}"
                 )
+        if len(self.sources) > MAX_SOURCES:
+            raise UsageError(f"a run has up to {MAX_SOURCES} sources, got {len(self.sources)}")
+        names = [source.name for source in self.sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise UsageError(
+                f"each source wants a name of its own, {twice[0]!r} came {names.count(twice[0])} "
+                "times; change `name` under [[source]]"
+            )
+        if self.record is not None and len(self.sources) > 1:
+            raise UsageError(
+                f"--record records one source, {len(self.sources)} were given; run one program "
+                "for each source that is to be recorded"
+            )
         if self.metrics is not None:
             split_address(self.metrics)
         if self.duration_s is not None:
             _check_range("duration_s", self.duration_s, 1.0, 1e9)
+
+    @property
+    def sources(self) -> tuple[SourceConfig, ...]:
+        """All streams."""
+        return (self.source, *self.more_sources)
+
+    @property
+    def live(self) -> bool:
+        """Whether any stream may drop rather than wait."""
+        return any(source.live for source in self.sources)
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:

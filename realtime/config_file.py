@@ -1,6 +1,7 @@
 """TOML to `RunConfig` and back: defaults < file < flags, every key checked by name and kind.
 
-The tables mirror the dataclasses of `realtime.config`; `[source]` may be written `[[source]]`.
+The tables mirror the dataclasses of `realtime.config`; each `[[source]]` is a stream, and one alone
+may be written `[source]`.
 `publisher = false` publishes nothing, `microphone = "none"` goes without one.
 """
 
@@ -52,7 +53,10 @@ def read_config_file(path: Path) -> dict[str, Any]:
 
 
 def check_settings(settings: dict[str, Any], where: str) -> dict[str, Any]:
-    """Check names and kinds of nested settings; return them with one `source` table.
+    """Check names and kinds of nested settings.
+
+    Returns:
+        The same, with `source` as a table, or as a list of tables where there are several.
 
     Raises:
         UsageError: A key is unknown or a value is of the wrong kind.
@@ -60,10 +64,14 @@ def check_settings(settings: dict[str, Any], where: str) -> dict[str, Any]:
     checked = dict(settings)
     source = checked.get("source")
     if isinstance(source, list):
-        if len(source) != 1:
-            raise UsageError(f"{where}: one [[source]] is supported, got {len(source)}")
-        checked["source"] = source[0]
-    top = {f.name: str(f.type) for f in fields(RunConfig) if f.name not in _TABLES}
+        if not source:
+            raise UsageError(f"{where}: [[source]] wants at least one table, got none")
+        tables = [check_settings({"source": table}, where)["source"] for table in source]
+        rest = {key: value for key, value in checked.items() if key != "source"}
+        return {**check_settings(rest, where), "source": tables[0] if len(tables) == 1 else tables}
+    top = {
+        f.name: str(f.type) for f in fields(RunConfig) if f.name not in (*_TABLES, "more_sources")
+    }
     plain = {k: v for k, v in checked.items() if k not in _TABLES}
     checked.update(_check_table(plain, top, where, _TABLES))
     for table, kind in (
@@ -88,8 +96,12 @@ def format_config(config: RunConfig) -> str:
     # TOML has no None: what is off on purpose must not come back as a default.
     if config.publisher is None:
         settings["publisher"] = False
-    if config.source.kind == "live" and config.source.microphone is None:
-        settings["source"]["microphone"] = NO_MICROPHONE
+    tables = [settings["source"], *settings.pop("more_sources")]
+    for source, table in zip(config.sources, tables, strict=True):
+        if source.kind == "live" and source.microphone is None:
+            table["microphone"] = NO_MICROPHONE
+    if len(tables) > 1:
+        settings["source"] = tables
     return tomli_w.dumps(settings)
 
 

@@ -88,9 +88,8 @@ class _Detector:
         self._numbers = numbers
         # Of the last M hops: the onset that a hit stands for, None for a miss.
         self._hits: deque[_Hit | None] = deque(maxlen=config.confirm_m)
-        self._recent: deque[tuple[int, int]] = (
-            deque()
-        )  # end of its clip, onset: of hits within the merge gap
+        # Of the hits within the merge gap: the end of the clip, the onset.
+        self._recent: deque[tuple[int, int]] = deque()
         self._newest_t_ns = 0
         self._starting: _Hit | None = None  # where the run began that may become an event
         self._active: _Active | None = None

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # the command line reads constants from here and starts without numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 SAMPLE_RATE = 16_000  # Hz; VGGish hears 16 kHz mono (AudioSet release, vggish_params.py)
 GRID_HZ = 16  # pictures a second (the paper: ffmpeg fps=16, section 4.1)
@@ -65,7 +67,7 @@ class Clip:
         decide: Whether a decision is due here (`end_t_ns` lies on the hop grid).
         waveform: Mono float32 `(16000,)` in [-1, 1], or None where the sound is missing.
         slots: For each of the 16 grid places the slot of the frame that it shows; -1 is missing.
-        new_frames: Frames that no earlier clip has handed out, by ascending slot.
+        new_frames: Frames that were not handed out before, by ascending slot.
         newest_ns: Time of the newest sample used, on the run's clock.
         av_skew_ms: How far the pictures lie behind (+) or ahead of (-) the sound beside them:
             mean over the grid of frame time minus grid time, less the same for the sound; None
@@ -129,8 +131,8 @@ class Prediction:
         so with thresholds above that an event ends when its sound does, not when it leaves the
         window; and what filled the window cannot hide what is new, as a product would let it.
         """
-        joined: NDArray[np.float64] = context * self.window.astype(np.float64)
-        joined += (1.0 - context) * self.newest.astype(np.float64)
+        joined: NDArray[np.float64] = context * self.window.astype("float64")
+        joined += (1.0 - context) * self.newest.astype("float64")
         return joined
 
     @property

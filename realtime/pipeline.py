@@ -1,5 +1,9 @@
 """Gives a run its threads and stops them: capture readers, `recognize`, and the outputs'.
 
+A run has one stream or several, each with its own readers, rings and tracker; one thread
+recognizes them all (`realtime.rounds`). A stream that ends or fails leaves the others running, and
+the run is over when all are.
+
 Main only watches: it draws from snapshots, waits, and stops everything in the order sources,
 recognition, outputs. Sources open before the models load, so that a missing camera is said at
 once; the stream itself begins with `start`.
@@ -7,37 +11,61 @@ once; the stream itself begins with `start`.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TextIO
 
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.buffers.signal import DataSignal
 from realtime.build import (
     fed_senses,
     find_bundle,
     frame_transform,
     load_models,
     make_recorder,
+    make_rounds,
     make_stream,
     tracker_config,
 )
 from realtime.clock import NS_PER_S, Clock, MonotonicClock, Timeline
-from realtime.config import RunConfig
+from realtime.config import RunConfig, SourceConfig
+from realtime.errors import SourceError
 from realtime.offsets import Offsets
 from realtime.outlets import Outlets
 from realtime.outputs.base import DashboardSnapshot
 from realtime.outputs.wire import MessageStamper
-from realtime.packets import SenseState
+from realtime.packets import Sense, SenseState, SenseStatus
+from realtime.rounds import Rounds
 from realtime.sources.base import Hangable, Reader, SourceSenses
-from realtime.sources.factory import open_readers
+from realtime.sources.factory import OpenedSource, open_readers
 from realtime.stats import Stats
 from realtime.stream import Rings, Stream
 from realtime.worker import Worker
 from weights.bundle import Bundle
 from weights.store import default_home
 
+logger = logging.getLogger(__name__)
+
 JOIN_TIMEOUT_S = 1.5  # Ctrl-C ends within 2 s
+
+
+@dataclass(slots=True, kw_only=True)
+class _Source:
+    """One source of the run while it is opened and read."""
+
+    config: SourceConfig
+    rings: Rings
+    stats: Stats
+    readers: list[tuple[Reader, Worker]] = field(default_factory=list)
+    error: Exception | None = None  # the first that cost it a sense
+    stream: Stream | None = None
 
 
 class Pipeline:
@@ -60,19 +88,17 @@ class Pipeline:
         self._stats = Stats()
         self._bundle = find_bundle(config.bundle)
         self._tracker_config = tracker_config(self._bundle, config.events)
-        self._readers: list[tuple[Reader, Worker]] = []
+        self._sources: list[_Source] = []
         self._outlets = Outlets(
-            live=config.source.live,
+            live=config.live,
             stop=self._stop,
             on_error=self._done.set,
             clock=self._clock,
             stats=self._stats,
         )
         self._recognize: Worker | None = None
-        self._stream: Stream | None = None
-        self._rings: Rings | None = None
+        self._rounds: Rounds | None = None
         self._backend = ""
-        self._reader_error: Exception | None = None
         self._starved = False  # the run ended because no sense was left
         self._started_ns = self._clock.now_ns()
         self._ended_ns: int | None = None
@@ -101,7 +127,7 @@ class Pipeline:
         self._started_ns = self._clock.now_ns()
         self._outlets.start()
         self._recognize.start()
-        for _, worker in self._readers:
+        for _, worker in self._readers():
             worker.start()
 
     def wait(self, timeout_s: float) -> bool:
@@ -112,7 +138,7 @@ class Pipeline:
         if not self._done.wait(timeout_s):
             return False
         workers = self._outlets.workers
-        if self._config.source.live or any(worker.error is not None for worker in workers):
+        if self._config.live or any(worker.error is not None for worker in workers):
             return True
         return all(worker.join(timeout_s) for worker in workers)
 
@@ -127,18 +153,18 @@ class Pipeline:
         """
         deadline = time.monotonic() + timeout_s
         self._stop.set()
-        if self._rings is not None:
-            self._rings.close()
-        workers = [worker for _, worker in self._readers]
+        for source in self._sources:
+            source.rings.close()
+        workers = [worker for _, worker in self._readers()]
         if self._recognize is not None:
             workers.append(self._recognize)
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
         self._outlets.close(deadline)
-        for reader, worker in self._readers:
+        for reader, worker in self._readers():
             if not worker.alive:
                 reader.close()
-        hanging = [n for r, _ in self._readers if isinstance(r, Hangable) for n in r.survivors()]
+        hanging = [n for r, _ in self._readers() if isinstance(r, Hangable) for n in r.survivors()]
         return [*(w.name for w in (*workers, *self._outlets.workers) if w.alive), *hanging]
 
     def raise_failure(self) -> None:
@@ -146,8 +172,9 @@ class Pipeline:
         for worker in (self._recognize, *self._outlets.workers):
             if worker is not None and worker.error is not None:
                 raise worker.error
-        if self._reader_error is not None and self._starved:
-            raise self._reader_error
+        errors = [source.error for source in self._sources if source.error is not None]
+        if errors and self._starved:
+            raise errors[0]
 
     def progress(self) -> dict[str, int]:
         """Return the steps that `recognize` and `publish` have taken, for whoever watches them.
@@ -160,18 +187,28 @@ class Pipeline:
         return {worker.name: worker.n_steps for worker in workers if worker.alive}
 
     def view(self, warnings: tuple[str, ...] = ()) -> DashboardSnapshot:
-        """Return what a person is shown now, with the newest `warnings` of the log."""
-        stream, config = self._stream, self._config
+        """Return what a person is shown now, with the newest `warnings` of the log.
+
+        With several streams it is the first one that goes on, and the others are in `others`.
+        """
+        if not self._sources or self._sources[0].stream is None:
+            raise ValueError("open the pipeline before it is looked at")
+        views = [self._view(source, warnings) for source in self._sources]
+        shown = next((i for i, s in enumerate(self._sources) if s.stream and not s.stream.over), 0)
+        return replace(views[shown], others=tuple(views[:shown] + views[shown + 1 :]))
+
+    def _view(self, source: _Source, warnings: tuple[str, ...]) -> DashboardSnapshot:
+        stream, config = source.stream, self._config
         if stream is None:
             raise ValueError("open the pipeline before it is looked at")
         now = stream.view()
         return DashboardSnapshot(
-            source=config.source.name,
+            source=source.config.name,
             t_s=now.t_s,
             elapsed_s=((self._ended_ns or self._clock.now_ns()) - self._started_ns) / NS_PER_S,
             prediction=now.prediction,
             labels=self._bundle.labels,
-            stats=self._stats.snapshot(),
+            stats=source.stats.snapshot(),
             background=self._bundle.background,
             context=self._tracker_config.context,
             window_clips=config.window.n_clips,
@@ -184,6 +221,7 @@ class Pipeline:
             endpoint=self._outlets.endpoint,
             n_subscribers=self._outlets.n_subscribers,
             recording=self._outlets.recording,
+            load=now.load,
             warnings=warnings,
         )
 
@@ -197,33 +235,18 @@ class Pipeline:
             window_clips=config.window.n_clips,
             context=self._tracker_config.context,
         )
-        timeline = Timeline(started_utc, started_ns if config.source.dated else None)
         transform = frame_transform(self._bundle)
-        rings = self._rings = Rings(config.source, transform.size, timeline, self._stats)
-        recording = make_recorder(
-            config,
-            bundle=self._bundle,
-            tracker=self._tracker_config,
-            rings=rings,
-            clock=self._clock,
-            stats=self._stats,
-            remark=self._say_in_status,
-        )
-        if recording is not None:
-            self._outlets.add_recorder(*recording)
-        opened = open_readers(
-            config.source,
-            rings.timeline,
-            rings.frames,
-            rings.sounds,
-            transform.resize,
-            self._clock,
-            self._stats,
-            tap=None if recording is None else recording[1],
-            offset_of=Offsets(default_home()).of,
-        )
-        for reader in opened.readers:
-            self._readers.append((reader, self._reader_worker(reader, opened.senses)))
+        signal = DataSignal()
+        opened: list[OpenedSource] = []
+        for source_config in config.sources:
+            timeline = Timeline(started_utc, started_ns if source_config.dated else None)
+            # One stream's figures are the run's; of several, each has its own and the run the sum.
+            stats = Stats(self._stats) if config.more_sources else self._stats
+            rings = Rings(source_config, transform.size, timeline, stats, signal)
+            source = _Source(config=source_config, rings=rings, stats=stats)
+            self._sources.append(source)
+            opened.append(self._open_source(source, transform.resize))
+        self._give_up_if_nothing_opened()
         if config.publisher is not None:
             self._outlets.open_publisher(
                 config.publisher, stamper, self._sense_states, insecure=config.insecure
@@ -234,38 +257,96 @@ class Pipeline:
             self._outlets.open_json_log(self._json_stream)
         models = load_models(self._bundle, config)
         self._backend = models.describe()
-        self._stream = make_stream(
-            config,
+        for source, its_opened in zip(self._sources, opened, strict=True):
+            source.stream = make_stream(
+                config,
+                source.config,
+                bundle=self._bundle,
+                tracker=self._tracker_config,
+                models=models,
+                rings=source.rings,
+                opened=its_opened,
+                stamper=stamper,
+                emit=self._outlets.emit,
+                clock=self._clock,
+                stats=source.stats,
+            )
+        self._rounds = make_rounds(self._streams(), models, signal, self._clock, self._stats)
+        self._recognize = Worker("recognize", self._rounds.step, self._stop, self._recognize_ended)
+
+    def _open_source(
+        self, source: _Source, resize: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+    ) -> OpenedSource:
+        """Open a source's readers, its recorder first; one of several may fail."""
+        recording = make_recorder(
+            self._config,
             bundle=self._bundle,
             tracker=self._tracker_config,
-            models=models,
-            rings=rings,
-            opened=opened,
-            stamper=stamper,
-            emit=self._outlets.emit,
+            rings=source.rings,
             clock=self._clock,
             stats=self._stats,
+            remark=self._say_in_status,
         )
-        self._recognize = Worker("recognize", self._stream.step, self._stop, self._recognize_ended)
+        if recording is not None:
+            self._outlets.add_recorder(*recording)
+        rings = source.rings
+        try:
+            opened = open_readers(
+                source.config,
+                rings.timeline,
+                rings.frames,
+                rings.sounds,
+                resize,
+                self._clock,
+                source.stats,
+                tap=None if recording is None else recording[1],
+                offset_of=Offsets(default_home()).of,
+            )
+        except SourceError as error:
+            if not self._config.more_sources:
+                raise
+            source.error = error
+            lost = [SenseStatus(sense=s, state=SenseState.LOST, detail=str(error)) for s in Sense]
+            return OpenedSource(
+                readers=[], senses=SourceSenses(picture=True, sound=True), problems=lost
+            )
+        for reader in opened.readers:
+            worker = self._reader_worker(reader, opened.senses, source)
+            source.readers.append((reader, worker))
+        return opened
+
+    def _give_up_if_nothing_opened(self) -> None:
+        errors = [source.error for source in self._sources if source.error is not None]
+        if errors and len(errors) == len(self._sources):
+            raise errors[0]
+        for source in self._sources:
+            if source.error is not None:
+                logger.warning("%s: running on without it: %s", source.config.name, source.error)
+
+    def _readers(self) -> list[tuple[Reader, Worker]]:
+        return [pair for source in self._sources for pair in source.readers]
+
+    def _streams(self) -> list[Stream]:
+        return [source.stream for source in self._sources if source.stream is not None]
 
     def _say_in_status(self, sentence: str) -> None:
-        if self._stream is not None:
-            self._stream.remark(sentence)
+        for stream in self._streams():
+            stream.remark(sentence)
 
     def _sense_states(self) -> dict[str, dict[str, str]]:
         """Return the state of each sense by the stream's name, for heartbeats."""
-        stream = self._stream
-        if stream is None:
-            return {}
-        return {stream.name: {s.sense.value: s.state.value for s in stream.senses()}}
+        return {
+            stream.name: {s.sense.value: s.state.value for s in stream.senses()}
+            for stream in self._streams()
+        }
 
-    def _reader_worker(self, reader: Reader, senses: SourceSenses) -> Worker:
+    def _reader_worker(self, reader: Reader, senses: SourceSenses, source: _Source) -> Worker:
         def ended(error: Exception | None) -> None:
             if error is not None:
-                self._reader_error = self._reader_error or error
+                source.error = source.error or error
             for sense in fed_senses(reader, senses):
-                if self._stream is not None:
-                    self._stream.sense_ended(sense, None if error is None else str(error))
+                if source.stream is not None:
+                    source.stream.sense_ended(sense, None if error is None else str(error))
             reader.close()
 
         return Worker(reader.name, reader.step, self._stop, ended)
@@ -273,8 +354,8 @@ class Pipeline:
     def _recognize_ended(self, error: Exception | None) -> None:
         self._starved = not self._stop.is_set() and self._every_sense_is_gone()
         try:
-            if self._stream is not None:
-                self._stream.finish(error)
+            if self._rounds is not None:
+                self._rounds.finish(error)
         finally:
             self._outlets.end()  # nothing more will be said; what was, goes out
             self._ended_ns = self._clock.now_ns()
@@ -282,4 +363,4 @@ class Pipeline:
 
     def _every_sense_is_gone(self) -> bool:
         gone = (SenseState.LOST, SenseState.ABSENT, SenseState.ENDED)
-        return self._stream is None or all(s.state in gone for s in self._stream.senses())
+        return all(s.state in gone for stream in self._streams() for s in stream.senses())

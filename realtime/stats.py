@@ -6,21 +6,24 @@ import threading
 from collections import Counter, deque
 from dataclasses import dataclass
 
-import numpy as np
-
 N_RECENT = 512  # latencies kept: two minutes at a hop of 0.25 s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatsSnapshot:
-    """The figures at one moment; latencies in milliseconds, None before the first."""
+    """The figures at one moment; latencies in milliseconds, None before the first.
+
+    `load_level` is the place in `load_governor.LEVELS` of what is computed: 0 is all.
+    """
 
     counts: dict[str, int]
     latency_p50_ms: float | None
     latency_p95_ms: float | None
+    latency_p99_ms: float | None
     compute_p50_ms: float | None
     compute_p95_ms: float | None
     sound_level_db: float | None
+    load_level: int = 0
 
     def count(self, name: str) -> int:
         """Return one counter, 0 if nothing was counted under that name."""
@@ -31,15 +34,21 @@ class Stats:
     """Any thread may call any method; each holds one short lock.
 
     Counter names in use: `frames` and `audio_blocks` (as captured), `grid_frames` (chosen),
-    `encoded_frames` (through the trunk), `dropped_frames`, `audio_gap_samples`,
+    `encoded_frames` (through the trunk), `skipped_frames` (not computed, so as to keep up),
+    `dropped_frames`, `audio_gap_samples`,
     `audio_overflows`, `clips`, `predictions`, `skipped_clips`, `events`, `messages`,
      `dropped_messages`, `broken_packets`, `broken_time_stamps`, `refused_clients`; of sources
      that come back `reconnect_attempts`, `reconnects`, `hung_drivers` (calls given up),
      `withheld_frames` and `withheld_blocks` (frozen, black, silent); of a recorder `recordings`,
      `record_failures`, `lost_recordings`, `record_dropped_frames` and `record_dropped_blocks`.
+
+    Args:
+        parent: Gets everything too: a run's figures, where these are one stream's of several.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, parent: Stats | None = None) -> None:
+        self._parent = parent
+        self._load_level = 0
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._latency_ms: deque[float] = deque(maxlen=N_RECENT)
@@ -50,6 +59,8 @@ class Stats:
         """Add `n` to a counter."""
         with self._lock:
             self._counts[name] += n
+        if self._parent is not None:
+            self._parent.count(name, n)
 
     def observe_step(self, compute_ms: float, latency_ms: float | None) -> None:
         """Keep one step's times; `latency_ms` is None where it has no meaning (unpaced files)."""
@@ -57,11 +68,20 @@ class Stats:
             self._compute_ms.append(compute_ms)
             if latency_ms is not None:
                 self._latency_ms.append(latency_ms)
+        if self._parent is not None:
+            self._parent.observe_step(compute_ms, latency_ms)
 
     def observe_sound_level(self, level_db: float) -> None:
         """Keep the newest sound level, dB relative to full scale (RMS)."""
         with self._lock:
             self._sound_level_db = level_db
+        if self._parent is not None:
+            self._parent.observe_sound_level(level_db)
+
+    def observe_load(self, level: int) -> None:
+        """Keep how much is given up to keep up, 0 for nothing."""
+        with self._lock:
+            self._load_level = level
 
     def snapshot(self) -> StatsSnapshot:
         """Return all figures as of now."""
@@ -70,20 +90,28 @@ class Stats:
             latency = tuple(self._latency_ms)
             compute = tuple(self._compute_ms)
             level = self._sound_level_db
-        latency_p50, latency_p95 = _percentiles(latency)
-        compute_p50, compute_p95 = _percentiles(compute)
+            load_level = self._load_level
+        latency_p50, latency_p95, latency_p99 = _percentiles(latency)
+        compute_p50, compute_p95, _ = _percentiles(compute)
         return StatsSnapshot(
             counts=counts,
             latency_p50_ms=latency_p50,
             latency_p95_ms=latency_p95,
+            latency_p99_ms=latency_p99,
             compute_p50_ms=compute_p50,
             compute_p95_ms=compute_p95,
             sound_level_db=level,
+            load_level=load_level,
         )
 
 
-def _percentiles(values: tuple[float, ...]) -> tuple[float | None, float | None]:
+def _percentiles(
+    values: tuple[float, ...],
+) -> tuple[float, float, float] | tuple[None, None, None]:
+    """Return the 50th, 95th and 99th; None three times where there is nothing."""
     if not values:
-        return None, None
-    p50, p95 = np.percentile(values, (50, 95))
-    return float(p50), float(p95)
+        return None, None, None
+    import numpy as np  # not where only the command line runs
+
+    p50, p95, p99 = np.percentile(values, (50, 95, 99))
+    return float(p50), float(p95), float(p99)

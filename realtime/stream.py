@@ -1,7 +1,7 @@
 """One source's whole way through: rings, clip assembler, recognizer, tracker, messages.
 
-The pipeline gives it threads; it owns none. `step` is the recognize thread's work, `view` may be
-called by any thread, `sense_ended` by the capture threads.
+The pipeline gives it threads; it owns none. `poll`, `take` and `finish` are the recognize thread's
+(`realtime.rounds`), `view` may be called by any thread, `sense_ended` by the capture threads.
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_S, Timeline
 from realtime.config import SourceConfig, TrackerConfig, WindowConfig
 from realtime.event_tracker import EventTracker
+from realtime.load_governor import LoadLevel
 from realtime.mailbox import Policy
 from realtime.outputs.base import picture_share
 from realtime.outputs.wire import Message, MessageStamper, Quality, StreamState, StreamStatus
 from realtime.packets import (
     CLIP_SAMPLES,
     CLIP_SLOTS,
+    GRID_HZ,
+    Clip,
     Event,
+    GridFrame,
     Phase,
     Prediction,
     Sense,
@@ -41,7 +45,6 @@ logger = logging.getLogger(__name__)
 
 RING_S = 4  # a reader may run this far ahead of recognition; a held frame may be this old
 N_RECENT_EVENTS = 200
-STEP_TIMEOUT_S = 0.2
 UNTROUBLED = {SenseState.WAITING, SenseState.OK, SenseState.ENDED, SenseState.ABSENT}
 
 
@@ -56,6 +59,7 @@ class StreamView:
         recent: Events that ended, oldest first.
         picture_share: The picture's share of the attention at each of these events' latest message.
         senses: How each sense is doing.
+        load: What is given up to keep up, in words; empty for nothing.
     """
 
     t_s: float
@@ -64,15 +68,23 @@ class StreamView:
     recent: tuple[Event, ...]
     picture_share: dict[int, float]
     senses: tuple[SenseStatus, ...]
+    load: str = ""
 
 
 class Rings:
     """What the capture threads fill: both rings, their signal and the stream's time."""
 
-    def __init__(self, source: SourceConfig, size: int, timeline: Timeline, stats: Stats) -> None:
+    def __init__(
+        self,
+        source: SourceConfig,
+        size: int,
+        timeline: Timeline,
+        stats: Stats,
+        all_streams: DataSignal | None = None,
+    ) -> None:
         policy = Policy.DROP_OLDEST if source.live else Policy.WAIT
         self.timeline = timeline
-        self.signal = DataSignal()
+        self.signal = DataSignal(all_streams)
         self.frames = FrameRing(RING_S * CLIP_SLOTS, size, policy, self.signal, stats)
         self.sounds = AudioRing(RING_S * CLIP_SAMPLES, policy, self.signal, stats)
 
@@ -102,8 +114,12 @@ class Stream:
         stamper: Builds and numbers messages.
         until_t_ns: Stream time at which it is over; None for the source's end.
         emit: Hands a message to the outputs.
-        stats: The run's figures.
+        stats: The stream's figures.
         watched: Returns what is known of the senses that come back when lost.
+
+    Attributes:
+        recognizer: What `realtime.recognition.joint` keeps of this stream.
+        over: Whether nothing more comes to be recognized.
     """
 
     def __init__(
@@ -126,11 +142,13 @@ class Stream:
     ) -> None:
         self.name = config.name
         self._watched = watched
+        self.live = config.live
+        self.over = False
         self._until_t_ns = until_t_ns
         self._window = window
         self._rings = rings
         self._assembler = assembler
-        self._recognizer = recognizer
+        self.recognizer = recognizer
         self._tracker = EventTracker(tracker, bundle.labels)
         self._bundle = bundle
         self._device = device
@@ -146,7 +164,8 @@ class Stream:
         self._recent: deque[Event] = deque(maxlen=N_RECENT_EVENTS)
         self._picture_share: dict[int, float] = {}
         self._told: tuple[SenseStatus, ...] = ()
-        self._remark = self._told_remark = ""
+        self._remark = ""
+        self._told_rest: tuple[str, str] = ("", "")
         self._finished = False
 
     def describe(self, sense: Sense, detail: str) -> None:
@@ -167,18 +186,37 @@ class Stream:
         with self._lock:
             self._remark = sentence
 
-    def step(self) -> bool:
-        """Recognize one clip, or wait 0.2 s for one; return False when the stream is over."""
-        clip = self._assembler.assemble(STEP_TIMEOUT_S)
+    @property
+    def n_notices(self) -> int:
+        """Grows whenever a ring has something new."""
+        return self._rings.signal.count
+
+    def poll(self) -> tuple[Clip | None, int]:
+        """Cut the next clip if it is due; else say how long to wait, ns, if nothing new comes."""
+        clip, wait_ns = self._assembler.poll()
         self._tell_states()
-        if clip is None:
-            return not self._assembler.finished
-        prediction = self._recognizer.step(clip)
+        self.over = self.over or (clip is None and self._assembler.finished)
+        return clip, wait_ns
+
+    def take_frames(self, limit: int) -> tuple[GridFrame, ...]:
+        """Hand out frames of the clip that is not yet complete; see `ClipAssembler`."""
+        return self._assembler.take_frames(limit)
+
+    def take(self, clip: Clip, prediction: Prediction | None) -> None:
+        """Take what was recognized of a clip; None between hops."""
         if prediction is not None:
             events = self._tracker.update(prediction)
             self._stats.observe_step(prediction.compute_ms, prediction.latency_ms)
             self._tell(prediction, events)
-        return self._until_t_ns is None or clip.end_t_ns < self._until_t_ns
+        self.over = self._until_t_ns is not None and clip.end_t_ns >= self._until_t_ns
+
+    def set_level(self, level: LoadLevel) -> None:
+        """Have less, or more, of a live stream computed."""
+        self._assembler.set_level(level)
+
+    def time_ns(self, t_ns: int) -> int:
+        """Return stream time `t_ns`, of a stream that has begun, on the run's clock."""
+        return self._rings.timeline.time_ns(t_ns)
 
     def finish(self, error: Exception | None) -> None:
         """End what is going on and say how the stream ended; the recognize thread's last act."""
@@ -215,6 +253,7 @@ class Stream:
                 recent=tuple(self._recent),
                 picture_share=dict(self._picture_share),
                 senses=senses,
+                load=self._load(),
             )
 
     def _tell(self, prediction: Prediction | None, events: tuple[Event, ...]) -> None:
@@ -254,8 +293,8 @@ class Stream:
         """Publish and log each change of a sense once."""
         senses = self.senses()
         with self._lock:
-            remark = self._remark
-        if senses == self._told and remark == self._told_remark:
+            rest = (self._remark, self._load())
+        if senses == self._told and rest == self._told_rest:
             return
         for before, after in zip(self._told or (None,) * len(senses), senses, strict=True):
             if before is not None and before.state is after.state:
@@ -263,10 +302,19 @@ class Stream:
             level = logging.INFO if after.state in UNTROUBLED else logging.WARNING
             detail = f": {after.detail}" if after.detail else ""
             logger.log(level, "%s %s %s%s", self.name, after.sense, after.state, detail)
-        self._told, self._told_remark = senses, remark
+        self._told, self._told_rest = senses, rest
         waits = any(status.state is SenseState.WAITING for status in senses)  # for its first clip
         state = StreamState.STARTING if waits else StreamState.RUNNING
-        self._emit(self._stamper.status(self.name, self._status(state, senses, remark)))
+        detail = "; ".join(filter(None, rest))
+        self._emit(self._stamper.status(self.name, self._status(state, senses, detail)))
+
+    def _load(self) -> str:
+        """Say what is given up to keep up."""
+        grid_hz, hop_s = self._assembler.grid_hz, self._assembler.hop_s
+        parts = [f"{grid_hz} of {GRID_HZ} pictures a second"] if grid_hz < GRID_HZ else []
+        if hop_s > self._window.hop_s:
+            parts.append(f"a decision every {hop_s:g} s")
+        return f"to keep up: {', '.join(parts)}" if parts else ""
 
     def _status(
         self, state: StreamState, senses: tuple[SenseStatus, ...], detail: str
@@ -278,7 +326,8 @@ class Stream:
             bundle_version=self._bundle.version,
             labels=self._bundle.labels,
             background=self._bundle.background,
-            hop_s=self._window.hop_s,
+            hop_s=self._assembler.hop_s,
+            grid_hz=self._assembler.grid_hz,
             window_clips=self._window.n_clips,
             device=self._device,
             backend=self._backend,

@@ -7,6 +7,7 @@ clip that it is given is checked. All else of a run, from readers to sockets, is
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.clock import NS_PER_MS, Clock
-from realtime.packets import CLIP_SAMPLES, CLIP_SLOTS, SLOT_NS, Clip, Prediction
+from realtime.packets import CLIP_SAMPLES, CLIP_SLOTS, SLOT_NS, Clip, GridFrame, Prediction
 from realtime.stats import Stats
 from weights.bundle_spec import AudioSpec, Bundle, EventSpec, HeadSpec, VisualSpec
 
@@ -46,12 +47,15 @@ class QuickRecognizer:
         self._brightness: dict[int, float] = {}
         self._newest_end_t_ns = 0
 
+    def show(self, frames: Sequence[GridFrame]) -> None:
+        for frame in frames:
+            self._brightness[frame.slot] = float(frame.image.mean())
+        self._stats.count("encoded_frames", len(frames))
+
     def step(self, clip: Clip) -> Prediction | None:
         started_ns = self._clock.now_ns()
         self._check(clip)
-        for frame in clip.new_frames:
-            self._brightness[frame.slot] = float(frame.image.mean())
-        self._stats.count("encoded_frames", len(clip.new_frames))
+        self.show(clip.new_frames)
         self._present.append((clip.has_picture, clip.has_sound))
         newest = self._scores(clip)
         if not clip.decide:
@@ -104,6 +108,20 @@ class QuickRecognizer:
         assert len(self._brightness) <= 2 * CLIP_SLOTS + 1, "features are kept for ever"
 
 
+class QuickJoint:
+    """Has the doors of `realtime.recognition.joint.JointRecognizer`; one thread calls it."""
+
+    def __init__(self, models: Any, clock: Clock) -> None:
+        pass
+
+    def encode(self, work: Sequence[tuple[QuickRecognizer, Sequence[GridFrame]]]) -> None:
+        for recognizer, frames in work:
+            recognizer.show(frames)
+
+    def step(self, work: Sequence[tuple[QuickRecognizer, Clip]]) -> list[Prediction | None]:
+        return [recognizer.step(clip) for recognizer, clip in work]
+
+
 def quick_models() -> Any:
     """Return what has the doors of `realtime.recognition.features.Models` that a run uses."""
     return SimpleNamespace(device=SimpleNamespace(type="cpu"), describe=lambda: "stand-in")
@@ -134,8 +152,9 @@ def quick_bundle(**events: Any) -> Bundle:
 def use_quick_recognition(monkeypatch: Any, **events: Any) -> None:
     """Have `realtime.pipeline` run with the stand-in; `events` are settings of its bundle."""
     from realtime import pipeline  # imports torch
-    from realtime.recognition import recognizer
+    from realtime.recognition import joint, recognizer
 
     monkeypatch.setattr(recognizer, "Recognizer", QuickRecognizer)
+    monkeypatch.setattr(joint, "JointRecognizer", QuickJoint)
     monkeypatch.setattr(pipeline, "load_models", lambda bundle, config: quick_models())
     monkeypatch.setattr(pipeline, "find_bundle", lambda name: quick_bundle(**events))

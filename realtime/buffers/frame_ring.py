@@ -62,6 +62,7 @@ class FrameRing:
         self._newest_slot = -1
         self._newest_ns: int | None = None
         self._final_slot = -1
+        self._stride = 1
         self._ended = False
         self._closed = False
 
@@ -86,6 +87,19 @@ class FrameRing:
         """Whether the stream's pictures are over."""
         with self._changed:
             return self._ended
+
+    def thin(self, stride: int) -> None:
+        """Want only the first frame of every `stride` slots from now on; 1 wants all."""
+        if stride < 1:
+            raise ValueError(f"of at least 1 slot a frame is wanted, got {stride}")
+        with self._changed:
+            self._stride = stride
+
+    def wants(self, slot: int) -> bool:
+        """Return whether a frame of `slot` is worth making; a late one is, to be refused."""
+        with self._changed:
+            late = slot <= self._newest_slot
+            return late or slot // self._stride != self._newest_slot // self._stride
 
     def append(self, slot: int, time_ns: int, image: NDArray[np.uint8]) -> bool:
         """Copy a frame in as the newest.
@@ -126,14 +140,35 @@ class FrameRing:
             self._signal.notify()
         return taken
 
-    def read(self, first_slot: int, last_slot: int) -> list[GridFrame]:
-        """Return copies of the stored frames with `first_slot <= slot <= last_slot`, in order."""
+    def read(
+        self, first_slot: int, last_slot: int, limit: int | None = None, stride: int = 1
+    ) -> list[GridFrame]:
+        """Return copies of the stored frames with `first_slot <= slot <= last_slot`, in order.
+
+        Args:
+            first_slot: Inclusive.
+            last_slot: Inclusive.
+            limit: So many at most, the oldest; None for all.
+            stride: Of every so many slots only the first frame, and none where the slot before
+                `first_slot` lies among them; what is left out counts in `skipped_frames`.
+        """
+        frames: list[GridFrame] = []
+        n_skipped, taken = 0, (first_slot - 1) // stride
         with self._changed:
-            return [
-                GridFrame(slot=p.slot, time_ns=p.time_ns, image=self._store[p.row].copy())
-                for p in self._places
-                if first_slot <= p.slot <= last_slot
-            ]
+            for place in self._places:
+                if not first_slot <= place.slot <= last_slot:
+                    continue
+                if stride > 1 and place.slot // stride == taken:
+                    n_skipped += 1
+                    continue
+                if limit is not None and len(frames) == limit:
+                    break
+                image = self._store[place.row].copy()
+                frames.append(GridFrame(slot=place.slot, time_ns=place.time_ns, image=image))
+                taken = place.slot // stride
+        if n_skipped and self._stats is not None:
+            self._stats.count("skipped_frames", n_skipped)
+        return frames
 
     def newest_at(self, slot: int) -> tuple[int, int] | None:
         """Return `(slot, time_ns)` of the newest stored frame no later than `slot`, or None."""

@@ -10,9 +10,14 @@ import threading
 
 
 class DataSignal:
-    """Counts notices. Any thread may call it; a notice before `wait` is never missed."""
+    """Counts notices. Any thread may call it; a notice before `wait` is never missed.
 
-    def __init__(self) -> None:
+    Args:
+        parent: Is notified too: one thread waits for several streams in one place.
+    """
+
+    def __init__(self, parent: DataSignal | None = None) -> None:
+        self._parent = parent
         self._changed = threading.Condition()
         self._count = 0
 
@@ -27,6 +32,8 @@ class DataSignal:
         with self._changed:
             self._count += 1
             self._changed.notify_all()
+        if self._parent is not None:
+            self._parent.notify()
 
     def wait(self, seen: int, timeout_s: float) -> int:
         """Wait until the count differs from `seen`, or `timeout_s` has gone; return the count."""

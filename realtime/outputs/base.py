@@ -38,9 +38,11 @@ class DashboardSnapshot:
         endpoint: Where events are published, None if nowhere.
         n_subscribers: Who is connected there, None if nobody knows.
         recording: What is being recorded, or why nothing is; empty for nothing.
+        load: What is given up to keep up, in words; empty for nothing.
         warnings: Newest last.
         frames_hz: Captured frames a second, None while unknown.
         hops_hz: Decisions a second, likewise.
+        others: The run's other streams; none of them has others.
     """
 
     source: str
@@ -61,9 +63,11 @@ class DashboardSnapshot:
     endpoint: str | None = None
     n_subscribers: int | None = None
     recording: str = ""
+    load: str = ""
     warnings: tuple[str, ...] = ()
     frames_hz: float | None = None
     hops_hz: float | None = None
+    others: tuple[DashboardSnapshot, ...] = ()
 
     def shares(self, number: int) -> tuple[float | None, float | None]:
         """Return the picture's and the sound's share in event `number`; None where unknown."""

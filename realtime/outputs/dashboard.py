@@ -69,6 +69,11 @@ def _wide(
             MIDDLE_ROWS,
         ),
     ]
+    if snapshot.others and recent_rows > PANEL_FRAME_ROWS:
+        n_rows = min(len(snapshot.others) + 1 + PANEL_FRAME_ROWS, recent_rows)
+        panel = panels.sources(snapshot, columns, n_rows - PANEL_FRAME_ROWS, glyphs)
+        parts.insert(1, Layout(panel, size=n_rows))
+        recent_rows -= n_rows
     if recent_rows > PANEL_FRAME_ROWS:
         body_rows = recent_rows - PANEL_FRAME_ROWS
         parts.append(Layout(panels.recent(snapshot, columns, body_rows), size=recent_rows))
@@ -83,6 +88,12 @@ def _narrow(
     parts = [Layout(panels.header(snapshot, columns, glyphs), size=HEADER_ROWS)]
     left_over = rows - HEADER_ROWS - n_warnings
     now_rows = 3 if rows < 30 else 5
+    if snapshot.others:
+        n_rows = min(len(snapshot.others) + 1, 5) + PANEL_FRAME_ROWS
+        panel = panels.sources(snapshot, columns, n_rows - PANEL_FRAME_ROWS, glyphs)
+        if n_rows <= left_over:
+            parts.append(Layout(panel, size=n_rows))
+            left_over -= n_rows
     for panel, n_rows in (
         (panels.now(snapshot, columns, now_rows, glyphs), now_rows + PANEL_FRAME_ROWS),
         (panels.labels(snapshot, columns, 5, glyphs), TOP_ROWS),
@@ -152,7 +163,7 @@ class Dashboard:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._rates = RateMeter()
+        self._rates: dict[str, RateMeter] = {}  # by stream: which one is shown may change
         self._live = Live(
             console=console,
             screen=True,
@@ -167,7 +178,12 @@ class Dashboard:
             self._live.start()
         columns, rows = self._console.size
         ascii_only = not self._console.encoding.startswith("utf")
-        picture = render(self._rates.measure(snapshot), (columns, rows), ascii_only=ascii_only)
+        for stream in (snapshot, *snapshot.others):
+            meter = self._rates.setdefault(stream.source, RateMeter())
+            measured = meter.measure(stream)
+            if stream is snapshot:
+                shown = measured
+        picture = render(shown, (columns, rows), ascii_only=ascii_only)
         self._live.update(picture, refresh=True)
 
     def close(self) -> None:

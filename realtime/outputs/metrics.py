@@ -103,14 +103,19 @@ class MetricsPage:
         figures = self._figures()
         for name, n in sorted(figures.counts.items()):
             yield core.CounterMetricFamily(f"mafnet_{name}", f"Counter {name}", value=n)
-        for name, p50_ms, p95_ms in (
-            ("latency", figures.latency_p50_ms, figures.latency_p95_ms),
-            ("compute", figures.compute_p50_ms, figures.compute_p95_ms),
+        for name, p50_ms, p95_ms, p99_ms in (
+            (
+                "latency",
+                figures.latency_p50_ms,
+                figures.latency_p95_ms,
+                figures.latency_p99_ms,
+            ),
+            ("compute", figures.compute_p50_ms, figures.compute_p95_ms, None),
         ):
             family = core.GaugeMetricFamily(
                 f"mafnet_{name}_seconds", f"Recent {name} of a decision", labels=["quantile"]
             )
-            for quantile, value_ms in (("0.5", p50_ms), ("0.95", p95_ms)):
+            for quantile, value_ms in (("0.5", p50_ms), ("0.95", p95_ms), ("0.99", p99_ms)):
                 if value_ms is not None:
                     family.add_metric([quantile], value_ms / MS_PER_S)
             yield family
@@ -125,6 +130,7 @@ class MetricsPage:
         yield states
         for name, text, value in (
             ("sound_level_db", "Newest sound level, dB of full scale", figures.sound_level_db),
+            ("load_level", "What is given up to keep up, 0 for nothing", figures.load_level),
             ("subscribers", "Connections to the event socket", self._n_subscribers()),
         ):
             if value is not None:

@@ -125,6 +125,34 @@ def _running_line(snapshot: DashboardSnapshot, event: Event, width: int, glyphs:
     return line
 
 
+def sources(
+    snapshot: DashboardSnapshot, columns: int, n_rows: int, glyphs: Glyphs
+) -> RenderableType:
+    """A row for each stream: its senses, how late it is and what goes on."""
+    width = columns - FRAME_COLUMNS
+    streams = sorted((snapshot, *snapshot.others), key=lambda stream: stream.source)
+    n_shown = len(streams) if len(streams) <= n_rows else n_rows - 1
+    name_width = min(max(len(stream.source) for stream in streams), max(8, width // 4))
+    lines = []
+    for stream in streams[: max(0, n_shown)]:
+        mark = glyphs.running if stream is snapshot else " "
+        line = Text(f"{mark} {cut(clean(stream.source), name_width):<{name_width}} ", style="bold")
+        for status in stream.senses:
+            style = STATE_STYLES.get(status.state, "yellow")
+            line.append(f" {glyphs.dot} {status.state.value:<7}", style=style)
+        late = stream.stats.latency_p95_ms
+        line.append(f" {'' if late is None else milliseconds(late):>8}")
+        line.append(" slow " if stream.load else "      ", style="bold yellow")
+        events = sorted(stream.active, key=lambda event: (-event.score, event.number))
+        what = ", ".join(clean(event.label) for event in events)
+        line.append(cut(what, max(0, width - line.cell_len)), style="green")
+        line.truncate(width)
+        lines.append(line)
+    if n_shown < len(streams):
+        lines.append(Text(f"  and {len(streams) - n_shown} more", style="dim"))
+    return _panel(f"{len(streams)} sources", lines, "dim")
+
+
 def labels(
     snapshot: DashboardSnapshot, columns: int, n_rows: int, glyphs: Glyphs
 ) -> RenderableType:
@@ -207,7 +235,10 @@ def figures(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Render
     frames, hops = _rate(snapshot.frames_hz), _rate(snapshot.hops_hz)
     lines.append(_figure("rates", f"{frames} frames/s  {hops} hops/s"))
     skew_ms = None if snapshot.prediction is None else snapshot.prediction.av_skew_ms
-    lines.append(_figure("av skew", "-" if skew_ms is None else f"{skew_ms:+.0f} ms"))
+    if snapshot.load:  # what is given up matters more
+        lines.append(_figure("load", "").append(snapshot.load, style="bold yellow"))
+    else:
+        lines.append(_figure("av skew", "-" if skew_ms is None else f"{skew_ms:+.0f} ms"))
     lines.append(_losses_line(stats))
     for line in lines:
         line.truncate(width)

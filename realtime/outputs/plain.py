@@ -35,27 +35,43 @@ class PlainLines:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = never_fail_on_characters(stream)
-        self._started: set[int] = set()
-        self._ended: set[int] = set()
+        self._started: dict[str, set[int]] = {}  # events by their stream
+        self._ended: dict[str, set[int]] = {}
 
     def show(self, snapshot: DashboardSnapshot) -> None:
-        """Print what began or ended since the last call."""
+        """Print what began or ended since the last call; of several streams with their names."""
+        lines = self._news(snapshot)
+        if snapshot.others:
+            by_source = {snapshot.source: lines}
+            by_source |= {other.source: self._news(other) for other in snapshot.others}
+            lines = [
+                f"{clean(source)}  {line}"[:WIDTH]
+                for source, of in by_source.items()
+                for line in of
+            ]
+        for line in lines:
+            self._stream.write(line + "\n")
+        if lines:
+            self._stream.flush()
+
+    def _news(self, snapshot: DashboardSnapshot) -> list[str]:
+        """Return the lines on one stream's events."""
+        started = self._started.setdefault(snapshot.source, set())
+        ended = self._ended.setdefault(snapshot.source, set())
         moments: list[tuple[int, int, Event, Phase]] = []
         for event in (*snapshot.recent, *snapshot.active):
-            if event.number not in self._started:
-                self._started.add(event.number)
+            if event.number not in started:
+                started.add(event.number)
                 moments.append((event.onset_t_ns, event.number, event, Phase.ONSET))
-            if event.offset_t_ns is not None and event.number not in self._ended:
-                self._ended.add(event.number)
+            if event.offset_t_ns is not None and event.number not in ended:
+                ended.add(event.number)
                 moments.append((event.offset_t_ns, event.number, event, Phase.OFFSET))
-        for _, _, event, phase in sorted(moments, key=lambda moment: moment[:2]):
-            self._stream.write(_moment_line(snapshot, event, phase) + "\n")
         # What a snapshot no longer holds does not come back; a run may last for months.
         shown = {event.number for event in (*snapshot.recent, *snapshot.active)}
-        self._started &= shown
-        self._ended &= shown
-        if moments:
-            self._stream.flush()
+        started &= shown
+        ended &= shown
+        moments.sort(key=lambda moment: moment[:2])
+        return [_moment_line(snapshot, event, phase) for _, _, event, phase in moments]
 
     def close(self) -> None:
         """Flush."""
@@ -79,7 +95,12 @@ def _moment_line(snapshot: DashboardSnapshot, event: Event, phase: Phase) -> str
 
 
 def summary(snapshot: DashboardSnapshot) -> str:
-    """Return the end-of-run report: events, losses, times. Ends with a line feed."""
+    """Return the end-of-run report: each stream's events, losses, times. Ends with a line feed."""
+    streams = sorted((snapshot, *snapshot.others), key=lambda stream: stream.source)
+    return "\n".join(map(_summary, streams))
+
+
+def _summary(snapshot: DashboardSnapshot) -> str:
     stats = snapshot.stats
     speed = f" ({snapshot.t_s / snapshot.elapsed_s:.1f} × real time)" if snapshot.elapsed_s else ""
     lines = [
@@ -95,6 +116,9 @@ def summary(snapshot: DashboardSnapshot) -> str:
         f"{_plural(stats.count('dropped_frames'), 'frame')}, "
         f"{_plural(stats.count('audio_gap_samples'), 'sound sample')}"
     )
+    n_skipped = stats.count("skipped_frames")
+    if n_skipped:
+        lines.append(f"to keep up, {_plural(n_skipped, 'frame')} not computed")
     times = _times("step", stats.compute_p50_ms, stats.compute_p95_ms)
     times += _times("latency", stats.latency_p50_ms, stats.latency_p95_ms)
     if times:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline
-from realtime.packets import Event, Phase, Prediction, Sense, SenseStatus
+from realtime.packets import GRID_HZ, Event, Phase, Prediction, Sense, SenseStatus
 from realtime.redaction import redacted
 from realtime.stats import StatsSnapshot
 
@@ -82,10 +82,11 @@ class StreamStatus:
         bundle: Name of the bundle, with `bundle_version`.
         labels: All labels that it can name, in its order.
         background: The label that is no event, or None.
-        hop_s: Time between decisions.
+        hop_s: Time between decisions now.
         window_clips: T, the full window.
         device: `cpu`, `cuda`, …; `backend` is what runs the trunks there.
         detail: One sentence, such as why it failed.
+        grid_hz: Pictures a second that are computed now, at most.
     """
 
     state: StreamState
@@ -99,6 +100,7 @@ class StreamStatus:
     device: str
     backend: str
     detail: str = ""
+    grid_hz: int = GRID_HZ
 
 
 class MessageStamper:
@@ -201,6 +203,7 @@ class MessageStamper:
             "labels": list(status.labels),
             "background": status.background,
             "hop_s": status.hop_s,
+            "grid_hz": status.grid_hz,
             "window_clips": status.window_clips,
             "device": status.device,
             "backend": status.backend,

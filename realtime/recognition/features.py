@@ -21,8 +21,9 @@ from mafnet.load import load_head
 from mafnet.model import MAFnet
 from realtime.errors import ModelError
 from realtime.recognition.backends import choose_trunks
+from realtime.recognition.head_backend import Convolve, openvino_convolutions
 from realtime.recognition.torch_backend import choose_device, share_threads
-from realtime.recognition.trunks import TorchTrunks, Trunks
+from realtime.recognition.trunks import OpenVinoTrunks, TorchTrunks, Trunks
 from weights.bundle import Bundle, BundleError
 
 MAX_BATCH = 32  # frames through the trunk at once; a live stream brings hop x 16
@@ -30,12 +31,13 @@ MAX_BATCH = 32  # frames through the trunk at once; a live stream brings hop x 1
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Models:
-    """A bundle's networks on their device, ready to run."""
+    """A bundle's networks on their device, ready to run; `convolve` is for the head."""
 
     trunks: Trunks
     log_mel: LogMel
     head: MAFnet
     device: torch.device
+    convolve: Convolve | None = None
 
     def describe(self) -> str:
         """Say what runs the trunks, where and how precisely, for people."""
@@ -54,8 +56,8 @@ def load_models(
     Args:
         bundle: What `weights.bundle.load_bundle` gave.
         device: One of `torch_backend.DEVICES`; OpenVINO runs on the CPU alone.
-        precision: One of `torch_backend.PRECISIONS`; of the trunks only, the head is always
-            float32.
+        precision: One of `torch_backend.PRECISIONS`; of the trunks and, on OpenVINO, of the
+            head's convolutions.
         backend: One of `backends.BACKENDS`.
         home: The store, for graphs and calibrations; None keeps nothing and wants torch.
 
@@ -70,6 +72,10 @@ def load_models(
     try:
         head = load_head(bundle)
         trunks = choose_trunks(bundle, where, precision, backend, home)
+        convolve = None
+        if isinstance(trunks, OpenVinoTrunks) and home is not None:
+            kind = trunks.sound_precision
+            convolve = openvino_convolutions(head, bundle.head.sha256, kind, home)
     except (BundleError, WeightsMismatchError, ValueError) as error:
         raise ModelError(f"bundle {bundle.name}: {error}") from error
     share_threads(trunks_in_torch=isinstance(trunks, TorchTrunks))
@@ -78,6 +84,7 @@ def load_models(
         log_mel=LogMel().to(where).eval(),
         head=head.to(where).eval(),
         device=where,
+        convolve=convolve,
     )
 
 
@@ -97,8 +104,9 @@ class FeatureExtractor:
         return self._models.trunks.encode_pictures(batch)
 
     @torch.inference_mode()
-    def encode_sound(self, waveform: NDArray[np.float32]) -> Tensor:
-        """Return the sound map `(1, 512, 12, 8)` float32 of one second, `(16000,)` in [-1, 1]."""
-        second = torch.from_numpy(waveform).to(self._models.device)[None]
-        log_mel = self._models.log_mel(second)  # (1, 1, 96, 64), always float32
+    def encode_sounds(self, waveforms: Sequence[NDArray[np.float32]]) -> Tensor:
+        """Return sound maps `(n, 512, 12, 8)` float32 of seconds, each `(16000,)` in [-1, 1]."""
+        joined = waveforms[0][None] if len(waveforms) == 1 else np.stack(waveforms)
+        seconds = torch.from_numpy(joined).to(self._models.device)
+        log_mel = self._models.log_mel(seconds)  # (n, 1, 96, 64), always float32
         return self._models.trunks.encode_log_mel(log_mel)

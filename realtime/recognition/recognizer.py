@@ -1,18 +1,22 @@
 """Clips in, predictions out: only what is new is computed, the rest comes from the window.
 
 A step costs the frames that came since the last clip, one second of sound, one clip of MAFnet and
-a softmax over 2·T scores, whatever T and the hop are.
+a softmax over 2·T scores, whatever T and the hop are. A `Recognizer` is one stream's memory and
+decisions; `realtime.recognition.joint` passes what is due of all streams through the networks.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mafnet.model import ClipCodes
 from realtime.clock import NS_PER_MS, Clock
 from realtime.packets import CLIP_SLOTS, SLOT_NS, Clip, Prediction
-from realtime.recognition.features import MAX_BATCH, FeatureExtractor, Models
+from realtime.recognition.features import Models
 from realtime.recognition.window import ClipWindow
 from realtime.stats import Stats
 
@@ -25,7 +29,7 @@ class Recognizer:
         n_clips: T.
         stride_ns: Time between two clips.
         clock: The run's clock.
-        stats: Counts `encoded_frames` and `predictions`, keeps the times of each step.
+        stats: Counts `encoded_frames` and `predictions`.
         dated: Whether frame times are on the run's clock, so that a latency has a meaning.
     """
 
@@ -39,70 +43,48 @@ class Recognizer:
         dated: bool,
     ) -> None:
         self._models = models
-        self._extractor = FeatureExtractor(models)
         self._clock = clock
         self._stats = stats
         self._dated = dated
-        self._visual_dim = models.head.config.visual_dim
         self._window = ClipWindow(n_clips, stride_ns, vector_dim=512, device=models.device)
         self._features: dict[int, Tensor] = {}  # by slot: a frame passes the trunk once
-        self._no_picture = torch.zeros((1, self._visual_dim), device=models.device)
-        self._no_sound = torch.zeros((1, 512, 12, 8), device=models.device)
+        visual_dim = models.head.config.visual_dim
+        self._no_picture = torch.zeros(visual_dim, device=models.device)
 
     @property
     def n_kept_features(self) -> int:
         """How many frames' features are kept for later clips."""
         return len(self._features)
 
-    @torch.inference_mode()
-    def step(self, clip: Clip) -> Prediction | None:
-        """Take one clip in; return the prediction if one is due.
+    def keep(self, slots: Iterable[int], features: Tensor) -> None:
+        """Keep the features `(n, D)` of frames, by their slots."""
+        self._features.update(zip(slots, features, strict=True))
+        self._stats.count("encoded_frames", len(features))
+
+    def pool(self, clip: Clip) -> Tensor:
+        """Return the clip's visual feature `(D,)`: the mean over the frames that it shows.
+
+        Frames that no later clip shows are forgotten.
+        """
+        rows = [self._features[slot] for slot in clip.slots if slot >= 0]
+        self._forget(clip.end_t_ns // SLOT_NS - CLIP_SLOTS)
+        return torch.stack(rows).mean(dim=0) if rows else self._no_picture
+
+    def append(self, clip: Clip, codes: ClipCodes, row: int) -> None:
+        """Put the clip's code, a row of `codes`, into the window."""
+        present = torch.tensor([clip.has_picture, clip.has_sound])
+        self._window.append(clip.end_t_ns, codes.vectors[row], codes.scores[row], present)
+
+    def decide(self, clip: Clip, started_ns: int) -> Prediction:
+        """Decide over the window that ends with `clip`, which was appended.
+
+        Args:
+            clip: The newest.
+            started_ns: When its computation began, on the run's clock.
 
         Returns:
-            None between hops. Where a window has neither sense all probabilities are 0.
+            The prediction. Where a window has neither sense all probabilities are 0.
         """
-        started_ns = self._clock.now_ns()
-        self._encode_frames(clip)
-        present = torch.tensor(
-            [[clip.has_picture, clip.has_sound]],
-            device=self._models.device,
-        )
-        visual = self._pool(clip.slots)
-        sound = self._no_sound
-        if clip.waveform is not None:
-            sound = self._extractor.encode_sound(clip.waveform)
-        codes = self._models.head.encode_clips(visual, sound, present)
-        self._window.append(clip.end_t_ns, codes.vectors[0], codes.scores[0], present[0])
-        if not clip.decide:
-            return None
-        return self._decide(clip, started_ns)
-
-    def _encode_frames(self, clip: Clip) -> None:
-        frames = clip.new_frames
-        for start in range(0, len(frames), MAX_BATCH):
-            batch = frames[start : start + MAX_BATCH]
-            features = self._extractor.encode_frames([frame.image for frame in batch])
-            self._features.update(zip((frame.slot for frame in batch), features, strict=True))
-        self._stats.count("encoded_frames", len(frames))
-        self._forget(clip.end_t_ns // SLOT_NS - CLIP_SLOTS)
-
-    def _forget(self, first_slot: int) -> None:
-        """Drop the frames that no clip from `first_slot` on shows.
-
-        Not by what this clip shows: one with too few pictures shows none, the next may show them.
-        """
-        held = max((slot for slot in self._features if slot <= first_slot), default=first_slot)
-        for slot in [slot for slot in self._features if slot < held]:
-            del self._features[slot]
-
-    def _pool(self, slots: tuple[int, ...]) -> Tensor:
-        """Return the clip's visual feature `(1, D)`: the mean over the frames that it shows."""
-        rows = [self._features[slot] for slot in slots if slot >= 0]
-        if not rows:
-            return self._no_picture
-        return torch.stack(rows).mean(dim=0, keepdim=True)
-
-    def _decide(self, clip: Clip, started_ns: int) -> Prediction:
         head = self._models.head
         vectors, scores, present = self._window.gather()
         window = head.decide(vectors, scores, present)
@@ -124,6 +106,15 @@ class Recognizer:
             av_skew_ms=clip.av_skew_ms,
             gap_samples=clip.gap_samples,
         )
+
+    def _forget(self, first_slot: int) -> None:
+        """Drop the frames that no clip from `first_slot` on shows.
+
+        Not by what this clip shows: one with too few pictures shows none, the next may show them.
+        """
+        held = max((slot for slot in self._features if slot <= first_slot), default=first_slot)
+        for slot in [slot for slot in self._features if slot < held]:
+            del self._features[slot]
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:

@@ -75,6 +75,7 @@ class OpenVinoTrunks:
     visual: OpenVinoTrunk
     sound: OpenVinoTrunk
     precision: Precision
+    sound_precision: Precision = "float32"
 
     def encode_pictures(self, images: NDArray[np.uint8]) -> Tensor:
         """Run the picture trunk; its graph normalizes."""
@@ -86,7 +87,8 @@ class OpenVinoTrunks:
 
     def describe(self) -> str:
         """Return for instance `openvino cpu float32`."""
-        return f"openvino cpu {self.precision}"
+        kind = self.precision if self.precision == self.sound_precision else "mixed"
+        return f"openvino cpu {kind}"
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:

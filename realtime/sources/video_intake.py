@@ -116,6 +116,9 @@ class VideoIntake:
     def _store(self, frame: _Candidate) -> None:
         self._pending = None
         self._stored_slot = frame.slot
+        if not self._ring.wants(frame.slot):  # nobody would compute it: spare the resize too
+            self._stats.count("skipped_frames")
+            return
         image = self._prepare(frame.render())
         if self._is_empty(image):
             self._stats.count("withheld_frames")

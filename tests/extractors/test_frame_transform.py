@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -120,3 +121,29 @@ def test_the_transform_is_there_without_torch() -> None:
     code = "import sys, extractors.frame_transform; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("make", [_noise, _landscape])
+@pytest.mark.parametrize(("height", "width"), _SIZES)
+def test_bicubic_of_torch_equals_pillows_to_a_grey_level(
+    make: Callable[[int, int], np.ndarray], height: int, width: int
+) -> None:
+    """What the choice of the faster library may change of a picture, and of features no more."""
+    frame = make(height, width)
+
+    by_torch = EFFICIENTNET_LITE0_TRANSFORM._resize_with_torch(frame).astype(int)
+
+    left, top, right, bottom = EFFICIENTNET_LITE0_TRANSFORM._source_box(width, height)
+    by_pillow = Image.fromarray(frame).resize(
+        (224, 224), Image.Resampling.BICUBIC, box=(left, top, right, bottom)
+    )
+    difference = np.abs(by_torch - np.array(by_pillow).astype(int))
+    assert by_torch.shape == (224, 224, 3)
+    assert difference.max() <= 2
+    assert difference.mean() < 0.05
+
+
+def test_very_long_picture_is_resized_within_its_middle_alone() -> None:
+    resized = EFFICIENTNET_LITE0_TRANSFORM.resize(_noise(8, 60_000))  # 2 million columns at 256
+
+    assert resized.shape == (224, 224, 3)

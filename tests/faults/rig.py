@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import pytest
 import zmq
 from numpy.typing import NDArray
 
@@ -29,7 +28,6 @@ from faults.fault_layer import (
     apply,
 )
 from quick_recognition import QuickRecognizer, quick_bundle
-from realtime import stream as stream_module
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline
 from realtime.config import PublisherConfig, SourceConfig, TrackerConfig, WindowConfig
@@ -167,24 +165,24 @@ class Rig:
         )
         self.mailbox: Mailbox[Message] = Mailbox(1000, Policy.DROP_OLDEST)
         stamper = MessageStamper("run1", self.clock, STARTED, window_clips=4, context=0.0)
+        self.recognizer = QuickRecognizer(
+            None, 4, assembler.stride_ns, self.clock, self.stats, dated=True
+        )
         self.stream = Stream(
             config=config,
             window=window,
             tracker=TrackerConfig(merge_gap_s=0.5, context=0.0, background="Background"),
             rings=self.rings,
             assembler=assembler,
-            recognizer=QuickRecognizer(  # type: ignore[arg-type]  # has its doors
-                None, 4, assembler.stride_ns, self.clock, self.stats, dated=True
-            ),
+            recognizer=self.recognizer,  # type: ignore[arg-type]  # has its doors
             bundle=quick_bundle(),
             device="cpu",
             backend="stand-in",
             stamper=stamper,
             until_t_ns=None,
-            emit=self._emit,
+            emit=self.mailbox.put,
             stats=self.stats,
         )
-        self._n_emitted = 0
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.publisher = ZmqPublisher(
             PublisherConfig(bind="inproc://events", send_hwm=50),
@@ -249,14 +247,11 @@ class Rig:
 
     def _recognize(self) -> None:
         """Take all that is ready, as the thread would before it waits again."""
-        n_before = -1
-        while n_before != self._n_emitted:
-            n_before = self._n_emitted
-            self.told.alive &= self.stream.step()
-
-    def _emit(self, message: Message) -> None:
-        self._n_emitted += 1
-        self.mailbox.put(message)
+        clip, _ = self.stream.poll()
+        while clip is not None:
+            self.stream.take(clip, self.recognizer.step(clip))
+            clip, _ = self.stream.poll()
+        self.told.alive &= not self.stream.over
 
     def _publish(self, healthy: zmq.Socket[bytes]) -> None:
         while len(self.mailbox):
@@ -278,9 +273,3 @@ class Rig:
         while self.stats.snapshot().count("subscriptions") == n_before:
             self.publisher.step()
         return socket
-
-
-@pytest.fixture(autouse=True)
-def _no_real_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time stands still while a step runs: it must not wait for it."""
-    monkeypatch.setattr(stream_module, "STEP_TIMEOUT_S", 0.0)

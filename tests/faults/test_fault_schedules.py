@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from faults.fault_layer import PICTURE_KINDS, SOUND_KINDS, Fault
 from faults.invariants import check
-from faults.rig import Rig, _no_real_waits  # noqa: F401 - a fixture
+from faults.rig import Rig
 
 pytestmark = pytest.mark.timeout(300)
 

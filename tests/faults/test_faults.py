@@ -8,7 +8,7 @@ import pytest
 
 from faults.fault_layer import SAMPLE_RATE, Fault
 from faults.invariants import check, figures
-from faults.rig import Rig, Told, _no_real_waits  # noqa: F401 - a fixture
+from faults.rig import Rig, Told
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -40,6 +40,7 @@ def make_openvino(exact: TorchTrunks, precision: Precision) -> OpenVinoTrunks:
         visual=OpenVinoTrunk(picture, precision, n_threads=1),
         sound=OpenVinoTrunk(convert(exact.sound, (1, 96, 64)), precision, n_threads=1),
         precision=precision,
+        sound_precision=precision,
     )
 
 

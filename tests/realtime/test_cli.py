@@ -114,3 +114,87 @@ def test_socket_flags_contradict_no_publish(
 ) -> None:
     assert main(["--source", "demo", "--no-publish", *flag]) == 2
     assert "contradict" in capsys.readouterr().err
+
+
+def names(*flags: str) -> list[str]:
+    return [source.name for source in make_config(make_parser().parse_args(flags)).sources]
+
+
+def test_sources_get_names_of_their_own_when_they_would_have_the_same() -> None:
+    assert names("--source", "x/a.mp4", "--source", "y/a.mp4", "--source", "demo") == [
+        "a",
+        "a-2",
+        "demo",
+    ]
+
+
+def test_settings_with_several_sources_come_back_from_their_own_print(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--source", "demo", "--source", "a.mp4", "--pace"]
+    assert main([*flags, "--print-config"]) == 0
+    file = tmp_path / "stream.toml"
+    file.write_text(capsys.readouterr().out)
+
+    config = make_config(make_parser().parse_args(["--config", str(file)]))
+
+    assert config == make_config(make_parser().parse_args(flags))
+    assert all(source.pace for source in config.sources)
+
+
+def test_flag_for_a_source_replaces_those_of_the_settings(tmp_path: Path) -> None:
+    file = tmp_path / "stream.toml"
+    file.write_text('[[source]]\nkind = "demo"\n[[source]]\nmedia = "b.mp4"\n')
+
+    assert names("--config", str(file)) == ["demo", "b"]
+    assert names("--config", str(file), "--source", "c.mp4") == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--source", "demo", "--source", "a.mp4", "--name", "x"], "one name for 2 sources"),
+        (["--source", "demo", "--source", "a.mp4", "--record", "clips"], "records one source"),
+        (["--source", "demo"] * 65, "up to 64 sources"),
+    ],
+)
+def test_flags_that_do_not_fit_several_sources_are_one_sentence(
+    flags: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(flags) == 2
+
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_camera_flag_is_refused_where_the_settings_have_several_sources(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "stream.toml"
+    file.write_text('[[source]]\nkind = "demo"\n[[source]]\nmedia = "b.mp4"\n')
+
+    assert main(["--config", str(file), "--camera", "0"]) == 2
+    assert "[[source]]" in capsys.readouterr().err
+
+
+def test_devices_are_listed_without_what_only_a_run_needs() -> None:
+    code = """
+import sys
+from realtime.cli import main
+try:
+    main(["--list-devices"])
+except SystemExit:
+    pass
+print("heavy:", *(m for m in ("numpy", "torch", "cv2", "av", "rich", "zmq") if m in sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+    assert done.stdout.splitlines()[-1] == "heavy:"

@@ -27,8 +27,11 @@ class FakeAssembler:
     def __init__(self) -> None:
         self.sense_states = dict.fromkeys(Sense, SenseState.WAITING)
 
-    def assemble(self, timeout_s: float) -> None:
-        return None
+    hop_s = 0.25
+    grid_hz = 16
+
+    def poll(self) -> tuple[None, int]:
+        return None, 1
 
     def states(self) -> dict[Sense, SenseState]:
         return self.sense_states
@@ -67,10 +70,10 @@ def states(told: list[Message]) -> list[object]:
 def test_stream_starts_until_its_first_clip_and_then_runs() -> None:
     assembler, told = FakeAssembler(), list[Message]()
     stream = make_stream(assembler, told)
-    stream.step()
+    stream.poll()
     assembler.sense_states = dict.fromkeys(Sense, SenseState.OK)
-    stream.step()
-    stream.step()  # nothing has changed
+    stream.poll()
+    stream.poll()  # nothing has changed
     stream.finish(None)
 
     assert states(told) == ["starting", "running", "ended"]
@@ -80,7 +83,7 @@ def test_stream_says_why_when_a_sense_is_lost_before_its_first_clip() -> None:
     assembler, told = FakeAssembler(), list[Message]()
     stream = make_stream(assembler, told)
     stream.sense_ended(Sense.PICTURE, "unplugged")
-    stream.step()
+    stream.poll()
 
     (status,) = told
     assert status.body["state"] == "starting"

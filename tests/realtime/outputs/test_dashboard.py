@@ -233,3 +233,36 @@ def test_dashboard_shows_a_sense_in_trouble_by_name(state: SenseState) -> None:
     senses = make_senses(sound=state)
 
     assert f"sound {state}" in "\n".join(draw(make_snapshot(senses=senses)))
+
+
+def make_several(n: int) -> DashboardSnapshot:
+    others = tuple(make_snapshot(source=f"door-{number}", active=()) for number in range(1, n))
+    return make_snapshot(others=others)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (60, 50), (44, 12), (9, 3)])
+@pytest.mark.parametrize("n", [2, 40])
+def test_picture_fits_when_there_are_several_sources(size: tuple[int, int], n: int) -> None:
+    lines = draw(make_several(n), *size)
+
+    assert len(lines) <= size[1]
+    assert max(cell_len(line) for line in lines) <= size[0]
+
+
+def test_each_source_has_a_row_with_its_senses_and_events() -> None:
+    text = draw(make_several(3), 100, 40)
+
+    (row,) = [line for line in text if "door-2" in line]
+    assert "ok" in row
+    assert "stale" in row
+    assert any("camera-0" in line and "Siren" in line for line in text)
+
+
+def test_rows_that_do_not_fit_are_counted() -> None:
+    assert any("more" in line for line in draw(make_several(40), 80, 24))
+
+
+def test_dashboard_says_what_is_given_up_to_keep_up() -> None:
+    text = "\n".join(draw(make_snapshot(load="to keep up: 4 of 16 pictures a second"), 120, 40))
+
+    assert "4 of 16 pictures" in text

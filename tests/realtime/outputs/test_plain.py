@@ -106,3 +106,23 @@ def test_no_line_is_wider_than_a_terminal() -> None:
     PlainLines(stream).show(snapshot)
     text = stream.getvalue() + summary(snapshot)
     assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_lines_bear_the_streams_name_when_there_are_several() -> None:
+    stream = io.StringIO()
+    lines = PlainLines(stream)
+    other = make_snapshot(source="yard", active=(make_event(1, "Bark", 3.0),))
+    snapshot = make_snapshot(source="door", active=(make_event(1, "Siren", 2.0),), others=(other,))
+    lines.show(snapshot)
+    lines.show(snapshot)
+
+    told = stream.getvalue().splitlines()
+    assert [line.split()[0] for line in told] == ["door", "yard"]
+    assert "Siren" in told[0]
+    assert "Bark" in told[1]
+
+
+def test_summary_has_every_stream() -> None:
+    text = summary(make_snapshot(source="yard", others=(make_snapshot(source="door"),)))
+
+    assert text.index("door:") < text.index("yard:")

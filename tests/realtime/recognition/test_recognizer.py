@@ -11,8 +11,9 @@ from extractors.frame_transform import FrameTransform
 from extractors.log_mel import LogMel
 from mafnet.model import MAFnet, MAFnetConfig
 from realtime.clock import ManualClock
-from realtime.packets import CLIP_SLOTS, SLOT_NS, Clip, GridFrame
+from realtime.packets import CLIP_SLOTS, SLOT_NS, Clip, GridFrame, Prediction
 from realtime.recognition.features import Models
+from realtime.recognition.joint import JointRecognizer
 from realtime.recognition.recognizer import Recognizer
 from realtime.recognition.trunks import TorchTrunks
 from realtime.stats import Stats
@@ -26,10 +27,27 @@ class MeanColour(nn.Module):
         return pixels.mean(dim=(2, 3))
 
 
+class Bench:
+    """One stream's recognizer and what passes its clips through the networks."""
+
+    def __init__(self, models: Models) -> None:
+        clock = ManualClock()
+        self.alone = Recognizer(models, 3, 4 * SLOT_NS, clock, Stats(), dated=False)
+        self.joint = JointRecognizer(models, clock)
+
+    def step(self, clip: Clip) -> Prediction | None:
+        (prediction,) = self.joint.step([(self.alone, clip)])
+        return prediction
+
+
 @pytest.fixture
-def recognizer() -> Recognizer:
+def recognizer() -> Bench:
     torch.manual_seed(0)
-    models = Models(
+    return Bench(make_models())
+
+
+def make_models() -> Models:
+    return Models(
         trunks=TorchTrunks(
             visual=MeanColour(),  # type: ignore[arg-type]  # a stand-in
             transform=FrameTransform(
@@ -47,7 +65,6 @@ def recognizer() -> Recognizer:
         head=MAFnet(MAFnetConfig(visual_dim=3, n_labels=2)).eval(),
         device=torch.device("cpu"),
     )
-    return Recognizer(models, 3, 4 * SLOT_NS, ManualClock(), Stats(), dated=False)
 
 
 def clip(end_slot: int, slots: tuple[int, ...], new: range) -> Clip:
@@ -64,7 +81,7 @@ def clip(end_slot: int, slots: tuple[int, ...], new: range) -> Clip:
     )
 
 
-def test_frames_of_a_clip_without_picture_serve_the_next_one(recognizer: Recognizer) -> None:
+def test_frames_of_a_clip_without_picture_serve_the_next_one(recognizer: Bench) -> None:
     recognizer.step(clip(16, MISSING, range(12, 16)))  # too few to be a picture
 
     prediction = recognizer.step(clip(20, (-1,) * 8 + tuple(range(12, 20)), range(16, 20)))
@@ -73,7 +90,7 @@ def test_frames_of_a_clip_without_picture_serve_the_next_one(recognizer: Recogni
     assert prediction.present[-1].tolist() == [True, False]
 
 
-def test_held_frame_is_kept_however_long_it_is_shown(recognizer: Recognizer) -> None:
+def test_held_frame_is_kept_however_long_it_is_shown(recognizer: Bench) -> None:
     recognizer.step(clip(16, (0,) * CLIP_SLOTS, range(1)))
     for end_slot in range(20, 400, 4):
         recognizer.step(clip(end_slot, MISSING, range(0)))
@@ -85,7 +102,7 @@ def test_held_frame_is_kept_however_long_it_is_shown(recognizer: Recognizer) -> 
 
 
 def test_features_are_forgotten_once_no_later_clip_can_show_their_frame(
-    recognizer: Recognizer,
+    recognizer: Bench,
 ) -> None:
     for end_slot in range(16, 1600, 4):
         slots = tuple(range(end_slot - CLIP_SLOTS, end_slot))
@@ -93,4 +110,4 @@ def test_features_are_forgotten_once_no_later_clip_can_show_their_frame(
             clip(end_slot, slots, range(end_slot - 4, end_slot) if end_slot > 16 else range(16))
         )
 
-    assert recognizer.n_kept_features <= CLIP_SLOTS
+    assert recognizer.alone.n_kept_features <= CLIP_SLOTS

@@ -36,6 +36,7 @@ from realtime.packets import (
     Prediction,
 )
 from realtime.recognition.features import Models
+from realtime.recognition.joint import JointRecognizer
 from realtime.recognition.recognizer import Recognizer
 from realtime.recognition.trunks import OpenVinoTrunks, TorchTrunks
 from realtime.stats import Stats
@@ -144,9 +145,10 @@ def stream(scene: Scene, hop_s: float, n_clips: int, duration_s: int) -> list[Pr
         stats,
     )
     recognizer = Recognizer(scene.models, n_clips, assembler.stride_ns, clock, stats, dated=False)
+    joint = JointRecognizer(scene.models, clock)
     predictions = []
     while (clip := assembler.assemble(0.0)) is not None:
-        prediction = recognizer.step(clip)
+        (prediction,) = joint.step([(recognizer, clip)])
         if prediction is not None:
             predictions.append(prediction)
     assert assembler.finished

@@ -20,7 +20,7 @@ from realtime.config import SourceConfig
 from realtime.errors import OutputError, SourceError, UsageError
 from realtime.offsets import Offsets
 from realtime.packets import SAMPLE_RATE, Sense
-from realtime.sources import factory, microphone
+from realtime.sources import factory
 from realtime.sources.base import Inlet, SourceSenses
 from realtime.sources.factory import OpenedSource, open_readers
 
@@ -206,15 +206,15 @@ def test_a_live_pair_is_dated_earlier_by_what_was_measured(
     i = stream.inlet
     made: list[ClapReader] = []
 
-    def make(sense: Sense) -> Callable[[str, Inlet], ClapReader]:
-        def reader(_: str, inlet: Inlet) -> ClapReader:
+    def make(sense: Sense) -> Callable[[SourceConfig, str, Inlet], ClapReader]:
+        def reader(_: SourceConfig, __: str, inlet: Inlet) -> ClapReader:
             made.append(ClapReader(sense, inlet, 0.0))
             return made[-1]
 
         return reader
 
     monkeypatch.setattr(factory, "_make_camera", make(Sense.PICTURE))
-    monkeypatch.setattr(microphone, "MicrophoneReader", make(Sense.SOUND))
+    monkeypatch.setattr(factory, "_make_microphone", make(Sense.SOUND))
     asked: list[tuple[str, str]] = []
 
     def offset_of(*pair: str) -> int:

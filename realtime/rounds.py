@@ -1,0 +1,169 @@
+"""The `recognize` thread's work: what is due of all streams, round by round.
+
+A round takes at most one due clip of each stream, beginning with another stream each time, and
+passes them through the networks in one joint batch. Where no clip is due, frames that came
+meanwhile are computed in small batches, so that at a hop little is left to do; where there are
+none either, it waits. How late a stream's decision can be is therefore bounded by one round of
+the others.
+
+It also watches the lag of live streams and has less of them computed where the machine cannot
+keep up (`realtime.load_governor`). Files are computed in full, however long that takes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+from realtime.buffers.signal import DataSignal
+from realtime.clock import NS_PER_S, Clock
+from realtime.load_governor import FULL, LoadGovernor, LoadLevel
+from realtime.packets import Clip, GridFrame, Prediction
+from realtime.recognition.recognizer import Recognizer
+from realtime.stats import Stats
+from realtime.stream import Stream
+
+logger = logging.getLogger(__name__)
+
+STEP_TIMEOUT_S = 0.2
+_LOOK_NS = NS_PER_S // 5  # a stream without news is looked at this often
+MAX_CLIPS = 16  # of a round: a joint batch gains nothing beyond, and the others wait for it
+MAX_EARLY_FRAMES = 4  # at once; a clip that becomes due meanwhile waits for them
+
+
+class Recognizing(Protocol):
+    """What a round asks of recognition; see `realtime.recognition.joint.JointRecognizer`."""
+
+    def encode(self, work: Sequence[tuple[Recognizer, Sequence[GridFrame]]]) -> None:
+        """Compute frames before their clips are complete."""
+        ...
+
+    def step(self, work: Sequence[tuple[Recognizer, Clip]]) -> list[Prediction | None]:
+        """Take one clip each of some streams in; return each one's prediction, if one is due."""
+        ...
+
+
+class Rounds:
+    """Recognizes all streams of a run; the recognize thread calls it.
+
+    Args:
+        streams: In no particular order.
+        recognizer: Runs the networks.
+        signal: What all streams' rings notify.
+        clock: The run's clock.
+        stats: The run's figures.
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        recognizer: Recognizing,
+        signal: DataSignal,
+        clock: Clock,
+        stats: Stats,
+    ) -> None:
+        self._open = list(streams)
+        self._recognizer = recognizer
+        self._signal = signal
+        self._clock = clock
+        self._stats = stats
+        self._governor = LoadGovernor()
+        self._level = FULL
+        self._first = 0  # who is asked first in the next round
+        self._asked: dict[str, tuple[int, int]] = {}  # notices seen, and when to look anyway
+        self._caught_up_ns = clock.now_ns()  # when no live clip was due last
+
+    def step(self, timeout_s: float = STEP_TIMEOUT_S) -> bool:
+        """Do one round, or wait for something to do; return False once all streams are over."""
+        seen = self._signal.count
+        work, wait_ns = self._collect()
+        if not any(stream.live for stream, _ in work):
+            self._caught_up_ns = self._clock.now_ns()
+        if work:
+            self._recognize(work)
+        self._close_those_over()
+        if not work and self._open and not self._encode_early():
+            self._signal.wait(seen, min(wait_ns / NS_PER_S, timeout_s))
+        return bool(self._open)
+
+    def finish(self, error: Exception | None) -> None:
+        """End the streams that go on; the recognize thread's last act."""
+        for stream in self._open:
+            stream.finish(error)
+
+    def _close_those_over(self) -> None:
+        for stream in [stream for stream in self._open if stream.over]:
+            self._open.remove(stream)
+            stream.finish(None)
+        self._first %= max(1, len(self._open))
+
+    def _collect(self) -> tuple[list[tuple[Stream, Clip]], int]:
+        """Return the clips that are due, and how long to wait where none is, ns."""
+        work: list[tuple[Stream, Clip]] = []
+        now_ns = self._clock.now_ns()
+        wait_ns = _LOOK_NS
+        order = self._open[self._first :] + self._open[: self._first]
+        for n_asked, stream in enumerate(order, 1):
+            n_notices = stream.n_notices
+            before, look_ns = self._asked.get(stream.name, (-1, 0))
+            if n_notices == before and now_ns < look_ns:  # nothing new there
+                wait_ns = min(wait_ns, look_ns - now_ns)
+                continue
+            clip, stream_wait_ns = stream.poll()
+            if clip is not None:
+                self._asked.pop(stream.name, None)
+                work.append((stream, clip))
+                if len(work) == MAX_CLIPS:
+                    self._first = (self._first + n_asked) % len(order)
+                    break
+                continue
+            stream_wait_ns = min(stream_wait_ns, _LOOK_NS)
+            wait_ns = min(wait_ns, stream_wait_ns)
+            self._asked[stream.name] = (n_notices, now_ns + stream_wait_ns)
+        return work, wait_ns
+
+    def _recognize(self, work: list[tuple[Stream, Clip]]) -> None:
+        predictions = self._recognizer.step([(stream.recognizer, clip) for stream, clip in work])
+        now_ns = self._clock.now_ns()
+        lag_ns = None
+        for (stream, clip), prediction in zip(work, predictions, strict=True):
+            stream.take(clip, prediction)
+            if stream.live and prediction is not None:
+                age_ns = now_ns - stream.time_ns(clip.end_t_ns)
+                lag_ns = max(lag_ns or 0, min(age_ns, now_ns - self._caught_up_ns))
+        if lag_ns is not None:
+            self._govern(self._governor.observe(lag_ns, now_ns))
+
+    def _encode_early(self) -> bool:
+        left = MAX_EARLY_FRAMES
+        work = []
+        for stream in self._open[self._first :] + self._open[: self._first]:
+            frames = stream.take_frames(left)
+            if frames:
+                work.append((stream.recognizer, frames))
+                left -= len(frames)
+            if not left:
+                break
+        if work:
+            self._first = (self._first + 1) % len(self._open)
+            self._recognizer.encode(work)
+        return bool(work)
+
+    def _govern(self, level: LoadLevel) -> None:
+        if level == self._level:
+            return
+        is_less = level.grid_hz < self._level.grid_hz or level.hop_factor > self._level.hop_factor
+        self._level = level
+        self._stats.observe_load(self._governor.index)
+        for stream in self._open:
+            stream.set_level(level)
+        text = f"{level.grid_hz} pictures a second" + (
+            f", hop {level.hop_factor} times as long" if level.hop_factor > 1 else ""
+        )
+        if level == FULL:
+            logger.info("keeping up again: all is computed")
+        elif is_less:
+            logger.warning("this machine does not keep up: live streams go on with %s", text)
+        else:
+            logger.info("load has fallen: live streams go on with %s", text)

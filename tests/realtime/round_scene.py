@@ -1,0 +1,193 @@
+"""Streams on a clock that a test moves, and recognition that only costs time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from realtime.buffers.audio_clock import AudioClock
+from realtime.buffers.signal import DataSignal
+from realtime.clip_assembler import ClipAssembler
+from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline
+from realtime.config import SourceConfig, TrackerConfig, WindowConfig
+from realtime.outputs.wire import Message, MessageStamper
+from realtime.packets import SAMPLES_PER_SLOT, SLOT_NS, Clip, GridFrame, Prediction
+from realtime.rounds import Rounds
+from realtime.stats import Stats
+from realtime.stream import Rings, Stream
+
+SIZE = 2
+STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+TICK_NS = 5 * NS_PER_MS  # while nothing is to be done
+LABELS = ("Bark", "Siren")
+
+
+@dataclass
+class Decision:
+    """When a decision came, over which stream's clip."""
+
+    source: str
+    end_t_ns: int
+    lag_ns: int
+    n_frames: int  # that its second shows
+
+
+@dataclass
+class CostlyRecognizer:
+    """Takes its time, by the clock; each stream's `recognizer` is only its name here."""
+
+    clock: ManualClock
+    frame_ns: int = 0
+    clip_ns: int = 0
+    decisions: list[Decision] = field(default_factory=list)
+    rounds: list[tuple[str, ...]] = field(default_factory=list)  # whose clips each one took
+    n_frames: int = 0
+
+    def encode(self, work: Sequence[tuple[Any, Sequence[GridFrame]]]) -> None:
+        n_frames = sum(len(frames) for _, frames in work)
+        self.n_frames += n_frames
+        self.clock.advance(n_frames * self.frame_ns)
+
+    def step(self, work: Sequence[tuple[Any, Clip]]) -> list[Prediction | None]:
+        self.rounds.append(tuple(name for name, _ in work))
+        self.encode([(name, clip.new_frames) for name, clip in work])
+        self.clock.advance(len(work) * self.clip_ns)
+        return [self._decide(name, clip) if clip.decide else None for name, clip in work]
+
+    def _decide(self, name: str, clip: Clip) -> Prediction:
+        lag_ns = self.clock.now_ns() - clip.end_t_ns
+        shown = len({slot for slot in clip.slots if slot >= 0})
+        self.decisions.append(Decision(name, clip.end_t_ns, lag_ns, shown))
+        return Prediction(
+            end_t_ns=clip.end_t_ns,
+            window=np.zeros(len(LABELS), np.float32),
+            newest=np.zeros(len(LABELS), np.float32),
+            attention=np.full((1, 2), 0.5, np.float32),
+            present=np.ones((1, 2), np.bool_),
+            newest_ns=clip.newest_ns,
+            latency_ms=lag_ns / NS_PER_MS,
+            compute_ms=0.0,
+            av_skew_ms=0.0,
+            gap_samples=0,
+        )
+
+
+class Scene:
+    """Streams whose pictures and sound come as time goes, without a device's delay.
+
+    Args:
+        configs: Sources; one that is not live is a file, there as a whole.
+        hop_s: Of all.
+        file_s: How long a file is.
+    """
+
+    def __init__(self, *configs: SourceConfig, hop_s: float = 0.25, file_s: int = 20) -> None:
+        self.clock = ManualClock()
+        self.stats = Stats()
+        self.told: list[Message] = []
+        self.signal = DataSignal()
+        self.streams: list[Stream] = []
+        self._feeds: list[tuple[SourceConfig, Rings]] = []
+        self._n_slots = 0
+        self._file_slots = file_s * 16
+        stamper = MessageStamper("r", self.clock, STARTED)
+        bundle: Any = SimpleNamespace(name="b", version="1", labels=LABELS, background=None)
+        for config in configs:
+            stats = Stats(self.stats)
+            rings = Rings(config, SIZE, Timeline(STARTED), stats, self.signal)
+            rings.timeline.start(0)
+            rings.sounds.clock = AudioClock.exact(0)
+            assembler = ClipAssembler(
+                config,
+                WindowConfig(hop_s=hop_s),
+                rings.timeline,
+                rings.frames,
+                rings.sounds,
+                rings.signal,
+                self.clock,
+                stats,
+            )
+            name: Any = config.name
+            stream = Stream(
+                config=config,
+                window=WindowConfig(hop_s=hop_s),
+                tracker=TrackerConfig(),
+                rings=rings,
+                assembler=assembler,
+                recognizer=name,
+                bundle=bundle,
+                device="cpu",
+                backend="fake",
+                stamper=stamper,
+                until_t_ns=None,
+                emit=self.told.append,
+                stats=stats,
+            )
+            self.streams.append(stream)
+            self._feeds.append((config, rings))
+        self.recognizer = CostlyRecognizer(self.clock)
+        self.rounds = Rounds(self.streams, self.recognizer, self.signal, self.clock, self.stats)
+
+    def run(self, seconds: float) -> bool:
+        """Let time go on; return whether any stream goes on."""
+        until_ns = self.clock.now_ns() + round(seconds * NS_PER_S)
+        goes_on = True
+        while goes_on and self.clock.now_ns() < until_ns:
+            self._feed()
+            before_ns, n_decided = self.clock.now_ns(), len(self.recognizer.rounds)
+            goes_on = self.rounds.step(timeout_s=0.0)
+            if (before_ns, n_decided) == (self.clock.now_ns(), len(self.recognizer.rounds)):
+                self.clock.advance(TICK_NS)
+        return goes_on
+
+    def lags_ns(self, source: str, since_s: float = 0.0) -> list[int]:
+        """Return how late each decision on clips that end from `since_s` on came."""
+        return [
+            d.lag_ns
+            for d in self.recognizer.decisions
+            if d.source == source and d.end_t_ns >= since_s * NS_PER_S
+        ]
+
+    def _feed(self) -> None:
+        """Lay down what has come by now; of a file as much as its rings hold."""
+        n_slots = self.clock.now_ns() // SLOT_NS
+        for config, rings in self._feeds:
+            if not config.live:
+                self._feed_file(rings)
+                continue
+            for slot in range(self._n_slots, n_slots):
+                if rings.frames.wants(slot):
+                    image = np.zeros((SIZE, SIZE, 3), np.uint8)
+                    rings.frames.append(slot, slot * SLOT_NS, image)
+                else:  # as the intake counts
+                    self.stats.count("skipped_frames")
+                rings.frames.mark(slot)
+            n_samples = n_slots * SAMPLES_PER_SLOT - rings.sounds.end_index
+            rings.sounds.append(np.zeros(n_samples, np.float32))
+        self._n_slots = max(self._n_slots, n_slots)
+
+    def _feed_file(self, rings: Rings) -> None:
+        slot = rings.frames.final_slot + 1
+        while slot < self._file_slots and len(rings.frames) < 32:
+            rings.frames.append(slot, slot * SLOT_NS, np.zeros((SIZE, SIZE, 3), np.uint8))
+            rings.frames.mark(slot)
+            rings.sounds.append(np.zeros(SAMPLES_PER_SLOT, np.float32))
+            slot += 1
+        if slot >= self._file_slots:
+            rings.frames.end()
+            rings.sounds.end()
+
+
+def live(name: str) -> SourceConfig:
+    """Return a camera with a microphone."""
+    return SourceConfig(name=name, kind="live", camera="0", microphone="0")
+
+
+def file(name: str) -> SourceConfig:
+    """Return a file that is read as fast as may be."""
+    return SourceConfig(name=name, kind="media", media="x")
