@@ -124,7 +124,8 @@ class FrameTransform:
         import torch
 
         height, width = self._resized(frame.shape[1], frame.shape[0])
-        pixels = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None]
+        writable = np.require(frame, requirements=["C", "W"])  # a decoder's picture may not be
+        pixels = torch.from_numpy(writable).permute(2, 0, 1)[None]
         resized = torch.nn.functional.interpolate(
             pixels, size=(height, width), mode="bicubic", antialias=True
         )

@@ -46,7 +46,9 @@ def recognize_file(
     )
     with written_whole(events) as temporary, temporary.open("w", encoding="utf-8") as lines:
         pipeline = Pipeline(config, json_stream=lines)
-        logging.getLogger("realtime").setLevel(logging.WARNING)  # a bar is being drawn
+        realtime_logger = logging.getLogger("realtime")
+        level = realtime_logger.level
+        realtime_logger.setLevel(logging.WARNING)  # a bar is being drawn
         try:
             pipeline.open()
             pipeline.start()
@@ -55,6 +57,7 @@ def recognize_file(
             pipeline.raise_failure()
             progress(pipeline.view().t_s)
         finally:
+            realtime_logger.setLevel(level)
             pipeline.close()
 
 

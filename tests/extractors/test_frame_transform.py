@@ -69,6 +69,14 @@ def test_resize_accepts_a_frame_that_is_not_contiguous() -> None:
         np.testing.assert_array_equal(transform.resize(frame), transform.resize(frame.copy()))
 
 
+def test_resize_accepts_a_frame_that_may_not_be_written() -> None:
+    frame = _landscape(300, 200)
+    frame.flags.writeable = False
+
+    for transform in (DENSENET201_TRANSFORM, EFFICIENTNET_LITE0_TRANSFORM):
+        np.testing.assert_array_equal(transform.resize(frame), transform.resize(frame.copy()))
+
+
 def test_normalize_centres_pixels_and_puts_channels_first() -> None:
     batch = torch.full((2, 224, 224, 3), 255, dtype=torch.uint8)
     batch[..., 0] = 0

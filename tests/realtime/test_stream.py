@@ -99,7 +99,7 @@ def test_stream_tells_each_state_of_a_device_that_comes_back_once(
     known: dict[Sense, SenseStatus] = {}
     stream = make_stream(assembler, told, lambda: known)
     caplog.set_level("INFO")
-    stream.step()
+    stream.poll()
     for state in (SenseState.FROZEN, SenseState.RECONNECTING, SenseState.LOST, SenseState.OK):
         detail = f"rtsp://user:secret@camera/ {state}"
         known = {Sense.PICTURE: SenseStatus(sense=Sense.PICTURE, state=state, detail=detail)}
@@ -107,7 +107,7 @@ def test_stream_tells_each_state_of_a_device_that_comes_back_once(
         if state is SenseState.OK:
             assembler.sense_states[Sense.PICTURE] = SenseState.OK
         for _ in range(3):
-            stream.step()
+            stream.poll()
 
     pictures: Any = [message.body["senses"] for message in told]
     assert [senses["picture"]["state"] for senses in pictures] == [
