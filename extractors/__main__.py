@@ -73,7 +73,7 @@ def _summary() -> str:
     return "Pictures and sound to the features that MAFnet reads."
 
 
-def _add_weights(parser: argparse.ArgumentParser) -> None:
+def _add_weights(parser: argparse.ArgumentParser, backend: str) -> None:
     weights = parser.add_argument_group("weights (files win over the bundle's)")
     weights.add_argument("--bundle", help="starter, ave or a bundle's folder (default: starter)")
     kinds = "safetensors, or a file that `python -m weights convert` reads"
@@ -82,6 +82,18 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     picture.add_argument("--efficientnet-lite0", type=Path, metavar="FILE")
     weights.add_argument("--vggish", type=Path, metavar="FILE", help=kinds)
     weights.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    weights.add_argument(
+        "--backend",
+        choices=("auto", "torch", "openvino"),
+        default=backend,
+        help=f"what runs the trunks on a CPU (default: {backend})",
+    )
+    weights.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="of OpenVINO; bfloat16 is faster where the processor has units for it",
+    )
     parser.add_argument(
         "--jpeg",
         action=argparse.BooleanOptionalAction,
@@ -97,7 +109,7 @@ def _add_features(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sample-rate", type=_positive, help="of the array (default: 16000)")
     parser.add_argument("--clips", type=_positive, help="T (default: the picture's whole seconds)")
     parser.add_argument("--to", type=Path, required=True, help="the .npz to write")
-    _add_weights(parser)
+    _add_weights(parser, "torch")
     parser.set_defaults(func=_features, fail=parser.error)
 
 
@@ -125,7 +137,7 @@ def _add_extract(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the pairing (default: 0)")
     parser.add_argument("--pickles", action="store_true", help="write the authors' pickles too")
-    _add_weights(parser)
+    _add_weights(parser, "auto")
     parser.set_defaults(func=_extract, fail=parser.error)
 
 
@@ -267,6 +279,8 @@ def _load_encoders(args: argparse.Namespace) -> Encoders:
             efficientnet_lite0=args.efficientnet_lite0,
             vggish=args.vggish,
             device=device,
+            backend=args.backend,
+            precision=args.precision,
         )
     except (WeightsError, WeightsMismatchError) as error:
         raise ExtractorError(str(error)) from error

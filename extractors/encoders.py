@@ -7,6 +7,7 @@ are; a Keras .h5, a torch .pth or a TensorFlow checkpoint converted on the way).
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import threading
 from dataclasses import dataclass
@@ -16,22 +17,36 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from extractors.efficientnet import EfficientNetLite0Trunk
-from extractors.errors import ExtractorError
+from extractors.errors import ExtractorError, OpenVinoError
 from extractors.frame_transform import FrameTransform
 from extractors.log_mel import LogMel
+from extractors.openvino_graphs import PIP_COMMAND, installed_version
+from extractors.openvino_trunks import Precision
 from extractors.resample import SAMPLE_RATE
 from extractors.sound import load_sound_trunk
+from extractors.trunk_runs import (
+    PictureRun,
+    SoundRun,
+    openvino_pictures,
+    openvino_sounds,
+    torch_pictures,
+    torch_sounds,
+)
 from extractors.vggish import VGGishTrunk
 from extractors.visual import VisualTrunk, load_visual_trunk
 from weights.bundle import load_bundle
 from weights.convert import convert
 from weights.files import sha256_of
+from weights.store import default_home
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+BACKENDS = ("auto", "torch", "openvino")
 _SECONDS_PER_BATCH = 8  # VGGish: about 20 MB of activations a second
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,26 +57,29 @@ class TrunkFile:
         trunk: "densenet201", "efficientnet_lite0" or "vggish".
         sha256: Of the weights file that was given.
         dim: Values of a pooled picture, or channels of a sound map.
+        precision: What it computed in; features of two precisions are not mixed.
     """
 
     trunk: str
     sha256: str
     dim: int
+    precision: Precision = "float32"
 
 
 class PictureEncoder:
-    """Frames to pooled features; one at a time, whichever thread asks."""
+    """Frames to pooled features; one at a time, whichever thread asks.
 
-    def __init__(self, trunk: VisualTrunk, source: TrunkFile, device: torch.device) -> None:
+    Args:
+        run: The trunk on whatever computes it.
+        transform: What a frame goes through before `encode`.
+        source: Trunk and weights.
+    """
+
+    def __init__(self, run: PictureRun, transform: FrameTransform, source: TrunkFile) -> None:
         self.source = source
-        self._trunk = trunk.to(device)
-        self._device = device
+        self.transform = transform
+        self._run = run
         self._lock = threading.Lock()
-
-    @property
-    def transform(self) -> FrameTransform:
-        """What a frame goes through before `encode`."""
-        return self._trunk.transform
 
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Encodes resized frames.
@@ -72,22 +90,22 @@ class PictureEncoder:
         Returns:
             Pooled features `(N, dim)`, float32.
         """
-        with self._lock, torch.inference_mode():
-            batch = torch.from_numpy(frames).to(self._device)
-            features: NDArray[np.float32] = (
-                self._trunk(self.transform.normalize(batch)).cpu().numpy()
-            )
-        return features
+        with self._lock:
+            return self._run(frames)
 
 
 class SoundEncoder:
-    """Seconds to log-mel pictures and VGGish maps; one at a time, whichever thread asks."""
+    """Seconds to log-mel pictures and VGGish maps; one at a time, whichever thread asks.
 
-    def __init__(self, trunk: VGGishTrunk, source: TrunkFile, device: torch.device) -> None:
+    Args:
+        run: The trunk on whatever computes it.
+        source: Trunk and weights.
+    """
+
+    def __init__(self, run: SoundRun, source: TrunkFile) -> None:
         self.source = source
-        self._trunk = trunk.to(device)
-        self._log_mel = LogMel().to(device)
-        self._device = device
+        self._run = run
+        self._log_mel = LogMel()
         self._lock = threading.Lock()
 
     def encode(
@@ -104,9 +122,9 @@ class SoundEncoder:
         log_mels, maps = [], []
         with self._lock, torch.inference_mode():
             for seconds in torch.split(torch.from_numpy(waveform), _SECONDS_PER_BATCH):
-                log_mel = self._log_mel(seconds.to(self._device))  # (n, 1, 96, 64)
-                maps.append(self._trunk(log_mel).cpu())
-                log_mels.append(log_mel[:, 0].cpu())
+                log_mel = self._log_mel(seconds)  # (n, 1, 96, 64)
+                maps.append(self._run(log_mel))
+                log_mels.append(log_mel[:, 0])
             return torch.cat(log_mels).numpy(), torch.cat(maps).contiguous().numpy()
 
 
@@ -125,6 +143,9 @@ def load_encoders(
     efficientnet_lite0: Path | None = None,
     vggish: Path | None = None,
     device: str = "cpu",
+    backend: str = "torch",
+    precision: Precision = "float32",
+    home: Path | None = None,
 ) -> Encoders:
     """Loads the trunks that were named; a file wins over the bundle's.
 
@@ -134,10 +155,16 @@ def load_encoders(
         efficientnet_lite0: Weights of the starter's picture trunk.
         vggish: Weights of the sound trunk.
         device: torch's name of it.
+        backend: One of `BACKENDS`; `auto` is OpenVINO where it is installed, the device is the
+            CPU and the features are torch's, and torch elsewhere.
+        precision: What OpenVINO computes in; torch computes in float32 here.
+        home: The store, where OpenVINO's graphs are kept; None for the platform's.
 
     Raises:
-        ValueError: Two picture trunks.
-        ExtractorError: The bundle has another sample rate.
+        ValueError: Two picture trunks, or a backend that is none.
+        ExtractorError: The bundle has another sample rate, or backend, device and precision do
+            not go together.
+        OpenVinoError: OpenVINO was asked for and is not here or computes something else.
         weights.errors.WeightsError: The bundle or a file is not what it should be.
         extractors.visual.WeightsMismatchError: A weights file does not fit its trunk.
     """
@@ -154,10 +181,10 @@ def load_encoders(
         if picture is None:
             name, picture = found.visual.trunk, found.visual.weights
         vggish = vggish or found.audio.weights
-    target = torch.device(device)
+    runner = _Runner(backend, precision, torch.device(device), home or default_home())
     return Encoders(
-        picture=None if picture is None else _picture_encoder(name, picture, target),
-        sound=None if vggish is None else _sound_encoder(vggish, target),
+        picture=None if picture is None else _picture_encoder(name, picture, runner),
+        sound=None if vggish is None else _sound_encoder(vggish, runner),
     )
 
 
@@ -168,7 +195,59 @@ def best_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _picture_encoder(name: str, path: Path, device: torch.device) -> PictureEncoder:
+class _Runner:
+    """Puts a trunk on the backend that was asked for."""
+
+    def __init__(
+        self, backend: str, precision: Precision, device: torch.device, home: Path
+    ) -> None:
+        if backend not in BACKENDS:
+            raise ValueError(f"backend is one of {', '.join(BACKENDS)}, got {backend!r}")
+        fits = device.type == "cpu" and installed_version() is not None
+        if precision != "float32" and (backend == "torch" or not fits):
+            raise ExtractorError(
+                f"{precision} features are computed by OpenVINO on a CPU alone: "
+                f"use --precision float32, or --backend openvino --device cpu ({PIP_COMMAND})"
+            )
+        if backend == "openvino" and device.type != "cpu":
+            raise ExtractorError(
+                f"--backend openvino runs on the CPU, --device {device.type} was asked for: "
+                "leave one of the two out"
+            )
+        if backend == "openvino" and not fits:
+            raise OpenVinoError(
+                "--backend openvino wants the package openvino, which is not installed: "
+                f"{PIP_COMMAND}"
+            )
+        self._openvino = fits and backend != "torch"
+        self._may_fall_back = backend == "auto" and precision == "float32"
+        self.precision = precision
+        self._device = device
+        self._home = home
+
+    def pictures(self, name: str, sha256: str, trunk: VisualTrunk) -> PictureRun:
+        if self._openvino:
+            try:
+                return openvino_pictures(name, sha256, trunk, self.precision, self._home)
+            except OpenVinoError as error:
+                self._fall_back(error)
+        return torch_pictures(trunk, trunk.transform, self._device)
+
+    def sounds(self, sha256: str, trunk: VGGishTrunk) -> SoundRun:
+        if self._openvino:
+            try:
+                return openvino_sounds(sha256, trunk, self.precision, self._home)
+            except OpenVinoError as error:
+                self._fall_back(error)
+        return torch_sounds(trunk, self._device)
+
+    def _fall_back(self, error: OpenVinoError) -> None:
+        if not self._may_fall_back:
+            raise error
+        logger.warning("%s; torch runs this trunk", error)
+
+
+def _picture_encoder(name: str, path: Path, runner: _Runner) -> PictureEncoder:
     if name == "densenet201" and _is_foreign(path):
         with tempfile.TemporaryDirectory() as folder:
             trunk = load_visual_trunk(name, _converted(path, "densenet201", Path(folder)))
@@ -176,18 +255,22 @@ def _picture_encoder(name: str, path: Path, device: torch.device) -> PictureEnco
         trunk = load_visual_trunk(name, path)
     if isinstance(trunk, EfficientNetLite0Trunk):
         trunk.fold()
-    source = TrunkFile(trunk=name, sha256=_fingerprint(path), dim=trunk.dim)
-    return PictureEncoder(trunk, source, device)
+    source = TrunkFile(
+        trunk=name, sha256=_fingerprint(path), dim=trunk.dim, precision=runner.precision
+    )
+    return PictureEncoder(runner.pictures(name, source.sha256, trunk), trunk.transform, source)
 
 
-def _sound_encoder(path: Path, device: torch.device) -> SoundEncoder:
+def _sound_encoder(path: Path, runner: _Runner) -> SoundEncoder:
     if _is_foreign(path):
         with tempfile.TemporaryDirectory() as folder:
             trunk = load_sound_trunk(_converted(path, "vggish", Path(folder)))
     else:
         trunk = load_sound_trunk(path)
-    source = TrunkFile(trunk="vggish", sha256=_fingerprint(path), dim=trunk.dim)
-    return SoundEncoder(trunk, source, device)
+    source = TrunkFile(
+        trunk="vggish", sha256=_fingerprint(path), dim=trunk.dim, precision=runner.precision
+    )
+    return SoundEncoder(runner.sounds(source.sha256, trunk), source)
 
 
 def _is_foreign(path: Path) -> bool:

@@ -18,6 +18,8 @@ def add_test_features(parser: argparse.ArgumentParser) -> None:
     _add_common(parser)
     parser.add_argument("--share", type=float, default=1.0, help="share of the clips to draw")
     parser.add_argument("--no-probe", action="store_true", help="the sound trunk is not probed")
+    parser.add_argument("--backend", choices=("auto", "torch", "openvino"), default="torch")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.set_defaults(func=_test_features)
 
 
@@ -52,6 +54,8 @@ def _test_features(args: argparse.Namespace) -> int:
                 progress.report,
                 share=args.share,
                 probe=not args.no_probe,
+                backend=args.backend,
+                precision=args.precision,
             )
     except WeightsMismatchError as error:
         raise ExtractorError(str(error)) from error

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from extractors.encoders import SoundEncoder, load_encoders
 from extractors.errors import DataSetError, StoreError
 from extractors.linear_probe import fit_probe
+from extractors.openvino_trunks import Precision
 from extractors.pooled_sounds import PooledSounds, count_seconds, pool_sounds
-from extractors.sound import load_sound_trunk
 from extractors.sound_corpus import SoundCorpus, load_corpus
 from extractors.starter_features import picture_features, sound_features
 from extractors.vggish import VGGishTrunk
@@ -39,6 +40,8 @@ def prepare(
     *,
     share: float = 1.0,
     probe: bool = True,
+    backend: str = "torch",
+    precision: Precision = "float32",
 ) -> None:
     """Make what is missing in a folder.
 
@@ -50,10 +53,13 @@ def prepare(
         report: Told what is done, out of how much, and a sentence or None.
         share: Of the clips that are drawn by default.
         probe: Whether the sound trunk is probed too, which runs it over all training files.
+        backend: What runs the trunks, see `load_encoders`.
+        precision: Of OpenVINO.
 
     Raises:
         DataSetError: A table is missing.
         StoreError: The bundle's picture trunk is not the starter's, or the folder is not writable.
+        ExtractorError: See `load_encoders`.
     """
     check_tables(data)
     if bundle.visual.trunk != "efficientnet_lite0":
@@ -62,18 +68,20 @@ def prepare(
             f"{bundle.name} has {bundle.visual.trunk}: use `extract` and `mafnet test --features`"
         )
     try:
-        begin(to, bundle, data, share)
+        begin(to, bundle, data, share, f"{backend} {precision}")
         corpus = load_corpus(data, cache)
+        encoders = load_encoders(bundle=bundle.path, backend=backend, precision=precision)
+        assert encoders.picture is not None  # a bundle has both
+        assert encoders.sound is not None
         if not (to / f"picture_{SPLIT}.npz").is_file():
             report(0, 1, "pictures of the windows")
-            picture_features(data, bundle.visual.weights, to, (SPLIT,))
+            picture_features(data, bundle.visual.weights, to, (SPLIT,), encoders.picture)
         if not (to / f"sound_{SPLIT}.json").is_file():
             report(0, 1, "sounds of the windows")
-            sound_features(data, cache, bundle.audio.weights, to, share, (SPLIT,))
-        trunk = load_sound_trunk(bundle.audio.weights)
-        _file_maps(corpus, trunk, to, report)
+            sound_features(data, cache, encoders.sound, to, share, (SPLIT,))
+        _file_maps(corpus, encoders.sound, to, report)
         if probe and not (to / "trunk_probe.json").is_file():
-            _write_json(to / "trunk_probe.json", _probe(corpus, trunk, to, report))
+            _write_json(to / "trunk_probe.json", _probe(corpus, encoders.sound, to, report))
     except OSError as error:
         raise StoreError(f"cannot write {to}: {error.strerror or error}") from error
 
@@ -89,7 +97,13 @@ def check_tables(data: Path) -> None:
             raise DataSetError(f"{data / name} is not there: --data names the folder of the tables")
 
 
-def begin(to: Path, bundle: Bundle, data: Path, share: float | None = None) -> None:
+def begin(
+    to: Path,
+    bundle: Bundle,
+    data: Path,
+    share: float | None = None,
+    computed: str = "torch float32",
+) -> None:
     """Claim a folder for a bundle's trunks and a data folder; features of others are removed.
 
     Args:
@@ -97,12 +111,14 @@ def begin(to: Path, bundle: Bundle, data: Path, share: float | None = None) -> N
         bundle: Whose trunks.
         data: Folder of the tables.
         share: Of the clips that are drawn; None for whatever is there.
+        computed: By which backend, and in which precision.
     """
     made_by: dict[str, str | float] = {
         "sounds_sha256": sha256_of(data / "sounds.csv"),
         "pictures_sha256": sha256_of(data / "pictures.csv"),
         "visual_sha256": bundle.visual.sha256,
         "audio_sha256": bundle.audio.sha256,
+        "computed": computed,
     }
     path = to / "made_by.json"
     there = json.loads(path.read_text()) if path.is_file() else {}
@@ -122,7 +138,7 @@ def begin(to: Path, bundle: Bundle, data: Path, share: float | None = None) -> N
 
 
 def pooled(
-    corpus: SoundCorpus, split: str, trunk: VGGishTrunk, to: Path, report: Report
+    corpus: SoundCorpus, split: str, encoder: SoundEncoder, to: Path, report: Report
 ) -> PooledSounds:
     """Pool the trunk's maps of a split's files, or read what an earlier call pooled."""
     path = to / f"pooled_{split}.npz"
@@ -131,21 +147,23 @@ def pooled(
         with np.load(path) as kept:
             return PooledSounds(files=files, vectors=kept["vectors"], owners=kept["owners"])
     result = pool_sounds(
-        corpus, files, trunk, progress=lambda done, total: report(done, total, None)
+        corpus, files, encoder, progress=lambda done, total: report(done, total, None)
     )
     with written_whole(path) as temporary, temporary.open("wb") as file:
         np.savez(file, vectors=result.vectors, owners=result.owners)
     return result
 
 
-def _file_maps(corpus: SoundCorpus, trunk: VGGishTrunk, to: Path, report: Report) -> None:
+def _file_maps(corpus: SoundCorpus, encoder: SoundEncoder, to: Path, report: Report) -> None:
     if (to / f"files_{SPLIT}.json").is_file():
         return
     report(0, 1, "loudest seconds of the files")
     files = corpus.files(SPLIT)
     shape = (count_seconds(corpus, files), VGGishTrunk.dim, *VGGishTrunk.map_size)
     maps = np.lib.format.open_memmap(to / f"files_{SPLIT}.npy", "w+", np.float16, shape)
-    result = pool_sounds(corpus, files, trunk, maps, lambda done, total: report(done, total, None))
+    result = pool_sounds(
+        corpus, files, encoder, maps, lambda done, total: report(done, total, None)
+    )
     maps.flush()
     with written_whole(to / f"pooled_{SPLIT}.npz") as temporary, temporary.open("wb") as file:
         np.savez(file, vectors=result.vectors, owners=result.owners)
@@ -157,10 +175,10 @@ def _file_maps(corpus: SoundCorpus, trunk: VGGishTrunk, to: Path, report: Report
     _write_json(to / f"files_{SPLIT}.json", about)
 
 
-def _probe(corpus: SoundCorpus, trunk: VGGishTrunk, to: Path, report: Report) -> dict[str, Any]:
+def _probe(corpus: SoundCorpus, encoder: SoundEncoder, to: Path, report: Report) -> dict[str, Any]:
     report(0, 1, "a linear probe on the sound trunk")
-    train = pooled(corpus, "train", trunk, to, report)
-    test = pooled(corpus, SPLIT, trunk, to, report)
+    train = pooled(corpus, "train", encoder, to, report)
+    test = pooled(corpus, SPLIT, encoder, to, report)
     labels = corpus.labels[train.files][train.owners]
     probe = fit_probe(train.vectors, labels, len(corpus.names))
     said = test.mean_of_files(probe.probabilities(test.vectors)).argmax(axis=1)

@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from extractors.encoders import SoundEncoder
 from extractors.file_accuracy import N_EVALUATION_CLIPS, loudest_clips
-from extractors.log_mel import LogMel
 from extractors.sound_corpus import SoundCorpus
-from extractors.vggish import VGGishTrunk
 
 BATCH = 32
 
@@ -45,26 +44,25 @@ class PooledSounds:
 def pool_sounds(
     corpus: SoundCorpus,
     files: NDArray[np.int64],
-    trunk: VGGishTrunk,
+    encoder: SoundEncoder,
     keep_maps: NDArray[np.float16] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> PooledSounds:
-    """Run the trunk over the loudest seconds of files.
+    """Run a trunk over the loudest seconds of files.
 
     Args:
         corpus: Where the files are.
         files: Their numbers.
-        trunk: In evaluation mode.
+        encoder: Of waveforms.
         keep_maps: Filled with the maps `(M, 512, 12, 8)` if given; M is `count_seconds`.
         progress: Told how many seconds are done, and of how many.
     """
     clips = [loudest_clips(corpus, int(index), N_EVALUATION_CLIPS) for index in files]
     owners = np.repeat(np.arange(len(files)), [len(c) for c in clips])
     waves = np.concatenate(clips)
-    log_mel = LogMel()
     parts = []
     for first in range(0, len(waves), BATCH):
-        maps = trunk(log_mel(torch.from_numpy(waves[first : first + BATCH])))
+        maps = torch.from_numpy(encoder.encode(waves[first : first + BATCH])[1])
         if keep_maps is not None:
             keep_maps[first : first + BATCH] = maps.half().numpy()
         over_mels = maps.mean(dim=3)

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from extractors.efficientnet import EfficientNetLite0Trunk
+from extractors.encoders import load_encoders
 from extractors.errors import DataSetError, StoreError
 from extractors.held_out_features import Report, begin, check_tables, pooled
 from extractors.leave_out import left_out_rows
 from extractors.linear_probe import fit_probe
-from extractors.sound import load_sound_trunk
 from extractors.sound_corpus import load_corpus
 from extractors.visual import load_visual_trunk
 from weights.bundle import Bundle
@@ -134,8 +134,9 @@ def _named(examples: Examples, gone: NDArray[np.bool_]) -> list[str]:
 def sound_examples(bundle: Bundle, data: Path, cache: Path, to: Path, report: Report) -> Examples:
     """Pool what the sound trunk makes of training and test files."""
     corpus = load_corpus(data, cache)
-    trunk = load_sound_trunk(bundle.audio.weights)
-    parts = [pooled(corpus, split, trunk, to, report) for split in ("train", "test")]
+    encoder = load_encoders(vggish=bundle.audio.weights).sound
+    assert encoder is not None  # a path was given
+    parts = [pooled(corpus, split, encoder, to, report) for split in ("train", "test")]
     files = np.concatenate([part.files for part in parts])
     return Examples(
         vectors=np.concatenate([part.vectors for part in parts]),

@@ -25,10 +25,9 @@ from PIL import Image
 
 from extractors.clip_source import ClipSource
 from extractors.efficientnet import EfficientNetLite0Trunk
+from extractors.encoders import BACKENDS, PictureEncoder, SoundEncoder, load_encoders
 from extractors.imagenet_classes import class_labels, kernel_of_rows, vectors_of_rows
-from extractors.log_mel import LogMel
 from extractors.picture_augment import as_frame
-from extractors.sound import load_sound_trunk
 from extractors.sound_corpus import BACKGROUND, HALVES, load_corpus
 from extractors.sound_training import TrainSoundConfig
 from extractors.vggish import VGGishTrunk
@@ -52,7 +51,7 @@ SEED = 11
 def sound_features(
     data: Path,
     cache: Path,
-    trunk_path: Path,
+    encoder: SoundEncoder,
     to: Path,
     share: float = 1.0,
     splits: Sequence[str] = (*SPLITS, *HALVES),
@@ -62,14 +61,12 @@ def sound_features(
     Args:
         data: Folder that holds `sounds.csv`.
         cache: Where decoded samples are kept.
-        trunk_path: VGGish weights, safetensors.
+        encoder: The sound trunk.
         to: Folder to write to.
         share: Of `N_CLIPS`, for a quick look.
         splits: Which; what is drawn of one does not depend on the others.
     """
     corpus = load_corpus(data, cache)
-    trunk = load_sound_trunk(trunk_path).to(memory_format=torch.channels_last)
-    log_mel = LogMel()
     for number, split in enumerate((*SPLITS, *HALVES)):
         if split not in splits:
             continue
@@ -85,8 +82,7 @@ def sound_features(
         levels: list[float] = []
         for step in range(n_batches):
             waves, targets = (source if step < n_ordinary else voices).draw(BATCH, step)
-            pictures = log_mel(waves).to(memory_format=torch.channels_last)
-            maps[step * BATCH : (step + 1) * BATCH] = trunk(pictures).half().numpy()
+            maps[step * BATCH : (step + 1) * BATCH] = encoder.encode(waves.numpy())[1]
             labels += targets.argmax(dim=1).tolist()
             levels += waves.square().mean(dim=1).sqrt().tolist()
         maps.flush()
@@ -97,7 +93,11 @@ def sound_features(
 
 @torch.inference_mode()
 def picture_features(
-    data: Path, trunk_path: Path, to: Path, splits: Sequence[str] = SPLITS
+    data: Path,
+    trunk_path: Path,
+    to: Path,
+    splits: Sequence[str] = SPLITS,
+    encoder: PictureEncoder | None = None,
 ) -> None:
     """Write the pooled vectors of augmented frames of each split, and the trunk's classifier.
 
@@ -106,7 +106,11 @@ def picture_features(
         trunk_path: EfficientNet-Lite0 weights.
         to: Folder to write to.
         splits: Which; what is drawn of one does not depend on the others.
+        encoder: What runs the trunk; torch by default.
     """
+    if encoder is None:
+        encoder = load_encoders(efficientnet_lite0=trunk_path).picture
+    assert encoder is not None  # a path was given
     trunk = load_visual_trunk("efficientnet_lite0", trunk_path)
     assert isinstance(trunk, EfficientNetLite0Trunk)  # for the type checker
     with (data / "pictures.csv").open(newline="") as table:
@@ -128,8 +132,7 @@ def picture_features(
                         for p in part
                     ]
                 )
-                batch = trunk.transform.normalize(torch.from_numpy(frames))
-                vectors[first : first + len(part), variant] = trunk(batch).half().numpy()
+                vectors[first : first + len(part), variant] = encoder.encode(frames)
         np.savez(
             to / f"picture_{split}.npz",
             names=np.array(names),
@@ -197,6 +200,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sound-trunk", type=Path, help="vggish.safetensors; none: no sounds")
     parser.add_argument("--share", type=float, default=1.0, help="share of the clips to draw")
     parser.add_argument("--picture-trunk", type=Path, help="its weights; none: no pictures")
+    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="of the sound trunk")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -213,7 +217,9 @@ def run(args: argparse.Namespace) -> int:
         picture_features(args.data, args.picture_trunk, args.to)
         row_features(args.to)
     if args.sound_trunk is not None:
-        sound_features(args.data, args.cache, args.sound_trunk, args.to, args.share)
+        encoder = load_encoders(vggish=args.sound_trunk, backend=args.backend).sound
+        assert encoder is not None  # a path was given
+        sound_features(args.data, args.cache, encoder, args.to, args.share)
     return 0
 
 

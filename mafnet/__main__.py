@@ -116,6 +116,10 @@ def _parser() -> argparse.ArgumentParser:
     held_out.add_argument(
         "--no-probe", action="store_true", help="without the sound trunk alone: much quicker"
     )
+    held_out.add_argument(
+        "--backend", choices=("auto", "torch", "openvino"), default="torch", help="of the trunks"
+    )
+    held_out.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     held_out.add_argument("--windows", type=_count, default=480, help="of each case (480)")
     held_out.add_argument("--json", type=Path, metavar="FILE", help="default: in --prepared")
     testing.set_defaults(run=_test, fail=testing.error)

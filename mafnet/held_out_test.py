@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
         )
     figures = {
         "bundle": f"{bundle.name} {bundle.version}",
+        "trunks": f"{options.backend} {options.precision}",
         "sha256": {"audio": bundle.audio.sha256, "head": bundle.head.sha256},
         **figures,
     }
@@ -65,6 +66,7 @@ def _prepare(options: argparse.Namespace, bundle: Bundle, folder: Path) -> None:
     command += ["--bundle", str(bundle.path), "--data", str(options.data), "--to", str(folder)]
     command += ["--cache", str(options.cache), "--share", str(options.share)]
     command += ["--no-probe"] if options.no_probe else []
+    command += ["--backend", options.backend, "--precision", options.precision]
     done = subprocess.run(command, check=False)
     if done.returncode == 130:
         raise KeyboardInterrupt
@@ -78,7 +80,11 @@ def _prepare(options: argparse.Namespace, bundle: Bundle, folder: Path) -> None:
 def print_figures(figures: dict[str, Any]) -> None:
     """Print what `examine_bundle` measured."""
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
-    console.print(f"bundle {figures['bundle']}; shares named right, with their 95 % intervals")
+    console.print(
+        f"bundle {figures['bundle']}, trunks on {figures['trunks']}; shares named right, "
+        "with their 95 % intervals",
+        soft_wrap=True,
+    )
     files, trunk = figures["files"], figures["trunk"]
     table = Table("whole sound files, sound only", "labels", "files", "right")
     for name, row in (

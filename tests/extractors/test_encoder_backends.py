@@ -1,0 +1,98 @@
+"""The trunks of an extraction on OpenVINO give torch's features, or refuse in one sentence."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import save_file
+
+from extractors.encoders import Encoders, load_encoders
+from extractors.errors import ExtractorError, OpenVinoError
+from extractors.openvino_trunks import Precision, computes_bfloat16
+from extractors.vggish import VGGishTrunk
+from extractors.visual import make_visual_trunk
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("trunks")
+    trunks = {
+        "efficientnet_lite0": make_visual_trunk("efficientnet_lite0"),
+        "vggish": VGGishTrunk(),
+    }
+    for name, trunk in trunks.items():
+        save_file(
+            {k: v.contiguous() for k, v in trunk.state_dict().items()},
+            folder / f"{name}.safetensors",
+        )
+    return {name: folder / f"{name}.safetensors" for name in trunks}
+
+
+def encode(encoders: Encoders) -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    assert encoders.picture is not None
+    assert encoders.sound is not None
+    frames = random.integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
+    waveform = (0.1 * random.standard_normal((2, 16_000))).astype(np.float32)
+    return [encoders.picture.encode(frames), *encoders.sound.encode(waveform)]
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-4), ("bfloat16", 0.15)])
+def test_openvino_gives_torchs_features_within_its_tolerance(
+    files: dict[str, Path], tmp_path: Path, precision: Precision, tolerance: float
+) -> None:
+    pytest.importorskip("openvino")
+    if precision == "bfloat16" and not computes_bfloat16():
+        pytest.skip("this CPU has no bfloat16 units")
+    exact = encode(load_encoders(**files, home=tmp_path))  # type: ignore[arg-type]  # paths all
+
+    encoders = load_encoders(
+        **files,  # type: ignore[arg-type]
+        backend="openvino",
+        precision=precision,
+        home=tmp_path,
+    )
+
+    assert encoders.picture is not None
+    assert encoders.picture.source.precision == precision
+    for one, other in zip(exact, encode(encoders), strict=True):
+        assert one.shape == other.shape
+        assert other.dtype == np.float32
+        assert np.linalg.norm(one - other) <= tolerance * np.linalg.norm(one)
+
+
+def test_graph_that_computes_something_else_is_refused_and_auto_falls_back(
+    files: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setattr("extractors.trunk_runs._TOLERANCE", -1.0)
+
+    with pytest.raises(OpenVinoError, match="use --backend torch"):
+        load_encoders(vggish=files["vggish"], backend="openvino", home=tmp_path)
+    assert load_encoders(vggish=files["vggish"], backend="auto", home=tmp_path).sound is not None
+    assert "torch runs this trunk" in caplog.text
+
+
+def test_auto_is_torch_where_openvino_is_not_installed(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("extractors.encoders.installed_version", lambda: None)
+
+    assert load_encoders(vggish=files["vggish"], backend="auto", home=tmp_path).sound is not None
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(OpenVinoError, match="not installed"):
+        load_encoders(vggish=files["vggish"], backend="openvino", home=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("backend", "precision", "device"),
+    [("torch", "bfloat16", "cpu"), ("auto", "bfloat16", "meta"), ("openvino", "float32", "meta")],
+)
+def test_contradictions_are_one_sentence(
+    files: dict[str, Path], backend: str, precision: Precision, device: str
+) -> None:
+    with pytest.raises(ExtractorError, match=r"CPU"):
+        load_encoders(vggish=files["vggish"], backend=backend, precision=precision, device=device)
