@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from extractors.frame_transform import TRANSFORMS
 from extractors.log_mel import N_MEL_FRAMES, N_MELS
 from extractors.openvino_graphs import load_graph
 from extractors.openvino_trunks import OpenVinoTrunk, Precision, computes_bfloat16, with_pixels_in
+from extractors.tolerances import tolerance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,10 +33,6 @@ PictureRun = Callable[["NDArray[np.uint8]"], "NDArray[np.float32]"]
 """Resized RGB frames `(N, size, size, 3)` to pooled features `(N, D)`."""
 SoundRun = Callable[["Tensor"], "Tensor"]
 """Log-mels `(N, 1, 96, 64)` on the CPU to maps `(N, 512, 12, 8)` on the CPU."""
-
-# As relative L2 distance: sums in another order lie under 1e-6 away, a wrong graph over 1e-2
-# (tests/parity/test_backends_parity.py).
-_TOLERANCE: Final = 1e-4
 
 
 def torch_pictures(
@@ -85,11 +82,10 @@ def openvino_pictures(
     transform = TRANSFORMS[name]
     graph = load_graph(name, sha256, (3, transform.size, transform.size), lambda: trunk, home)
     compiled = OpenVinoTrunk(with_pixels_in(graph, transform), precision, torch.get_num_threads())
-    if precision == "float32":
-        shape = (1, transform.size, transform.size, 3)
-        frames = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-        exact = torch_pictures(trunk, transform, torch.device("cpu"))
-        _check_close(name, exact(frames), compiled.encode(frames))
+    shape = (1, transform.size, transform.size, 3)
+    frames = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    exact = torch_pictures(trunk, transform, torch.device("cpu"))
+    _check_close(name, precision, exact(frames), compiled.encode(frames))
     return compiled.encode
 
 
@@ -102,11 +98,10 @@ def openvino_sounds(sha256: str, trunk: VGGishTrunk, precision: Precision, home:
     def run(log_mel: Tensor) -> Tensor:
         return torch.from_numpy(compiled.encode(np.ascontiguousarray(log_mel.numpy())))
 
-    if precision == "float32":
-        noise = np.random.default_rng(0).normal(-3.0, 1.0, (1, 1, N_MEL_FRAMES, N_MELS))
-        log_mel = torch.from_numpy(noise.astype(np.float32))
-        exact = torch_sounds(trunk, torch.device("cpu"))
-        _check_close("vggish", exact(log_mel).numpy(), run(log_mel).numpy())
+    noise = np.random.default_rng(0).normal(-3.0, 1.0, (1, 1, N_MEL_FRAMES, N_MELS))
+    log_mel = torch.from_numpy(noise.astype(np.float32))
+    exact = torch_sounds(trunk, torch.device("cpu"))
+    _check_close("vggish", precision, exact(log_mel).numpy(), run(log_mel).numpy())
     return run
 
 
@@ -117,10 +112,13 @@ def _check_units(precision: Precision) -> None:
         )
 
 
-def _check_close(name: str, exact: NDArray[np.float32], found: NDArray[np.float32]) -> None:
+def _check_close(
+    name: str, precision: Precision, exact: NDArray[np.float32], found: NDArray[np.float32]
+) -> None:
+    allowed = tolerance(name, precision)
     away = float(np.linalg.norm(found - exact) / max(float(np.linalg.norm(exact)), 1e-12))
-    if not away <= _TOLERANCE:  # NaN is no match either
+    if not away <= allowed:  # NaN is no match either
         raise OpenVinoError(
             f"OpenVINO's features of {name} lie {away:.2g} from torch's here, tolerance "
-            f"{_TOLERANCE:g}: use --backend torch"
+            f"{allowed:g}: use --backend torch"
         )

@@ -20,7 +20,7 @@ import torch
 
 from extractors.openvino_graphs import GRAPH_VERSION, installed_version
 from realtime.recognition.torch_backend import N_THREADS
-from realtime.recognition.trunks import Trunks, distance, noise
+from realtime.recognition.trunks import Distance, Trunks, distance, noise
 from weights.bundle import Bundle
 from weights.files import written_whole
 
@@ -38,12 +38,12 @@ class Candidate:
     Attributes:
         name: For instance `torch`, or `openvino float32`.
         ms: The fastest of a few hops.
-        distance: From torch in float32, see `trunks.distance`; NaN if nothing sensible came.
+        distance: From torch in float32, see `trunks.distance`.
     """
 
     name: str
     ms: float
-    distance: float
+    distance: Distance
 
 
 def calibrated(
@@ -70,7 +70,9 @@ def calibrated(
     for name, trunks in loaded.items():
         away = distance(exact(), trunks, size)
         measured[name] = Candidate(name=name, ms=times_ms[name], distance=away)
-        logger.info("%s: %.1f ms a hop, %.1g away", name, times_ms[name], away)
+        logger.info(
+            "%s: %.1f ms a hop, pictures %.1g away, sound %.1g", name, times_ms[name], *away
+        )
     try:
         with written_whole(file) as temporary:
             rows = [asdict(candidate) for candidate in measured.values()]
@@ -121,7 +123,9 @@ def _read(file: Path, names: tuple[str, ...]) -> dict[str, Candidate] | None:
         rows = json.loads(file.read_text(encoding="utf-8"))
         kept = {
             str(row["name"]): Candidate(
-                name=str(row["name"]), ms=float(row["ms"]), distance=float(row["distance"])
+                name=str(row["name"]),
+                ms=float(row["ms"]),
+                distance=Distance(*(float(each) for each in row["distance"])),
             )
             for row in rows
         }

@@ -74,8 +74,7 @@ def load_models(
         trunks = choose_trunks(bundle, where, precision, backend, home)
         convolve = None
         if isinstance(trunks, OpenVinoTrunks) and home is not None:
-            kind = trunks.sound_precision
-            convolve = openvino_convolutions(head, bundle.head.sha256, kind, home)
+            convolve = openvino_convolutions(head, bundle.head.sha256, trunks.precision, home)
     except (BundleError, WeightsMismatchError, ValueError) as error:
         raise ModelError(f"bundle {bundle.name}: {error}") from error
     share_threads(trunks_in_torch=isinstance(trunks, TorchTrunks))

@@ -9,6 +9,7 @@ import torch
 
 from extractors.efficientnet import EfficientNetLite0Trunk
 from extractors.sound import load_sound_trunk
+from extractors.tolerances import tolerance
 from extractors.visual import load_visual_trunk
 from realtime.errors import UsageError
 from realtime.recognition.trunks import TorchTrunks, distance
@@ -18,9 +19,6 @@ logger = logging.getLogger(__name__)
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-# How far a trunk in half precision may lie from float32, as relative L2 distance of its features,
-# to be chosen by `auto`: chosen to admit bfloat16, whose features lay 0.02 to 0.027 away here.
-HALF_PRECISION_TOLERANCE = 0.03
 # Depthwise convolutions (EfficientNet) and one second of sound gain nothing from bfloat16 in torch:
 # 38 ms against 33 for four frames, 13 against 8 a second of sound (two AVX-512 BF16 cores).
 FASTER_IN_BFLOAT16 = ("densenet201",)
@@ -86,7 +84,7 @@ def with_precision(trunks: TorchTrunks, precision: str, name: str) -> TorchTrunk
         trunks: In float32.
         precision: One of `PRECISIONS`. `auto` is float16 on CUDA, bfloat16 for
             `FASTER_IN_BFLOAT16` on a CPU that computes it in hardware, each only if it stays
-            within `HALF_PRECISION_TOLERANCE`; float32 elsewhere.
+            within its tolerance; float32 elsewhere.
         name: The picture trunk's.
     """
     if precision == "float32":
@@ -100,13 +98,16 @@ def with_precision(trunks: TorchTrunks, precision: str, name: str) -> TorchTrunk
         half = replace(trunks, precision=torch.bfloat16)
     else:
         return trunks
+    kind = str(half.precision).removeprefix("torch.")
     away = distance(trunks, half, trunks.transform.size)
-    if not away <= HALF_PRECISION_TOLERANCE:  # NaN, where half overflows, is no match either
+    if not away.is_within(name, kind):  # nor where half overflows to NaN
         logger.info(
-            "float32 trunks: features in %s would be %.3f away, tolerance %.3f",
-            half.precision,
-            away,
-            HALF_PRECISION_TOLERANCE,
+            "float32 trunks: in %s pictures would be %.3f away and sound %.3f, tolerances %.3f "
+            "and %.3f",
+            kind,
+            *away,
+            tolerance(name, kind),
+            tolerance("vggish", kind),
         )
         return trunks
     return half

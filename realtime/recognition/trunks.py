@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from extractors.frame_transform import FrameTransform
 from extractors.openvino_trunks import OpenVinoTrunk, Precision
+from extractors.tolerances import tolerance
 from extractors.vggish import VGGishTrunk
 from extractors.visual import VisualTrunk
 
@@ -75,7 +76,6 @@ class OpenVinoTrunks:
     visual: OpenVinoTrunk
     sound: OpenVinoTrunk
     precision: Precision
-    sound_precision: Precision = "float32"
 
     def encode_pictures(self, images: NDArray[np.uint8]) -> Tensor:
         """Run the picture trunk; its graph normalizes."""
@@ -87,8 +87,7 @@ class OpenVinoTrunks:
 
     def describe(self) -> str:
         """Return for instance `openvino cpu float32`."""
-        kind = self.precision if self.precision == self.sound_precision else "mixed"
-        return f"openvino cpu {kind}"
+        return f"openvino cpu {self.precision}"
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:
@@ -98,8 +97,21 @@ def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextMan
     return torch.autocast(device.type, dtype=precision)
 
 
-def distance(exact: Trunks, rough: Trunks, size: int) -> float:
-    """Return the larger relative L2 distance of both trunks' features on fixed noise; may be NaN.
+class Distance(NamedTuple):
+    """Relative L2 distances of features, by trunk; NaN where nothing sensible came."""
+
+    picture: float
+    sound: float
+
+    def is_within(self, picture_trunk: str, precision: str) -> bool:
+        """Tell whether both lie within the tolerances of their trunks; NaN does not."""
+        return self.picture <= tolerance(picture_trunk, precision) and (
+            self.sound <= tolerance("vggish", precision)
+        )
+
+
+def distance(exact: Trunks, rough: Trunks, size: int) -> Distance:
+    """Return how far both trunks' features lie apart on fixed noise.
 
     Args:
         exact: What is right.
@@ -107,14 +119,15 @@ def distance(exact: Trunks, rough: Trunks, size: int) -> float:
         size: Of a resized frame.
     """
     images, log_mel = noise(size, 1)
-    distances = []
-    for one, other in (
-        (exact.encode_pictures(images), rough.encode_pictures(images)),
-        (exact.encode_log_mel(log_mel), rough.encode_log_mel(log_mel)),
-    ):
-        gap = (one.cpu() - other.cpu()).norm() / one.cpu().norm().clamp_min(1e-12)
-        distances.append(float(gap))
-    return float(np.max(distances))  # keeps a NaN, which max() may lose
+    return Distance(
+        picture=_relative(exact.encode_pictures(images), rough.encode_pictures(images)),
+        sound=_relative(exact.encode_log_mel(log_mel), rough.encode_log_mel(log_mel)),
+    )
+
+
+def _relative(exact: Tensor, rough: Tensor) -> float:
+    exact = exact.cpu()
+    return float((exact - rough.cpu()).norm() / exact.norm().clamp_min(1e-12))
 
 
 def noise(size: int, n_images: int) -> tuple[NDArray[np.uint8], Tensor]:

@@ -68,7 +68,7 @@ def test_graph_that_computes_something_else_is_refused_and_auto_falls_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     pytest.importorskip("openvino")
-    monkeypatch.setattr("extractors.trunk_runs._TOLERANCE", -1.0)
+    monkeypatch.setattr("extractors.tolerances.FLOAT32", -1.0)
 
     with pytest.raises(OpenVinoError, match="use --backend torch"):
         load_encoders(vggish=files["vggish"], backend="openvino", home=tmp_path)

@@ -1,6 +1,6 @@
-"""Each backend against torch in float32, with its own tolerance (`backends.TOLERANCES`).
+"""Each backend against torch in float32, within the trunks' tolerances (`extractors.tolerances`).
 
-The weights are random, as trunks that no batch norm has settled: what differs is the arithmetic.
+The starter's own weights, and DenseNet-201's at random: what differs is the arithmetic.
 """
 
 from __future__ import annotations
@@ -10,18 +10,27 @@ import torch
 
 from extractors.openvino_graphs import convert
 from extractors.openvino_trunks import OpenVinoTrunk, Precision, computes_bfloat16, with_pixels_in
+from extractors.tolerances import tolerance
 from extractors.vggish import VGGishTrunk
 from extractors.visual import make_visual_trunk
-from realtime.recognition.backends import TOLERANCES
-from realtime.recognition.trunks import OpenVinoTrunks, TorchTrunks, distance, noise
+from realtime.recognition.torch_backend import load_torch_trunks
+from realtime.recognition.trunks import Distance, OpenVinoTrunks, TorchTrunks, distance, noise
+from weights.bundle import load_bundle
 
 pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module", params=["efficientnet_lite0", "densenet201"])
-def exact(request: pytest.FixtureRequest) -> TorchTrunks:
+def trunk_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def exact(trunk_name: str) -> TorchTrunks:
+    if trunk_name == "efficientnet_lite0":
+        return load_torch_trunks(load_bundle("starter"), torch.device("cpu"))
     torch.manual_seed(0)
-    visual = make_visual_trunk(request.param)
+    visual = make_visual_trunk(trunk_name)
     return TorchTrunks(
         visual=visual,
         transform=visual.transform,
@@ -40,21 +49,27 @@ def make_openvino(exact: TorchTrunks, precision: Precision) -> OpenVinoTrunks:
         visual=OpenVinoTrunk(picture, precision, n_threads=1),
         sound=OpenVinoTrunk(convert(exact.sound, (1, 96, 64)), precision, n_threads=1),
         precision=precision,
-        sound_precision=precision,
     )
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_openvino_features_equal_torchs_within_their_tolerance(
-    exact: TorchTrunks, precision: Precision
+    exact: TorchTrunks, trunk_name: str, precision: Precision
 ) -> None:
     trunks = make_openvino(exact, precision)
 
-    assert distance(exact, trunks, exact.transform.size) <= TOLERANCES[precision]
+    assert distance(exact, trunks, exact.transform.size).is_within(trunk_name, precision)
     images, _ = noise(exact.transform.size, 3)  # another batch, the same graph
     features = trunks.encode_pictures(images)
     alone = trunks.encode_pictures(images[1:2])
     assert features.dtype is torch.float32
-    tolerance = TOLERANCES[precision]
-    assert float((features[1] - alone[0]).norm() / alone.norm()) <= tolerance
+    assert float((features[1] - alone[0]).norm() / alone.norm()) <= tolerance(trunk_name, precision)
     assert torch.equal(features, trunks.encode_pictures(images))  # the same every time
+
+
+def test_features_that_are_no_number_are_within_no_tolerance() -> None:
+    assert Distance(0.0, 0.0).is_within("densenet201", "float32")
+    assert not Distance(float("nan"), 0.0).is_within("densenet201", "bfloat16")
+    assert not Distance(0.0, float("nan")).is_within("densenet201", "bfloat16")
+    assert not Distance(0.1, 0.0).is_within("densenet201", "bfloat16")
+    assert not Distance(0.1, 0.1).is_within("efficientnet_lite0", "bfloat16")

@@ -16,6 +16,7 @@ from extractors.openvino_graphs import load_graph
 from realtime.errors import UsageError
 from realtime.recognition.backends import choose_trunks
 from realtime.recognition.calibration import Candidate, calibrated
+from realtime.recognition.trunks import Distance
 from weights.bundle import Bundle, load_bundle
 
 SHA256 = "ab" * 32
@@ -148,7 +149,7 @@ def test_openvino_is_refused_in_a_precision_that_it_has_not(
 
 def test_kept_timing_spares_the_measurement(tmp_path: Path) -> None:
     file = tmp_path / "timing.json"
-    rows = [{"name": "torch", "ms": 2.0, "distance": 0.0}]
+    rows = [{"name": "torch", "ms": 2.0, "distance": [0.0, 0.5]}]
     file.write_text(json.dumps(rows))
 
     def refuse() -> object:
@@ -156,11 +157,19 @@ def test_kept_timing_spares_the_measurement(tmp_path: Path) -> None:
 
     kept = calibrated(file, {"torch": refuse}, refuse, 224)  # type: ignore[dict-item, arg-type]
 
-    assert kept == {"torch": Candidate(name="torch", ms=2.0, distance=0.0)}
+    assert kept == {"torch": Candidate(name="torch", ms=2.0, distance=Distance(0.0, 0.5))}
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[1]", "{}", '[{"name": "torch", "ms": NaN, "distance": 0}]', "[]"]
+    "text",
+    [
+        "",
+        "[1]",
+        "{}",
+        "[]",
+        '[{"name": "torch", "ms": NaN, "distance": [0, 0]}]',
+        '[{"name": "torch", "ms": 2.0, "distance": 0}]',
+    ],
 )
 def test_damaged_timing_is_measured_anew(tmp_path: Path, text: str) -> None:
     class Still:
@@ -178,5 +187,5 @@ def test_damaged_timing_is_measured_anew(tmp_path: Path, text: str) -> None:
 
     measured = calibrated(file, {"torch": Still}, Still, 4)
 
-    assert measured["torch"].distance == 0.0
+    assert measured["torch"].distance == (0.0, 0.0)
     assert json.loads(file.read_text())[0]["name"] == "torch"

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from extractors.openvino_trunks import Precision, computes_bfloat16
+from extractors.tolerances import tolerance
 from mafnet.model import MAFnet, MAFnetConfig
-from realtime.recognition.backends import TOLERANCES
 from realtime.recognition.head_backend import openvino_convolutions
 
 pytestmark = pytest.mark.timeout(300)
@@ -45,7 +45,7 @@ def test_codes_equal_torchs_when_a_sense_is_missing_too(
     exact = head.encode_clips(visual, audio, present)
     for row, sense in present.nonzero().tolist():
         mine, right = codes.vectors[row, sense], exact.vectors[row, sense]
-        assert float((mine - right).norm() / right.norm()) <= TOLERANCES[precision]
+        assert float((mine - right).norm() / right.norm()) <= tolerance("mafnet_sound", precision)
     assert torch.isfinite(codes.scores).all()
 
 
