@@ -79,9 +79,14 @@ class SoundCorpus:
         if split not in HALVES:
             return np.flatnonzero(np.array(self.splits) == split)
         files = self.files("val")
-        half = np.array([zlib.crc32(self.groups[index].encode()) % 2 for index in files])
-        chosen: NDArray[np.int64] = files[half == HALVES.index(split)]
+        half = np.array([half_of(self.groups[index]) for index in files])
+        chosen: NDArray[np.int64] = files[half == split]
         return chosen
+
+
+def half_of(group: str) -> str:
+    """Return which of `HALVES` a recording of the validation split is in."""
+    return HALVES[zlib.crc32(group.encode()) % 2]
 
 
 def load_corpus(data: Path, cache: Path) -> SoundCorpus:

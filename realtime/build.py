@@ -15,7 +15,7 @@ from realtime.clock import NS_PER_S, Clock
 from realtime.config import RunConfig, SourceConfig, TrackerConfig
 from realtime.errors import ModelError, UsageError
 from realtime.outputs.wire import Message, MessageStamper
-from realtime.packets import Sense
+from realtime.packets import Prediction, Sense
 from realtime.rounds import Rounds
 from realtime.sources.base import Reader, SourceSenses
 from realtime.sources.factory import OpenedSource
@@ -90,6 +90,7 @@ def make_stream(
     emit: Callable[[Message], None],
     clock: Clock,
     stats: Stats,
+    observe: Callable[[Prediction], None] | None = None,
 ) -> Stream:
     """Join one source's rings, its assembler and a recognizer to a stream."""
     from realtime.recognition.recognizer import Recognizer  # imports torch: only for a run
@@ -127,6 +128,7 @@ def make_stream(
         emit=emit,
         stats=stats,
         watched=opened.statuses,
+        observe=observe,
     )
     for reader in opened.readers:
         for sense in fed_senses(reader, opened.senses):

@@ -41,7 +41,7 @@ from realtime.offsets import Offsets
 from realtime.outlets import Outlets
 from realtime.outputs.base import DashboardSnapshot
 from realtime.outputs.wire import MessageStamper
-from realtime.packets import Sense, SenseState, SenseStatus
+from realtime.packets import Prediction, Sense, SenseState, SenseStatus
 from realtime.rounds import Rounds
 from realtime.sources.base import Hangable, Reader, SourceSenses
 from realtime.sources.factory import OpenedSource, open_readers
@@ -75,14 +75,20 @@ class Pipeline:
         config: The run.
         json_stream: Where event messages go as JSON lines; None for nowhere.
         clock: The run's clock.
+        observe: Told every prediction of every stream, on the recognize thread.
     """
 
     def __init__(
-        self, config: RunConfig, json_stream: TextIO | None = None, clock: Clock | None = None
+        self,
+        config: RunConfig,
+        json_stream: TextIO | None = None,
+        clock: Clock | None = None,
+        observe: Callable[[Prediction], None] | None = None,
     ) -> None:
         self._config = config
         self._clock = clock if clock is not None else MonotonicClock()
         self._json_stream = json_stream
+        self._observe = observe
         self._stop = threading.Event()
         self._done = threading.Event()
         self._stats = Stats()
@@ -270,6 +276,7 @@ class Pipeline:
                 emit=self._outlets.emit,
                 clock=self._clock,
                 stats=source.stats,
+                observe=self._observe,
             )
         self._rounds = make_rounds(self._streams(), models, signal, self._clock, self._stats)
         self._recognize = Worker("recognize", self._rounds.step, self._stop, self._recognize_ended)

@@ -116,6 +116,7 @@ class Stream:
         emit: Hands a message to the outputs.
         stats: The stream's figures.
         watched: Returns what is known of the senses that come back when lost.
+        observe: Told every prediction, before the tracker; evaluation keeps scores with it.
 
     Attributes:
         recognizer: What `realtime.recognition.joint` keeps of this stream.
@@ -139,9 +140,11 @@ class Stream:
         emit: Callable[[Message], None],
         stats: Stats,
         watched: Callable[[], Mapping[Sense, SenseStatus]] = dict,
+        observe: Callable[[Prediction], None] | None = None,
     ) -> None:
         self.name = config.name
         self._watched = watched
+        self._observe = observe
         self.live = config.live
         self.over = False
         self._until_t_ns = until_t_ns
@@ -205,6 +208,8 @@ class Stream:
     def take(self, clip: Clip, prediction: Prediction | None) -> None:
         """Take what was recognized of a clip; None between hops."""
         if prediction is not None:
+            if self._observe is not None:
+                self._observe(prediction)
             events = self._tracker.update(prediction)
             self._stats.observe_step(prediction.compute_ms, prediction.latency_ms)
             self._tell(prediction, events)

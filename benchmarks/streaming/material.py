@@ -1,8 +1,8 @@
 """The held-out sounds and pictures that streams are composed of.
 
-Reads the `test` rows of a data folder's `sounds.csv` and `pictures.csv`. A sound is cut to where
-it can be heard, so that an event's onset and offset are true; a file with pauses gives its
-longest stretch.
+Reads the `test` rows of a data folder's `sounds.csv` and `pictures.csv`, or those of the half of
+the validation split that settles thresholds. A sound is cut to where it can be heard, so that an
+event's onset and offset are true; a file with pauses gives its longest stretch.
 """
 
 import csv
@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.starter_clips import sound_of
 from extractors.log_mel import SAMPLE_RATE
-from extractors.sound_corpus import LEVEL_BLOCK, Samples, block_levels
+from extractors.sound_corpus import HALVES, LEVEL_BLOCK, Samples, block_levels, half_of
 from weights.bundle import Bundle
 
 AUDIBLE = 0.1  # of the loud level (−20 dB)
@@ -62,7 +62,8 @@ def load_material(data: Path, bundle: Bundle, split: str = "test") -> Material:
     Args:
         data: Folder that holds `sounds.csv`, `pictures.csv` and what they name.
         bundle: Whose labels count.
-        split: Which rows.
+        split: Which rows; "settle" is the half of `val` whose sounds no head learned from
+            (`extractors.sound_corpus.HALVES`), with all of its pictures.
 
     Raises:
         MaterialError: A table is missing, or has no sound that serves.
@@ -70,7 +71,7 @@ def load_material(data: Path, bundle: Bundle, split: str = "test") -> Material:
     labels = set(bundle.labels) - {bundle.background}
     sounds: dict[str, list[Samples]] = {}
     beds: list[Samples] = []
-    for row in _rows(data / "sounds.csv", split):
+    for row in _sound_rows(data / "sounds.csv", split):
         is_bed = row["label"] in BED_LABELS and row["label"] not in labels
         if not is_bed and row["label"] not in labels:
             continue
@@ -82,7 +83,7 @@ def load_material(data: Path, bundle: Bundle, split: str = "test") -> Material:
             sounds.setdefault(row["label"], []).append(stretch)
     pictures: dict[str, list[Path]] = {}
     scenes: list[Path] = []
-    for row in _rows(data / "pictures.csv", split):
+    for row in _rows(data / "pictures.csv", "val" if split in HALVES else split):
         path = data / row["file"]
         if row["label"] == FACE:
             for label in labels.intersection(SPEECH):
@@ -125,6 +126,12 @@ def audible_stretch(wave: Samples) -> Samples | None:
     run = max(runs, key=lambda blocks: int(blocks[-1] - blocks[0]))
     stretch = wave[run[0] * LEVEL_BLOCK : (run[-1] + 1) * LEVEL_BLOCK] / np.float32(loud)
     return stretch if len(stretch) >= SHORTEST_S * SAMPLE_RATE else None
+
+
+def _sound_rows(table: Path, split: str) -> list[dict[str, str]]:
+    if split not in HALVES:
+        return _rows(table, split)
+    return [row for row in _rows(table, "val") if half_of(row["group"]) == split]
 
 
 def _rows(table: Path, split: str) -> list[dict[str, str]]:

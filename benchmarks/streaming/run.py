@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from realtime.config import RunConfig, SourceConfig
+from realtime.packets import Prediction
 from realtime.pipeline import Pipeline
 from weights.files import written_whole
 
@@ -21,6 +22,7 @@ def recognize_file(
     backend: str = "auto",
     settings: dict[str, object] | None = None,
     progress: Callable[[float], None] = lambda _: None,
+    observe: Callable[[Prediction], None] | None = None,
 ) -> None:
     """Run a file through a pipeline; no socket, no screen.
 
@@ -31,6 +33,7 @@ def recognize_file(
         backend: What runs the trunks.
         settings: Of the event tracker, in place of the bundle's.
         progress: Told how many seconds of the stream were recognized.
+        observe: Told every prediction.
 
     Raises:
         RecognizerError: It cannot be run; one sentence.
@@ -45,7 +48,7 @@ def recognize_file(
         log_json=True,
     )
     with written_whole(events) as temporary, temporary.open("w", encoding="utf-8") as lines:
-        pipeline = Pipeline(config, json_stream=lines)
+        pipeline = Pipeline(config, json_stream=lines, observe=observe)
         realtime_logger = logging.getLogger("realtime")
         level = realtime_logger.level
         realtime_logger.setLevel(logging.WARNING)  # a bar is being drawn

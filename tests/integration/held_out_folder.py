@@ -16,6 +16,7 @@ COLOURS = {"Bark": (200, 40, 40), "Siren": (30, 60, 220), "Background": (90, 90,
 
 def write_data(folder: Path, n: int = 2) -> Path:
     """Write `n` sounds of 1.5 s and `n` pictures of each label and split; return the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     sounds, pictures = [], []
     for label, tone in TONES.items():

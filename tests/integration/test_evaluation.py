@@ -9,8 +9,10 @@ import pytest
 from held_out_folder import write_data
 
 from benchmarks.streaming.__main__ import main as streaming
+from benchmarks.streaming.settle import main as settle
 from extractors.__main__ import main as extractors
 from mafnet.__main__ import main as mafnet
+from weights.bundle import load_bundle
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -45,6 +47,31 @@ def test_streams_are_composed_recognized_and_scored_and_not_done_again(
     assert streaming([*arguments, "--seed", "9"]) == 1
     error = capsys.readouterr().err
     assert "holds results of other settings" in error
+
+
+def test_thresholds_are_settled_on_the_validation_half_and_written(
+    tmp_path: Path, random_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_data(tmp_path / "data", n=4)
+    arguments = ["--data", str(data), "--bundle", str(random_bundle), "--to", str(tmp_path / "to")]
+    arguments += ["--minutes", str(6 / 60)]
+
+    assert settle([*arguments, "--write", str(tmp_path / "bundle")]) == 0
+
+    settled, before = load_bundle(tmp_path / "bundle"), load_bundle(random_bundle)
+    figures = json.loads((tmp_path / "to" / "settle.json").read_text())
+    assert figures["chosen"] in figures["tried"]
+    assert {label: pair["on"] for label, pair in settled.events.per_label.items()} == figures["on"]
+    assert settled.head.sha256 == before.head.sha256
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "to").rglob("*.npz")}
+    assert len(kept) == 12  # six kinds, two folds
+    capsys.readouterr()
+
+    assert settle(arguments) == 0
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert "recognizing" not in capsys.readouterr().err
+    assert settle([*arguments[2:], "--data", str(tmp_path / "none")]) == 1
+    assert "--data names the folder of sounds.csv" in capsys.readouterr().err
 
 
 def test_streaming_names_a_folder_without_tables_in_one_sentence(

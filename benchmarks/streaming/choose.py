@@ -1,0 +1,168 @@
+"""Chooses an event tracker's settings for kept scores: times for all labels, thresholds for each.
+
+What is maximised is the event-based F1 over all streams together, where a detection in a stream in
+which nothing happens counts several times. Labels are tracked apart, so each label's counts at each
+threshold are computed once. F1 is a ratio of sums: it is maximised by taking, for each label, the
+threshold with the most `2 * right - F * detections` at the F1 that this gives (Dinkelbach 1967).
+A label happens a few times only; so its counts are blended with the mean of all labels' at the same
+threshold.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.streaming.replay import Scores, replay
+from benchmarks.streaming.scene import EMPTY
+from benchmarks.streaming.scoring import StreamResult, Truth, score
+from realtime.config import TrackerConfig
+from weights.bundle import Bundle
+
+ON_GRID = tuple(round(0.40 + 0.05 * step, 2) for step in range(12))  # 0.40 to 0.95
+OFF_OF_ON = 0.6
+EMPTY_WEIGHT = 3.0  # of a detection where nothing happens
+PRIOR = 1.0  # weight of all labels' mean beside a label's own counts
+CONFIRM = ((2, 3), (3, 4), (3, 5))
+MERGE_GAPS_S = (1.0, 2.0)
+RAISES = (-0.1, -0.05, 0.0, 0.1)  # of the bundle's own thresholds
+ON_RANGE = (0.3, 0.95)
+_ROUNDS = 8  # of Dinkelbach's iteration; it settles in three or four
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class KeptStream:
+    """One composed stream: what is there, and what the bundle scored.
+
+    Attributes:
+        kind: One of `scene.KINDS`.
+        fold: Streams of one fold are held out together.
+        seconds: Its length.
+        truths: What is there.
+        scores: Of every hop.
+    """
+
+    kind: str
+    fold: int
+    seconds: float
+    truths: tuple[Truth, ...]
+    scores: Scores
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """What all labels share."""
+
+    confirm: tuple[int, int]
+    merge_gap_s: float
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.confirm[0]} of {self.confirm[1]}, gap {self.merge_gap_s:g} s"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Of labels at thresholds in streams, each int64 `(n_streams, n_labels, n_thresholds)`."""
+
+    right: NDArray[np.int64]
+    detections: NDArray[np.int64]
+
+
+def all_times() -> list[Times]:
+    """Return every combination that is tried."""
+    return [
+        Times(confirm=confirm, merge_gap_s=gap_s)
+        for confirm, gap_s in itertools.product(CONFIRM, MERGE_GAPS_S)
+    ]
+
+
+def tracker_config(bundle: Bundle, times: Times, on: Mapping[str, float]) -> TrackerConfig:
+    """Return the tracker's settings with a threshold for each label."""
+    middle = float(np.median(list(on.values())))
+    return TrackerConfig(
+        on=middle,
+        off=middle * OFF_OF_ON,
+        per_label={label: (value, value * OFF_OF_ON) for label, value in on.items()},
+        confirm_n=times.confirm[0],
+        confirm_m=times.confirm[1],
+        min_duration_s=bundle.events.min_duration_s,
+        merge_gap_s=times.merge_gap_s,
+        cool_down_s=bundle.events.cool_down_s,
+        context=bundle.events.context,
+        background=bundle.background,
+    )
+
+
+def count(streams: Sequence[KeptStream], bundle: Bundle, times: Times) -> Counts:
+    """Track every label at every threshold in every stream."""
+    labels = event_labels(bundle)
+    shape = (len(streams), len(labels), len(ON_GRID))
+    right, detections = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    context = bundle.events.context
+    for at_stream, stream in enumerate(streams):
+        joined = context * stream.scores.window + (1 - context) * stream.scores.newest
+        highest = dict(zip(bundle.labels, joined.max(axis=0, initial=0.0), strict=True))
+        for at_label, label in enumerate(labels):
+            truths = [truth for truth in stream.truths if truth.label == label]
+            for at_on, on in enumerate(ON_GRID):
+                if highest[label] < on:
+                    break
+                config = tracker_config(bundle, times, {label: on})
+                said = replay(stream.scores, config, bundle.labels, only=label)
+                result = score(stream.kind, stream.seconds, truths, said)
+                right[at_stream, at_label, at_on] = result.n_right
+                detections[at_stream, at_label, at_on] = result.n_detections
+    return Counts(right=right, detections=detections)
+
+
+def raised(bundle: Bundle, by: float) -> dict[str, float]:
+    """Return the bundle's own thresholds, each `by` higher."""
+    own = {
+        label: bundle.events.per_label.get(label, {"on": bundle.events.on})["on"]
+        for label in event_labels(bundle)
+    }
+    return {label: float(np.clip(round(on + by, 3), *ON_RANGE)) for label, on in own.items()}
+
+
+def choose(counts: Counts, streams: Sequence[KeptStream], bundle: Bundle) -> dict[str, float]:
+    """Return each label's threshold.
+
+    Args:
+        counts: What `count` gave for these streams.
+        streams: The streams.
+        bundle: Whose labels.
+    """
+    labels = event_labels(bundle)
+    weight = np.array([EMPTY_WEIGHT if s.kind in EMPTY else 1.0 for s in streams])
+    right = counts.right.sum(axis=0).astype(float)  # (n_labels, n_thresholds)
+    said = np.einsum("s,slt->lt", weight, counts.detections.astype(float))
+    n_truths = float(sum(len(s.truths) for s in streams))
+    rows = np.arange(len(labels))
+    f1 = 0.5
+    for _ in range(_ROUNDS):
+        gain = 2 * right - f1 * said
+        best = (gain + PRIOR * gain.mean(axis=0)).argmax(axis=1)
+        f1 = 2 * right[rows, best].sum() / max(n_truths + said[rows, best].sum(), 1.0)
+    return {label: ON_GRID[k] for label, k in zip(labels, best.tolist(), strict=True)}
+
+
+def results(
+    streams: Sequence[KeptStream], bundle: Bundle, config: TrackerConfig
+) -> list[StreamResult]:
+    """Score streams at settings."""
+    return [
+        score(s.kind, s.seconds, s.truths, replay(s.scores, config, bundle.labels)) for s in streams
+    ]
+
+
+def of_streams(counts: Counts, which: Sequence[int]) -> Counts:
+    """Return the counts of some streams."""
+    return Counts(right=counts.right[list(which)], detections=counts.detections[list(which)])
+
+
+def event_labels(bundle: Bundle) -> list[str]:
+    """Return the labels that can be events."""
+    return [label for label in bundle.labels if label != bundle.background]

@@ -1,0 +1,123 @@
+"""Scores of a stream, kept, and what the event tracker makes of them at any settings."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.streaming.scoring import Detection
+from realtime.clock import NS_PER_S
+from realtime.config import TrackerConfig
+from realtime.event_tracker import EventTracker
+from realtime.packets import Event, Phase, Prediction
+from weights.files import written_whole
+
+_NO_ATTENTION = np.zeros((0, 2), np.float32)
+_NOTHING_PRESENT = np.zeros((0, 2), np.bool_)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """Every prediction of one stream.
+
+    Attributes:
+        end_t_ns: Stream times of the ends of the newest clips, int64 `(n_hops,)`.
+        window: Probabilities of the whole windows, float32 `(n_hops, n_labels)`.
+        newest: Probabilities of the newest clips alone, likewise.
+    """
+
+    end_t_ns: NDArray[np.int64]
+    window: NDArray[np.float32]
+    newest: NDArray[np.float32]
+
+
+class ScoreRecorder:
+    """Keeps what it is told; an instance is `Pipeline`'s `observe`."""
+
+    def __init__(self) -> None:
+        self._predictions: list[Prediction] = []
+
+    def __call__(self, prediction: Prediction) -> None:
+        """Keep one prediction."""
+        self._predictions.append(prediction)
+
+    def write(self, path: Path) -> None:
+        """Write a .npz that `read_scores` reads; whole or not at all.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        with written_whole(path) as temporary, temporary.open("wb") as file:
+            np.savez(
+                file,
+                end_t_ns=np.array([p.end_t_ns for p in self._predictions], np.int64),
+                window=np.array([p.window for p in self._predictions], np.float32),
+                newest=np.array([p.newest for p in self._predictions], np.float32),
+            )
+
+
+def read_scores(path: Path) -> Scores:
+    """Read what `ScoreRecorder.write` wrote."""
+    with np.load(path) as kept:
+        return Scores(end_t_ns=kept["end_t_ns"], window=kept["window"], newest=kept["newest"])
+
+
+def replay(
+    scores: Scores, config: TrackerConfig, labels: Sequence[str], only: str | None = None
+) -> list[Detection]:
+    """Track a stream's scores again.
+
+    Args:
+        scores: Of the stream.
+        config: Thresholds and times.
+        labels: The bundle's, in the order of the scores.
+        only: Track this label alone, which is as if all were: none hears of another.
+    """
+    columns = np.arange(len(labels)) if only is None else np.array([list(labels).index(only)])
+    names = [labels[k] for k in columns]
+    known = {name: pair for name, pair in config.per_label.items() if name in names}
+    tracker = EventTracker(dataclasses.replace(config, per_label=known), names)
+    told_s: dict[int, float] = {}
+    detections: list[Detection] = []
+
+    def take(events: Sequence[Event], now_s: float) -> None:
+        for event in events:
+            if event.phase is Phase.ONSET:
+                told_s[event.number] = now_s
+            elif event.phase is Phase.OFFSET and event.offset_t_ns is not None:
+                detections.append(
+                    Detection(
+                        label=event.label,
+                        onset_s=event.onset_t_ns / NS_PER_S,
+                        offset_s=event.offset_t_ns / NS_PER_S,
+                        told_s=told_s[event.number],
+                        confidence=event.confidence,
+                    )
+                )
+
+    window, newest = scores.window[:, columns], scores.newest[:, columns]
+    for hop, end_t_ns in enumerate(scores.end_t_ns.tolist()):
+        take(tracker.update(_prediction(end_t_ns, window[hop], newest[hop])), end_t_ns / NS_PER_S)
+    if len(scores.end_t_ns):
+        last_t_ns = int(scores.end_t_ns[-1])
+        take(tracker.close(last_t_ns), last_t_ns / NS_PER_S)
+    return sorted(detections, key=lambda detection: detection.onset_s)
+
+
+def _prediction(
+    end_t_ns: int, window: NDArray[np.float32], newest: NDArray[np.float32]
+) -> Prediction:
+    return Prediction(
+        end_t_ns=end_t_ns,
+        window=window,
+        newest=newest,
+        attention=_NO_ATTENTION,
+        present=_NOTHING_PRESENT,
+        newest_ns=end_t_ns,
+        latency_ms=None,
+        compute_ms=0.0,
+        av_skew_ms=None,
+        gap_samples=0,
+    )

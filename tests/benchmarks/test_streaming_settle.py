@@ -1,0 +1,108 @@
+"""Kept scores are tracked as a run tracks them, and thresholds are chosen for what they give."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from benchmarks.streaming.choose import (
+    ON_GRID,
+    KeptStream,
+    Times,
+    all_times,
+    choose,
+    count,
+    raised,
+    results,
+    tracker_config,
+)
+from benchmarks.streaming.replay import Scores, replay
+from benchmarks.streaming.scoring import Truth, summarize
+from realtime.build import tracker_config as bundles_config
+from realtime.clock import NS_PER_S
+from weights.bundle import Bundle, load_bundle
+
+HOP_S = 0.25
+TIMES = Times(confirm=(2, 3), merge_gap_s=1.0)
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return load_bundle("starter")
+
+
+def make_stream(
+    bundle: Bundle, kind: str, truths: list[Truth], high: dict[str, float]
+) -> KeptStream:
+    """A minute in which a label scores what `high` says while it happens, everything else 0.02."""
+    end_s = np.arange(1.0, 60.0, HOP_S)
+    scores = np.full((len(end_s), len(bundle.labels)), 0.02, np.float32)
+    for truth in truths:
+        at = (end_s >= truth.onset_s + 0.5) & (end_s <= truth.offset_s + 0.5)
+        scores[at, bundle.labels.index(truth.label)] = high[truth.label]
+    kept = Scores(end_t_ns=(end_s * NS_PER_S).astype(np.int64), window=scores, newest=scores)
+    return KeptStream(kind=kind, fold=1, seconds=60.0, truths=tuple(truths), scores=kept)
+
+
+def happens(label: str, onset_s: float) -> Truth:
+    return Truth(label=label, onset_s=onset_s, offset_s=onset_s + 3.0)
+
+
+def test_replay_dates_an_event_and_tells_when_it_was_told(bundle: Bundle) -> None:
+    stream = make_stream(bundle, "both", [happens("Bark", 10.0)], {"Bark": 0.9})
+
+    (found,) = replay(stream.scores, bundles_config(bundle, {}), bundle.labels)
+
+    assert found.label == "Bark"
+    assert found.onset_s == pytest.approx(10.0, abs=HOP_S)
+    assert found.offset_s == pytest.approx(13.0, abs=HOP_S)
+    assert 10.5 < found.told_s < 11.5
+    assert found.confidence == pytest.approx(0.9)
+
+
+def test_label_alone_is_tracked_as_among_all(bundle: Bundle) -> None:
+    truths = [happens("Bark", 10.0), happens("Siren", 11.0), happens("Bark", 30.0)]
+    stream = make_stream(bundle, "both", truths, {"Bark": 0.9, "Siren": 0.8})
+    config = bundles_config(bundle, {})
+
+    together = replay(stream.scores, config, bundle.labels)
+
+    for label in ("Bark", "Siren", "Cat"):
+        alone = replay(stream.scores, config, bundle.labels, only=label)
+        assert alone == [each for each in together if each.label == label]
+
+
+def test_threshold_lies_between_what_happens_and_what_does_not(bundle: Bundle) -> None:
+    loud, low = {"Bark": 0.9, "Siren": 0.55}, {"Bark": 0.6}
+    busy = make_stream(
+        bundle,
+        "both",
+        [happens("Bark", 5.0 * k) for k in (1, 3, 5)] + [happens("Siren", 40.0)],
+        loud,
+    )
+    empty = make_stream(bundle, "noise", [happens("Bark", 5.0 * k) for k in (1, 4, 7)], low)
+    empty = dataclasses.replace(empty, truths=())  # it scores, and nothing happens
+    streams = [busy, empty]
+
+    on = choose(count(streams, bundle, TIMES), streams, bundle)
+
+    assert 0.6 < on["Bark"] <= 0.9
+    assert on["Siren"] <= 0.55
+    assert set(on.values()) <= set(ON_GRID)
+    row = summarize(results(streams, bundle, tracker_config(bundle, TIMES, on)))
+    assert row["f1"] == 1.0
+    lower = dict.fromkeys(on, 0.5)
+    assert summarize(results(streams, bundle, tracker_config(bundle, TIMES, lower)))["f1"] < 1.0
+
+
+def test_raised_thresholds_stay_in_range_and_every_time_is_tried(bundle: Bundle) -> None:
+    own = raised(bundle, 0.0)
+
+    assert bundle.background not in own
+    assert own["Bark"] == bundle.events.per_label["Bark"]["on"]
+    assert max(raised(bundle, 0.9).values()) == 0.95
+    assert min(raised(bundle, -0.9).values()) == 0.3
+    assert len(set(all_times())) == len(all_times()) > 1
+    for times, by in itertools.product(all_times(), (-0.9, 0.0, 0.9)):
+        tracker_config(bundle, times, raised(bundle, by))  # refuses what cannot work
