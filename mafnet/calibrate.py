@@ -92,6 +92,7 @@ def calibrate(model: MAFnet, bank: FeatureBank, n_streams: int = N_STREAMS) -> C
         cool_down_s=0.0,
         confirm=(2, 3),
         context=CONTEXT,
+        kin=(KIN,) if set(KIN) <= set(bank.labels) else (),
     )
     figures = _figures(scores, labels, bank, events)
     figures["temperature"] = round(temperature, 3)

@@ -218,6 +218,7 @@ def tracker_config(bundle: Bundle, overrides: dict[str, object]) -> TrackerConfi
         "cool_down_s": spec.cool_down_s,
         "context": spec.context,
         "background": bundle.background,
+        "kin": spec.kin,
     }
     if {"on", "off"} & overrides.keys() and "per_label" not in overrides:
         settings["per_label"] = {}  # who sets a threshold by hand means it for all labels
@@ -226,6 +227,7 @@ def tracker_config(bundle: Bundle, overrides: dict[str, object]) -> TrackerConfi
     except TypeError as error:
         raise UsageError(f"[events] has a setting that does not fit: {error}") from error
     named = {*config.per_label, *([] if config.background is None else [config.background])}
+    named |= {label for group in config.kin for label in group}
     unknown = sorted(named - set(bundle.labels))
     if unknown:
         raise UsageError(

@@ -183,6 +183,7 @@ class TrackerConfig:
         update_s: Time between update messages of a running event.
         context: Share of the whole window in the score, 0 (newest second only) to 1.
         background: The label that is no event.
+        kin: Groups of labels that are hard to tell apart, each label once.
     """
 
     on: float = 0.5
@@ -196,6 +197,7 @@ class TrackerConfig:
     update_s: float = 1.0
     context: float = 0.25
     background: str | None = None
+    kin: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""

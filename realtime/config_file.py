@@ -122,6 +122,8 @@ def _check_value(key: str, value: Any, kind: str, where: str) -> object:
         return _thresholds(value, where)
     if key == "labels":
         return _labels(value, where)
+    if key == "kin":
+        return _kin(value, where)
     if key == "retry_s":
         return _waits(value, where)
     if key in _TEXT_OR_NUMBER and isinstance(value, int) and not isinstance(value, bool):
@@ -149,6 +151,16 @@ def _labels(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
         raise UsageError(f'{where}: labels must be a list such as ["Bark", "Siren"], got {value!r}')
     return tuple(value)
+
+
+def _kin(value: Any, where: str) -> tuple[tuple[str, ...], ...]:
+    groups = value if isinstance(value, list) else [value]
+    if not all(
+        isinstance(group, list) and all(isinstance(label, str) for label in group)
+        for group in groups
+    ):
+        raise UsageError(f'{where}: kin must be lists such as [["Bark", "Howl"]], got {value!r}')
+    return tuple(tuple(group) for group in groups)
 
 
 def _waits(value: Any, where: str) -> tuple[float, ...]:

@@ -1,6 +1,9 @@
 """Turns the predictions of a stream into events: onset, updates, offset, with a stable number.
 
 Score. `Prediction.scores`: the window says what is going on, the newest clip whether it is now.
+Kin (two voices, say) are labels that share what is heard: where each alone scores below its `on`
+and all together reach it, something of their kind happens, and the sum counts as the score of the
+one that the window thinks likelier.
 
 Times. The score of a clip crosses a threshold when about half of its second is event, so an event
 begins and ends at the centre of the first and last clip at or above its threshold; except at the
@@ -23,6 +26,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
 
 from realtime.clock import NS_PER_S
 from realtime.config import TrackerConfig
@@ -52,6 +58,12 @@ class EventTracker:
             for index, label in enumerate(labels)
             if label != config.background
         ]
+        index_of = {label: index for index, label in enumerate(labels)}
+        self._kin = [
+            np.array([index_of[label] for label in group if label in index_of])
+            for group in config.kin
+        ]
+        self._on = np.array([config.per_label.get(label, (config.on,))[0] for label in labels])
         self._last_end_t_ns: int | None = None
 
     def update(self, prediction: Prediction) -> tuple[Event, ...]:
@@ -61,6 +73,7 @@ class EventTracker:
         fresh = last is None or end_t_ns - last > MAX_TRACKED_GAP_NS
         self._last_end_t_ns = end_t_ns
         scores = prediction.scores(self._context)
+        self._join_kin(scores, prediction.window)
         events: list[Event] = []
         for index, detector in self._detectors:
             events += detector.update(float(scores[index]), end_t_ns, fresh)
@@ -72,6 +85,15 @@ class EventTracker:
         for _, detector in self._detectors:
             events += detector.close(end_t_ns)
         return tuple(events)
+
+    def _join_kin(self, scores: NDArray[np.float64], window: NDArray[np.float32]) -> None:
+        for kin in self._kin:
+            if not len(kin) or (scores[kin] >= self._on[kin]).any():
+                continue
+            likelier = kin[window[kin].argmax()]
+            together = scores[kin].sum()
+            if together >= self._on[likelier]:
+                scores[likelier] = together
 
 
 class _Detector:

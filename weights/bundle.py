@@ -11,6 +11,7 @@ import shutil
 from collections import Counter
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from weights.bundle_spec import AudioSpec, Bundle, EventSpec, HeadSpec, VisualSpec
 from weights.errors import BundleError
@@ -151,6 +152,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> Bundle:
             "cool_down_s": bundle.events.cool_down_s,
             "confirm": list(bundle.events.confirm),
             "context": bundle.events.context,
+            "kin": [list(group) for group in bundle.events.kin],
         },
         "licence": bundle.licence,
         "provenance": bundle.provenance,
@@ -262,6 +264,7 @@ def _events(fields: Fields, labels: tuple[str, ...], where: str) -> EventSpec:
         cool_down_s=fields.number("cool_down_s", 0.0, _MAX_SECONDS),
         confirm=_confirm(fields),
         context=fields.number("context", 0.0, 1.0),
+        kin=_kin(fields, labels) if fields.has("kin") else (),
     )
     fields.end()
     return spec
@@ -277,6 +280,19 @@ def _confirm(fields: Fields) -> tuple[int, int]:
     ):
         raise fields.wrong("confirm", "[n, m] with 1 ≤ n ≤ m ≤ 1000", value)
     return (value[0], value[1])
+
+
+def _kin(fields: Fields, labels: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    value = fields.take("kin")
+    groups: list[Any] = value if isinstance(value, list) else [None]
+    named = [label for group in groups if isinstance(group, list) for label in group]
+    if (
+        not all(isinstance(group, list) and len(group) >= 2 for group in groups)
+        or not all(isinstance(label, str) and label in labels for label in named)
+        or len(set(named)) != len(named)
+    ):
+        raise fields.wrong("kin", "lists of two labels or more, each label once", value)
+    return tuple(tuple(group) for group in groups)
 
 
 def _package_root(package: str, where: str) -> Path:

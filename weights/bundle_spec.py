@@ -54,6 +54,7 @@ class EventSpec:
         cool_down_s: Silence of a label after its event.
         confirm: (n, m): n of the last m steps must be over ``on``.
         context: 0…1, see the event tracker.
+        kin: Groups of labels that are hard to tell apart; see the event tracker.
     """
 
     on: float = 0.5
@@ -64,6 +65,7 @@ class EventSpec:
     cool_down_s: float = 0.0
     confirm: tuple[int, int] = (2, 3)
     context: float = 0.0
+    kin: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from weights.bundle import Bundle
 
 ON_GRID = tuple(round(0.40 + 0.05 * step, 2) for step in range(12))  # 0.40 to 0.95
 OFF_OF_ON = 0.6
+OVER_CONTEXT = 0.02
 EMPTY_WEIGHT = 3.0  # of a detection where nothing happens
 PRIOR = 1.0  # weight of all labels' mean beside a label's own counts
 CONFIRM = ((2, 3), (3, 4), (3, 5))
@@ -84,8 +85,8 @@ def tracker_config(bundle: Bundle, times: Times, on: Mapping[str, float]) -> Tra
     middle = float(np.median(list(on.values())))
     return TrackerConfig(
         on=middle,
-        off=middle * OFF_OF_ON,
-        per_label={label: (value, value * OFF_OF_ON) for label, value in on.items()},
+        off=off_for(middle, bundle),
+        per_label={label: (value, off_for(value, bundle)) for label, value in on.items()},
         confirm_n=times.confirm[0],
         confirm_m=times.confirm[1],
         min_duration_s=bundle.events.min_duration_s,
@@ -93,7 +94,13 @@ def tracker_config(bundle: Bundle, times: Times, on: Mapping[str, float]) -> Tra
         cool_down_s=bundle.events.cool_down_s,
         context=bundle.events.context,
         background=bundle.background,
+        kin=bundle.events.kin,
     )
+
+
+def off_for(on: float, bundle: Bundle) -> float:
+    """Return the `off` of an `on`: above what the window alone gives, or no event would end."""
+    return round(min(on, max(on * OFF_OF_ON, bundle.events.context + OVER_CONTEXT)), 3)
 
 
 def count(streams: Sequence[KeptStream], bundle: Bundle, times: Times) -> Counts:

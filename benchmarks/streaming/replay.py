@@ -73,7 +73,7 @@ def replay(
         scores: Of the stream.
         config: Thresholds and times.
         labels: The bundle's, in the order of the scores.
-        only: Track this label alone, which is as if all were: none hears of another.
+        only: Track this label alone: as among all, but for kin, which hear of one another.
     """
     columns = np.arange(len(labels)) if only is None else np.array([list(labels).index(only)])
     names = [labels[k] for k in columns]

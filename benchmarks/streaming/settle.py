@@ -23,7 +23,6 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.streaming.choose import (
-    OFF_OF_ON,
     RAISES,
     KeptStream,
     Times,
@@ -31,6 +30,7 @@ from benchmarks.streaming.choose import (
     choose,
     count,
     of_streams,
+    off_for,
     raised,
     results,
     tracker_config,
@@ -190,7 +190,7 @@ def _fingerprint(scene: Scene) -> str:
 def _events(bundle: Bundle, times: Times, on: dict[str, float]) -> EventSpec:
     config = tracker_config(bundle, times, on)
     per_label = {
-        label: MappingProxyType({"on": value, "off": round(value * OFF_OF_ON, 3)})
+        label: MappingProxyType({"on": value, "off": off_for(value, bundle)})
         for label, value in on.items()
     }
     return dataclasses.replace(

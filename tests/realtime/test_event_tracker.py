@@ -209,6 +209,35 @@ def test_window_decides_beside_the_newest_clip_when_context_is_given() -> None:
     assert tracker.update(mixed) == ()
 
 
+KIN = settings(merge_gap_s=1.0, confirm_n=2, confirm_m=2, kin=(("Man", "Woman"),))
+
+
+def track_kin(rows: list[tuple[float, float, float]]) -> list[Event]:
+    tracker = EventTracker(KIN, ["Man", "Woman", "Bark"])
+    events: list[Event] = []
+    for index, row in enumerate(rows):
+        events += tracker.update(prediction(1.0 + HOP_S * index, *row))
+    return events
+
+
+def test_kin_that_share_what_is_heard_are_an_event_of_the_likelier() -> None:
+    events = track_kin([(0.2, 0.4, 0.1), (0.3, 0.4, 0.1), (0.1, 0.9, 0.0)])
+
+    assert [(event.label, event.phase) for event in events] == [("Woman", Phase.ONSET)]
+    assert events[0].onset_t_ns == 0
+    assert events[0].confidence == pytest.approx(0.7)
+
+
+def test_labels_that_are_no_kin_are_never_added_up() -> None:
+    assert track_kin([(0.1, 0.3, 0.4), (0.1, 0.3, 0.4), (0.1, 0.3, 0.4)]) == []
+
+
+def test_kin_of_a_label_that_is_surely_heard_gets_nothing_of_its_score() -> None:
+    events = track_kin([(0.45, 0.5, 0.0)] * 4)
+
+    assert {event.label for event in events} == {"Woman"}
+
+
 def test_thresholds_for_an_unknown_label_are_refused() -> None:
     with pytest.raises(ValueError, match="Meow"):
         EventTracker(settings(per_label={"Meow": (0.5, 0.3)}), ["Bark"])
