@@ -24,7 +24,12 @@ def test_events_of_the_demo_scene_are_named_and_dated() -> None:
 
 @pytest.mark.parametrize(
     ("clip", "label"),
-    [("bark_1.mp4", "Bark"), ("drum_1.mp4", "Drum"), ("gunshot_1.mp4", "Gunshot")],
+    [
+        ("bark_1.mp4", "Bark"),
+        ("drum_1.mp4", "Drum"),
+        ("gunshot_1.mp4", "Gunshot"),
+        ("speech_1.mp4", "Female speech, woman speaking"),
+    ],
 )
 def test_real_clip_is_named_from_its_start(clip: str, label: str) -> None:
     if not (CLIPS / clip).exists():
