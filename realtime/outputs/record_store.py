@@ -126,11 +126,12 @@ class RecordStore:
                 log.truncate(end)
                 raise
 
-    def prune(self, now_utc: datetime) -> int:
+    def prune(self, now_utc: datetime, writing: RecordPaths | None = None) -> int:
         """Delete finished and broken recordings that are too old, then the oldest of too many.
 
         Args:
-            now_utc: The present. Nothing may be being written.
+            now_utc: The present.
+            writing: What is being written, which stays; None for nothing.
 
         Returns:
             How many recordings went; raises OSError.
@@ -139,6 +140,8 @@ class RecordStore:
         n_deleted = 0
         oldest = now_utc.astimezone(UTC) - self._keep
         for paths in self._recordings():
+            if paths == writing:
+                continue
             if _started(paths) < oldest:
                 _delete(paths)
                 n_deleted += 1

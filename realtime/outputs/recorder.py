@@ -243,7 +243,7 @@ class Recorder:
         cut = None
         if start_ns > wanted_ns:
             cut = STREAM_BEGAN if plan.start_t_ns < 0 else NOT_KEPT
-        self._store.prune(self._timeline.utc(self._timeline.t_ns(start_ns)))
+        self._prune()
         self._number += 1
         self._lost_before = self._losses()
         self._file = RecordFile(
@@ -304,10 +304,18 @@ class Recorder:
         return True
 
     def _has_room(self) -> bool:
+        """Return whether the disk has its reserve, once what is kept too long or too much went."""
         try:
+            if self._store.has_room():
+                return True
+            self._prune()
             return self._store.has_room()
         except OSError:
             return False
+
+    def _prune(self) -> None:
+        now_utc = self._timeline.utc(self._progress_t_ns)
+        self._store.prune(now_utc, None if self._file is None else self._file.paths)
 
     def _fail(self, error: OSError | OutputError | None) -> None:
         """Stop for a while: say so once, keep what was written, try again later."""

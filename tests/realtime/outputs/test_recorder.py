@@ -145,6 +145,40 @@ def test_nothing_is_written_while_the_disk_keeps_its_reserve(tmp_path: Path) -> 
     assert scene.stats.snapshot().count("lost_recordings") == 1
 
 
+def keep_an_old_one(folder: Path, day: str = "2025-01-01") -> Path:
+    """Put a recording there that an earlier run made; return its MP4."""
+    stem = folder / day / "120000_Bark_ab-1"
+    stem.parent.mkdir()
+    stem.with_suffix(".mp4").write_bytes(b"x")
+    stem.with_suffix(".json").write_text(json.dumps({"made_by": "mafnet-live recorder"}))
+    return stem.with_suffix(".mp4")
+
+
+def test_old_recordings_make_room_when_the_disk_is_below_its_reserve(tmp_path: Path) -> None:
+    old = keep_an_old_one(tmp_path)
+    scene = Scene(tmp_path, free=lambda path: 1 << 20 if old.exists() else 1 << 40)
+    play_one(scene, 7.0, 8.0, 16.0)
+
+    assert not old.exists()
+    assert len(scene.files()) == 1
+    assert scene.remarks == []
+
+
+def test_recording_goes_on_in_its_file_when_old_ones_make_room_for_it(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, free=lambda path: 1 << 20 if any(path.glob("2025-*")) else 1 << 40)
+    scene.play_to(8.5)
+    scene.tell("onset", 7.0)
+    scene.play_to(10.0)
+    keep_an_old_one(tmp_path)
+    scene.play_to(12.0)
+    scene.tell("offset", 7.0, 11.0)
+    scene.play_to(18.0)
+    scene.end()
+
+    (file,) = scene.files()
+    assert sidecar(file)["post_roll_cut"] is None
+
+
 def test_retention_deletes_the_oldest_of_ours_and_nothing_else(tmp_path: Path) -> None:
     scene = Scene(tmp_path, keep_days=30.0)
     day = tmp_path / "2025-01-01"
