@@ -119,6 +119,12 @@ def _summary(snapshot: DashboardSnapshot) -> str:
     n_skipped = stats.count("skipped_frames")
     if n_skipped:
         lines.append(f"to keep up, {_plural(n_skipped, 'frame')} not computed")
+    n_broken, n_unrecorded = stats.count("broken_recordings"), stats.count("lost_recordings")
+    if n_broken or n_unrecorded:
+        lines.append(
+            f"{_plural(n_broken, 'recording')} could not be completed, "
+            f"{n_unrecorded:,} could not be begun"
+        )
     times = _times("step", stats.compute_p50_ms, stats.compute_p95_ms)
     times += _times("latency", stats.latency_p50_ms, stats.latency_p95_ms)
     if times:

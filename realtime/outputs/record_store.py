@@ -88,6 +88,13 @@ class RecordStore:
                 "give --record a folder that can be written"
             ) from error
 
+    def restore(self) -> None:
+        """Make the folder again if it went; raises OSError if the one above it went too.
+
+        Not that one: below a mount point, say, it would lie on another disk.
+        """
+        self._folder.mkdir(exist_ok=True)
+
     def has_room(self) -> bool:
         """Return whether the disk has more than its reserve; raises OSError if nobody knows."""
         return self._free_bytes(self._folder) >= self._min_free_bytes
@@ -100,15 +107,36 @@ class RecordStore:
         name = f"{utc:%H%M%S}_{plain_label(label)}_{run}-{number}.json"
         return RecordPaths.of(day / name)
 
-    def write_sidecar(self, paths: RecordPaths, content: dict[str, object]) -> None:
-        """Put a sidecar in its place, whole or not at all; raises OSError."""
-        text = json.dumps({"made_by": MAKER, **content}, ensure_ascii=False, indent=1)
+    def write_sidecar(
+        self, paths: RecordPaths, content: dict[str, object], n_spare: int = 0
+    ) -> None:
+        """Put a sidecar in its place, whole or not at all; raises OSError.
+
+        Args:
+            paths: Whose.
+            content: What it says.
+            n_spare: Blanks at its end, so that `rewrite_sidecar` needs no room for so much more.
+        """
         with written_whole(paths.sidecar) as unfinished:
-            unfinished.write_text(text + "\n", encoding="utf-8")
+            unfinished.write_bytes(_sidecar_bytes(content) + b" " * n_spare + b"\n")
+
+    def rewrite_sidecar(self, paths: RecordPaths, content: dict[str, object]) -> None:
+        """Replace a sidecar; on a full disk write over the one that is there. Raises OSError."""
+        try:
+            self.write_sidecar(paths, content)
+        except OSError:
+            text = _sidecar_bytes(content)
+            with paths.sidecar.open("r+b", buffering=0) as file:
+                n_bytes = file.seek(0, os.SEEK_END)
+                if len(text) >= n_bytes:
+                    raise
+                file.seek(0)
+                file.write(text.ljust(n_bytes - 1) + b"\n")
 
     def log_event(self, message: Message) -> None:
         """Append an event message to the log; raises OSError, and leaves no half line then."""
         path = self._folder / EVENT_LOG
+        self.restore()
         with path.open("ab", buffering=0) as log:
             end = log.seek(0, os.SEEK_END)
             if end >= MAX_LOG_BYTES:
@@ -168,6 +196,10 @@ class RecordStore:
 def plain_label(label: str) -> str:
     """Return what of a label is safe in a file's name: letters, digits and dashes of ASCII."""
     return re.sub("[^A-Za-z0-9]+", "-", label).strip("-")[:MAX_LABEL] or "event"
+
+
+def _sidecar_bytes(content: dict[str, object]) -> bytes:
+    return json.dumps({"made_by": MAKER, **content}, ensure_ascii=False, indent=1).encode()
 
 
 def _is_dir(path: Path) -> bool:

@@ -87,6 +87,14 @@ def test_the_summary_says_that_an_event_goes_on() -> None:
     assert "goes on" in summary(make_snapshot(active=(make_event(),)))
 
 
+def test_the_summary_says_that_recordings_are_not_whole() -> None:
+    stats = make_stats()
+    assert "recording" not in summary(make_snapshot(stats=stats))
+    stats = make_stats(broken_recordings=2, lost_recordings=1)
+    told = "2 recordings could not be completed, 1 could not be begun"
+    assert told in summary(make_snapshot(stats=stats))
+
+
 def test_the_summary_says_that_there_was_nothing() -> None:
     assert "No events." in summary(make_snapshot(stats=make_stats()))
 
