@@ -335,6 +335,9 @@ def _calibrate(config: RunConfig) -> int:
 
 
 def _run(config: RunConfig) -> int:
+    from realtime.sources.files import check_files
+
+    check_files(config.sources)  # before seconds of loading
     from realtime.pipeline import Pipeline  # imports all that a run needs
 
     pipeline = Pipeline(config, json_stream=sys.stdout if config.log_json else None)

@@ -80,8 +80,10 @@ class RecordStore:
         log = self._folder / EVENT_LOG
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with log.open("ab"):
-                pass
+            with log.open("ab") as file:
+                is_empty = file.seek(0, os.SEEK_END) == 0
+            if is_empty:  # the first event brings it
+                log.unlink()
         except OSError as error:
             raise OutputError(
                 f"cannot record to {self._folder} ({error.strerror}); "

@@ -16,6 +16,7 @@ from realtime.config import SourceConfig, is_network
 from realtime.errors import LibraryMissing, SourceError
 from realtime.packets import Sense, SenseState, SenseStatus
 from realtime.sources.base import Inlet, Reader, SourceSenses, Tap
+from realtime.sources.files import check_file, local_path
 from realtime.sources.identity import DeviceIdentity
 from realtime.sources.playback import Playback
 from realtime.sources.reconnecting import ReconnectingReader
@@ -118,7 +119,8 @@ def _open_file(config: SourceConfig, inlet: Inlet) -> OpenedSource:
     from realtime.sources.container import MediaContainer
     from realtime.sources.media import MediaReader
 
-    location = (config.media or "").removeprefix("file://")
+    location = local_path(config) or ""
+    check_file(location)
     container = MediaContainer(location, picture=True, sound=True, stats=inlet.stats)
     senses = container.senses
     container.close()

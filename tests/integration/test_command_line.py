@@ -38,7 +38,13 @@ def test_devices_are_listed_without_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    "flags", [["--list-devices"], ["--source", "demo", "--print-config"], ["--help"]]
+    "flags",
+    [
+        ["--list-devices"],
+        ["--source", "demo", "--print-config"],
+        ["--help"],
+        ["--source", "no-such-file.mp4"],
+    ],
 )
 def test_answers_come_without_loading_what_computes(flags: list[str]) -> None:
     program = f"""

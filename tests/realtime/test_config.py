@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from realtime.cli import main, make_config, make_parser
 from realtime.config import PublisherConfig, RunConfig, WindowConfig
-from realtime.config_file import format_config
+from realtime.config_file import MAX_FILE_BYTES, format_config
 from realtime.errors import UsageError
 
 
@@ -121,6 +122,22 @@ def test_file_is_refused_in_one_sentence_when_a_setting_does_not_fit(
         configure("--config", write(tmp_path, text))
 
     assert words in str(refusal.value)
+
+
+@pytest.mark.timeout(60)
+def test_file_is_refused_when_it_is_a_pipe_a_device_or_endless(tmp_path: Path) -> None:
+    pipe, large = tmp_path / "pipe", tmp_path / "large.toml"
+    os.mkfifo(pipe)
+    large.write_bytes(b"#" * (MAX_FILE_BYTES + 1))
+    for path, words in (
+        (pipe, "ordinary file"),
+        (Path("/dev/zero"), "ordinary file"),
+        (tmp_path, "ordinary file"),
+        (large, "larger than 1 MiB"),
+    ):
+        with pytest.raises(UsageError, match=words) as refusal:
+            configure("--config", str(path))
+        assert str(path) in str(refusal.value)
 
 
 @pytest.mark.parametrize(

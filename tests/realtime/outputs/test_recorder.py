@@ -254,6 +254,12 @@ def test_nothing_is_written_while_the_disk_keeps_its_reserve(tmp_path: Path) -> 
     assert scene.stats.snapshot().count("lost_recordings") == 1
 
 
+def test_opened_folder_is_empty_until_something_happens(tmp_path: Path) -> None:
+    Scene(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def keep_an_old_one(folder: Path, day: str = "2025-01-01") -> Path:
     """Put a recording there that an earlier run made; return its MP4."""
     stem = folder / day / "120000_Bark_ab-1"
