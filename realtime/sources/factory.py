@@ -116,7 +116,7 @@ def _open_demo(config: SourceConfig, inlet: Inlet) -> OpenedSource:
 
 
 def _open_file(config: SourceConfig, inlet: Inlet) -> OpenedSource:
-    from realtime.sources.container import MediaContainer
+    from realtime.sources.container import MediaContainer, nothing_decoded
     from realtime.sources.media import MediaReader
 
     location = local_path(config) or ""
@@ -126,10 +126,17 @@ def _open_file(config: SourceConfig, inlet: Inlet) -> OpenedSource:
     container.close()
     playback = Playback(inlet.clock, inlet.timeline, config.pace)
     wanted = [s for s, there in zip(Sense, (senses.picture, senses.sound), strict=True) if there]
-    readers: list[Reader] = [MediaReader(location, s, playback, inlet) for s in wanted]
+    readers = [MediaReader(location, s, playback, inlet) for s in wanted]
     for reader in readers:
         reader.open()
-    return OpenedSource(readers=readers, senses=senses)
+    empty = [sense for sense, r in zip(wanted, readers, strict=True) if not r.has_begun]
+    if len(empty) == len(readers):
+        for reader in readers:
+            reader.close()
+        raise nothing_decoded(location)
+    for sense in empty:
+        logger.warning("%s: nothing of its %s could be decoded", config.name, sense)
+    return OpenedSource(readers=[*readers], senses=senses)
 
 
 def _open_network(config: SourceConfig, inlet: Inlet) -> OpenedSource:

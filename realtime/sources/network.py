@@ -23,7 +23,12 @@ from realtime.errors import SourceError
 from realtime.mailbox import Mailbox, Policy
 from realtime.redaction import redacted_location
 from realtime.sources.base import SourceSenses
-from realtime.sources.container import DecodedPicture, DecodedSound, MediaContainer
+from realtime.sources.container import (
+    DecodedPicture,
+    DecodedSound,
+    MediaContainer,
+    nothing_decoded,
+)
 from realtime.sources.playback import Playback
 from realtime.worker import Worker
 
@@ -73,6 +78,7 @@ class NetworkReader:
         self.is_finite = False  # known once it is open: a recording on a server
         self._arrivals: Mailbox[_Arrival] = Mailbox(_CAPACITY, Policy.DROP_OLDEST)
         self._socket: Worker | None = None
+        self._has_decoded = False
         self._description = redacted_location(url)
         self._pending: _Arrival | None = None  # waits for its moment
         self._sender: SenderClock | None = None
@@ -119,6 +125,8 @@ class NetworkReader:
             return not self._stop.is_set()
         if self._socket is not None and self._socket.error is not None:
             raise self._socket.error
+        if not self._has_decoded and not self._stop.is_set():
+            raise nothing_decoded(self._url)
         if self._endless and not self.is_finite and not self._stop.is_set():
             raise SourceError(f"{self._description}: ended by its server")
         self._end()
@@ -141,6 +149,7 @@ class NetworkReader:
         decoded = container.read()
         if decoded is None:
             return False
+        self._has_decoded = container.has_decoded
         if self._begun.is_set() or self._playback is not None:
             arrived_ns = self._inlet.clock.now_ns()
             for item in decoded:
