@@ -151,7 +151,10 @@ def make_parser() -> argparse.ArgumentParser:
         "--record", metavar="DIR", help="record each event as an MP4 in this folder"
     )
     output.add_argument(
-        "--record-labels", metavar="A,B", help="record only these, such as Bark,Siren"
+        "--record-labels",
+        action="append",
+        metavar="A,B",
+        help="record only these, such as Bark,Siren; may be given again",
     )
     other = parser.add_argument_group("other")
     other.add_argument("--config", type=Path, metavar="FILE.toml", help="settings; flags win")
@@ -214,10 +217,8 @@ def make_config(arguments: argparse.Namespace) -> RunConfig:
 
 def _record_config(arguments: argparse.Namespace, settings: dict[str, Any]) -> RecordConfig | None:
     """Return what is recorded: nothing unless a folder is named."""
-    labels = arguments.record_labels
-    _replace(settings, directory=arguments.record)
-    if labels is not None:
-        settings["labels"] = tuple(label.strip() for label in labels.split(","))
+    labels = arguments.record_labels  # which commas part two of them is known with the bundle
+    _replace(settings, directory=arguments.record, labels=None if labels is None else (*labels,))
     if settings and "directory" not in settings:
         raise UsageError("to record, name a folder: --record DIR, or directory under [record]")
     return RecordConfig(**settings) if settings else None
