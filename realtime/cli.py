@@ -363,8 +363,10 @@ def _run(config: RunConfig) -> int:
             screens.show(pipeline)
         interrupted.screen = None
         screens.summarize(pipeline)
-    except BaseException:
+    except BaseException as error:
         pipeline.close()
+        if interrupted.exit_code and isinstance(error, RecognizerError):
+            return interrupted.exit_code  # a library made an error of its own of the signal
         raise
     finally:
         interrupted.restore()

@@ -89,12 +89,7 @@ class NetworkReader:
 
     def open(self) -> None:
         """Connect; takes up to `container.OPEN_TIMEOUT_S`."""
-        container = MediaContainer(
-            self._url,
-            picture=self.senses.picture,
-            sound=self.senses.sound,
-            stats=self._inlet.stats,
-        )
+        container = self._connect()
         self.senses = container.senses
         self._description = container.describe()
         self.is_finite = container.is_finite
@@ -143,6 +138,29 @@ class NetworkReader:
     def describe(self) -> str:
         """Return address, codec and rate."""
         return self._description
+
+    def _connect(self) -> MediaContainer:
+        """Open the URL in a thread: Python hears no signal while a library is connecting."""
+        made: list[MediaContainer] = []
+
+        def connect() -> bool:
+            made.append(
+                MediaContainer(
+                    self._url,
+                    picture=self.senses.picture,
+                    sound=self.senses.sound,
+                    stats=self._inlet.stats,
+                )
+            )
+            return False
+
+        worker = Worker("capture-connect", connect, threading.Event())
+        worker.start()
+        while not worker.join(_GET_S):
+            pass
+        if worker.error is not None:
+            raise worker.error
+        return made[0]
 
     def _pump(self, container: MediaContainer) -> bool:
         """Read and decode one packet, in the helper thread; return False at the end."""
