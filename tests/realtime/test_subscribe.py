@@ -1,3 +1,4 @@
+import contextlib
 import json
 import subprocess
 import sys
@@ -236,6 +237,29 @@ def test_a_wrong_endpoint_is_one_sentence(
 ) -> None:
     assert main([endpoint, "--timeout", "0.1"]) == 2
     assert capsys.readouterr().err.startswith("subscribe: cannot connect to")
+
+
+SECRET = "s3cr3t"
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        [f"tcp://u:{SECRET}@127.0.0.1:99999"],
+        [f"u:{SECRET}@127.0.0.1:9"],
+        [f"tcp://u:{SECRET}@127.0.0.1:9", "--health", "--max-age", "0.1"],
+        ["tcp://127.0.0.1:9", f"u:{SECRET}@127.0.0.1:9"],
+    ],
+)
+def test_password_in_an_endpoint_is_not_said(
+    flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with contextlib.suppress(SystemExit):  # argparse
+        main([*flags, "--timeout", "0.1"])
+
+    printed = capsys.readouterr()
+    assert SECRET not in printed.out + printed.err
+    assert "127.0.0.1" in printed.out + printed.err
 
 
 def test_an_unknown_kind_is_refused() -> None:
