@@ -365,7 +365,15 @@ def _print_messages(arguments: argparse.Namespace) -> int:
                 line = message_line(message.body)
             print(line, flush=True)
             n_printed += 1
-    return 0 if arguments.count is None or n_printed == arguments.count else 1
+    if arguments.count is None or n_printed == arguments.count:
+        return 0
+    wanted = f"{arguments.count} message{'' if arguments.count == 1 else 's'}"
+    print(
+        f"subscribe: {wanted} wanted, {n_printed} came within {arguments.timeout:g} s; "
+        "is --timeout long enough, and do events of this kind happen?",
+        file=sys.stderr,
+    )
+    return 1
 
 
 if __name__ == "__main__":

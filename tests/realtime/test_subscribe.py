@@ -183,9 +183,15 @@ def test_json_lines_are_the_objects_that_were_sent(
     assert (body["label"], body["run"]) == ("Glocke läutet", "r1")
 
 
-def test_a_time_out_without_the_wanted_count_is_a_failure(publisher: Publisher) -> None:
+def test_a_time_out_without_the_wanted_count_is_a_failure_and_a_sentence(
+    publisher: Publisher, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([publisher.endpoint, "--count", "1", "--timeout", "0.05"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("subscribe: 1 message wanted, 0 came within 0.05 s;")
+    assert said.count("\n") == 1
     assert main([publisher.endpoint, "--timeout", "0.05"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_health_is_0_when_recognition_goes_on(
