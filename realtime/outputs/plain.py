@@ -20,7 +20,7 @@ from realtime.outputs.lines import (
     share,
     stream_time,
 )
-from realtime.packets import Event, Phase
+from realtime.packets import Event, Phase, SenseState
 
 MAX_SUMMARY_EVENTS = 50
 WIDTH = 80
@@ -116,6 +116,15 @@ def _summary(snapshot: DashboardSnapshot) -> str:
         f"{_plural(stats.count('dropped_frames'), 'frame')}, "
         f"{_plural(stats.count('audio_gap_samples'), 'sound sample')}"
     )
+    gone = [
+        s.sense for s in snapshot.senses if s.state in (SenseState.LOST, SenseState.RECONNECTING)
+    ]
+    if gone:
+        lines.append(
+            f"{' and '.join(gone)} gone at the end: what did not come since is not counted"
+        )
+    elif stats.count("reconnects"):
+        lines.append("a device was away for a while: not all that it did not send is counted")
     n_skipped = stats.count("skipped_frames")
     if n_skipped:
         lines.append(f"to keep up, {_plural(n_skipped, 'frame')} not computed")
