@@ -6,6 +6,7 @@ torch is imported only here and below, through `realtime.recognition`, when a ru
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from extractors.frame_transform import TRANSFORMS, FrameTransform
@@ -170,12 +171,7 @@ def make_recorder(
     from realtime.outputs.record_store import RecordStore
     from realtime.outputs.recorder import Recorder  # imports PyAV: only to record
 
-    unknown = sorted(set(record.labels) - set(bundle.labels))
-    if unknown:
-        raise UsageError(
-            f"--record-labels names labels that bundle {bundle.name} has not: "
-            f"{', '.join(unknown)}; it has {', '.join(bundle.labels)}"
-        )
+    record = replace(record, labels=chosen_labels(record.labels, bundle))
     store = RecordStore(record)
     store.open()
     feed = RecordFeed(live=config.source.live, max_fps=record.max_fps)
@@ -196,6 +192,39 @@ def make_recorder(
         remark=remark,
     )
     return recorder, feed
+
+
+def chosen_labels(texts: Sequence[str], bundle: Bundle) -> tuple[str, ...]:
+    """Read texts with one label each, or several with commas between.
+
+    A label may hold commas itself, so the longest of the bundle's labels that fits is taken.
+
+    Raises:
+        UsageError: A label does not exist.
+    """
+    by_pieces = {_pieces(label): label for label in bundle.labels}
+    chosen: list[str] = []
+    unknown: list[str] = []
+    for text in texts:
+        pieces = _pieces(text)
+        while pieces:
+            ends = range(len(pieces), 0, -1)
+            end = next((end for end in ends if pieces[:end] in by_pieces), None)
+            if end is None:
+                unknown.append(pieces[0])
+            else:
+                chosen.append(by_pieces[pieces[:end]])
+            pieces = pieces[end or 1 :]
+    if unknown:
+        raise UsageError(
+            f"--record-labels names labels that bundle {bundle.name} has not: "
+            f"{', '.join(unknown)}; it has {'; '.join(bundle.labels)}"
+        )
+    return tuple(chosen)
+
+
+def _pieces(text: str) -> tuple[str, ...]:
+    return tuple(piece.strip() for piece in text.split(","))
 
 
 def tracker_config(bundle: Bundle, overrides: dict[str, object]) -> TrackerConfig:

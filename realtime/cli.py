@@ -151,7 +151,10 @@ def make_parser() -> argparse.ArgumentParser:
         "--record", metavar="DIR", help="record each event as an MP4 in this folder"
     )
     output.add_argument(
-        "--record-labels", metavar="A,B", help="record only these, such as Bark,Siren"
+        "--record-labels",
+        action="append",
+        metavar="A,B",
+        help="record only these, such as Bark,Siren; may be given again",
     )
     other = parser.add_argument_group("other")
     other.add_argument("--config", type=Path, metavar="FILE.toml", help="settings; flags win")
@@ -214,10 +217,8 @@ def make_config(arguments: argparse.Namespace) -> RunConfig:
 
 def _record_config(arguments: argparse.Namespace, settings: dict[str, Any]) -> RecordConfig | None:
     """Return what is recorded: nothing unless a folder is named."""
-    labels = arguments.record_labels
-    _replace(settings, directory=arguments.record)
-    if labels is not None:
-        settings["labels"] = tuple(label.strip() for label in labels.split(","))
+    labels = arguments.record_labels  # which commas part two of them is known with the bundle
+    _replace(settings, directory=arguments.record, labels=None if labels is None else (*labels,))
     if settings and "directory" not in settings:
         raise UsageError("to record, name a folder: --record DIR, or directory under [record]")
     return RecordConfig(**settings) if settings else None
@@ -335,6 +336,9 @@ def _calibrate(config: RunConfig) -> int:
 
 
 def _run(config: RunConfig) -> int:
+    from realtime.sources.files import check_files
+
+    check_files(config.sources)  # before seconds of loading
     from realtime.pipeline import Pipeline  # imports all that a run needs
 
     pipeline = Pipeline(config, json_stream=sys.stdout if config.log_json else None)
@@ -359,8 +363,10 @@ def _run(config: RunConfig) -> int:
             screens.show(pipeline)
         interrupted.screen = None
         screens.summarize(pipeline)
-    except BaseException:
+    except BaseException as error:
         pipeline.close()
+        if interrupted.exit_code and isinstance(error, RecognizerError):
+            return interrupted.exit_code  # a library made an error of its own of the signal
         raise
     finally:
         interrupted.restore()

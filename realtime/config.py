@@ -262,7 +262,7 @@ class RecordConfig:
 
     Attributes:
         directory: The folder; made if it is not there.
-        labels: Which events; none means all.
+        labels: Which events, each text one label or several with commas between; none means all.
         pre_roll_s: Recorded before an event's onset.
         post_roll_s: Recorded after its offset.
         max_length_s: A longer recording goes on in another file.
@@ -290,7 +290,8 @@ class RecordConfig:
         """Refuse what cannot work."""
         if not self.directory or "\0" in self.directory:
             raise UsageError(f"--record wants a folder, got {self.directory!r}")
-        if any(not label for label in self.labels):
+        pieces = [piece.strip() for label in self.labels for piece in label.split(",")]
+        if not all(pieces):
             raise UsageError("--record-labels wants labels with commas between, such as Bark,Siren")
         for name, low, high in (
             ("pre_roll_s", 0.0, 60.0),

@@ -7,6 +7,7 @@ may be written `[source]`.
 
 from __future__ import annotations
 
+import stat
 import tomllib
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -38,9 +39,13 @@ def read_config_file(path: Path) -> dict[str, Any]:
         UsageError: It cannot be read, is no TOML, or has a key or value that does not fit.
     """
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise UsageError(f"{path} is larger than 1 MiB; this is not a config file")
-        text = path.read_text(encoding="utf-8")
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe may wait for ever, a device never end
+            raise UsageError(f"--config wants an ordinary file, {path} is none; save it as one")
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)  # whatever its size is said to be
+        if len(content) > MAX_FILE_BYTES:
+            raise UsageError(f"--config {path} is larger than 1 MiB; this is not a config file")
+        text = content.decode()
     except OSError as error:
         raise UsageError(f"--config {path} cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:

@@ -1,9 +1,10 @@
 """Takes passwords out of whatever is said: errors, log lines, status messages, descriptions.
 
 A camera's address often bears its password: `rtsp://user:password@host/stream`, or
-`?user=…&pwd=…`. Whoever describes a source calls `redacted` first; the log's formatter and the
-message stamper call it again, so that a sentence nobody thought of leaks nothing either. Where it
-is not clear what the password is, rather too much is taken out. Pure.
+`?user=…&pwd=…`; it may also be typed without a scheme, `user:password@host`. Whoever describes a
+source calls `redacted` first; the log's formatter and the message stamper call it again, so that a
+sentence nobody thought of leaks nothing either. Where it is not clear what the password is, rather
+too much is taken out. Pure.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 
 HIDDEN = "…"
 _ADDRESS = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]*:/{1,2})(\S+)")
+_BARE = re.compile(r"(?<![^\s'\"(=,;<\[{])[^\s:@/'\"(=,;<\[{]*:(?!/)\S*@")  # user:password@
 _AUTHORITY_END = re.compile(r"[/?#]")
 _PORT = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:]*)(:[0-9*]*)?[,;:.)]*")
 _NAMED_SECRET = re.compile(  # in a path: `/user=admin_password=secret_channel=1.sdp`
@@ -20,15 +22,18 @@ _NAMED_SECRET = re.compile(  # in a path: `/user=admin_password=secret_channel=1
 
 
 def redacted(text: str) -> str:
-    """Return `text` with user names, passwords and queries taken out of every URL in it."""
-    if ":/" not in text:
+    """Return `text` with user names, passwords and queries taken out of every address in it."""
+    if ":" not in text:
         return text
-    return _ADDRESS.sub(lambda found: found[1] + _without_secrets(found[2]), text)
+    without = _ADDRESS.sub(lambda found: found[1] + _without_secrets(found[2]), text)
+    return _BARE.sub("", without)
 
 
 def redacted_location(location: str) -> str:
     """Return a path or URL as `redacted` does, where all of it is known to be one."""
-    return redacted(re.sub(r"\s", "%20", location)) if "://" in location else redacted(location)
+    without_spaces = re.sub(r"\s", "%20", location)
+    is_address = "://" in location or _BARE.match(without_spaces)
+    return redacted(without_spaces if is_address else location)
 
 
 def has_secret(location: str) -> bool:
@@ -44,6 +49,8 @@ def _without_secrets(rest: str) -> str:
         # A password may hold `/`, `?` or `@` that should have been escaped: up to the last one.
         rest = rest.rpartition("@")[2]
         authority = _AUTHORITY_END.split(rest, maxsplit=1)[0]
+        if not authority:
+            return HIDDEN
     if not _PORT.fullmatch(authority):  # no host and port: who knows what it is
         return HIDDEN
     path, mark, _ = rest.partition("?")

@@ -40,7 +40,8 @@ class Stats:
      `dropped_messages`, `broken_packets`, `broken_time_stamps`, `refused_clients`; of sources
      that come back `reconnect_attempts`, `reconnects`, `hung_drivers` (calls given up),
      `withheld_frames` and `withheld_blocks` (frozen, black, silent); of a recorder `recordings`,
-     `record_failures`, `lost_recordings`, `record_dropped_frames` and `record_dropped_blocks`.
+     `broken_recordings`, `lost_recordings`, `record_failures`, `record_dropped_frames` and
+     `record_dropped_blocks`.
 
     Args:
         parent: Gets everything too: a run's figures, where these are one stream's of several.

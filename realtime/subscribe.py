@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 import zmq
 
@@ -32,6 +33,7 @@ from realtime.outputs.continuity import Continuity
 from realtime.outputs.curve_files import read_client_keys
 from realtime.outputs.health import Health
 from realtime.outputs.lines import clean, message_line
+from realtime.redaction import redacted, redacted_location
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +96,7 @@ class Subscriber:
         if unknown:
             raise UsageError(f"topics are {', '.join(KINDS)}, got {unknown[0]!r}")
         keys = None if curve is None else read_client_keys(Path(curve))
-        self._endpoint = endpoint
+        self._endpoint = clean(redacted_location(endpoint))  # as it is shown
         self._hint = _hint(curve)
         self._kinds = frozenset(kinds)
         self._labels = frozenset(labels)
@@ -120,7 +122,7 @@ class Subscriber:
             self.close()
             reason = error.strerror if isinstance(error, zmq.ZMQError) else "not a name"
             raise UsageError(
-                f"cannot connect to {clean(endpoint)} ({reason}); "
+                f"cannot connect to {self._endpoint} ({reason}); "
                 f"an endpoint looks like {DEFAULT_ENDPOINT}"
             ) from error
         for prefix in prefixes:
@@ -256,7 +258,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _check_health(arguments) if arguments.health else _print_messages(arguments)
     except RecognizerError as error:
-        print(f"subscribe: {error}", file=sys.stderr)
+        print(redacted(f"subscribe: {error}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -266,8 +268,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Does not repeat a password when it complains about a flag."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(redacted(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m realtime.subscribe",
         description="Print the events that a running recognizer publishes, and notice losses.",
     )
@@ -316,7 +325,11 @@ def _check_health(arguments: argparse.Namespace) -> int:
             if message is not None:
                 has_beaten = True
                 is_well = health.observe(message.body)
-    hint = "" if has_beaten else f" from {clean(arguments.endpoint)}; {_hint(arguments.curve)}"
+    hint = (
+        ""
+        if has_beaten
+        else f" from {clean(redacted_location(arguments.endpoint))}; {_hint(arguments.curve)}"
+    )
     seconds = "" if is_well else f" within {arguments.max_age:g} s"
     print(f"{'well' if is_well else 'not well'}: {health.describe()}{seconds}{hint}")
     return 0 if is_well else 1
@@ -352,7 +365,15 @@ def _print_messages(arguments: argparse.Namespace) -> int:
                 line = message_line(message.body)
             print(line, flush=True)
             n_printed += 1
-    return 0 if arguments.count is None or n_printed == arguments.count else 1
+    if arguments.count is None or n_printed == arguments.count:
+        return 0
+    wanted = f"{arguments.count} message{'' if arguments.count == 1 else 's'}"
+    print(
+        f"subscribe: {wanted} wanted, {n_printed} came within {arguments.timeout:g} s; "
+        "is --timeout long enough, and do events of this kind happen?",
+        file=sys.stderr,
+    )
+    return 1
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from realtime.outputs.lines import (
     share,
     stream_time,
 )
-from realtime.packets import Event, Phase
+from realtime.packets import Event, Phase, SenseState
 
 MAX_SUMMARY_EVENTS = 50
 WIDTH = 80
@@ -116,9 +116,24 @@ def _summary(snapshot: DashboardSnapshot) -> str:
         f"{_plural(stats.count('dropped_frames'), 'frame')}, "
         f"{_plural(stats.count('audio_gap_samples'), 'sound sample')}"
     )
+    gone = [
+        s.sense for s in snapshot.senses if s.state in (SenseState.LOST, SenseState.RECONNECTING)
+    ]
+    if gone:
+        lines.append(
+            f"{' and '.join(gone)} gone at the end: what did not come since is not counted"
+        )
+    elif stats.count("reconnects"):
+        lines.append("a device was away for a while: not all that it did not send is counted")
     n_skipped = stats.count("skipped_frames")
     if n_skipped:
         lines.append(f"to keep up, {_plural(n_skipped, 'frame')} not computed")
+    n_broken, n_unrecorded = stats.count("broken_recordings"), stats.count("lost_recordings")
+    if n_broken or n_unrecorded:
+        lines.append(
+            f"{_plural(n_broken, 'recording')} could not be completed, "
+            f"{n_unrecorded:,} could not be begun"
+        )
     times = _times("step", stats.compute_p50_ms, stats.compute_p95_ms)
     times += _times("latency", stats.latency_p50_ms, stats.latency_p95_ms)
     if times:

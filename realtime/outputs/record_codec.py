@@ -191,6 +191,15 @@ def finish_file(fragmented: Path, to: Path) -> None:
         raise OutputError(f"{fragmented} cannot be finished: {error}") from error
 
 
+def can_be_played(path: Path) -> bool:
+    """Return whether there is anything in an MP4 that may have been cut off."""
+    try:
+        with av.open(str(path)) as container:
+            return any(packet.pts is not None for packet in container.demux())
+    except av.error.FFmpegError:
+        return False
+
+
 def _h264() -> str:
     """Return FFmpeg's name of an H.264 encoder that this PyAV has."""
     for name in ("libx264", "h264"):

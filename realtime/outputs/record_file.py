@@ -1,17 +1,19 @@
 """One recording's files: the MP4 while it grows and once it is whole, and its sidecar.
 
 The sidecar comes first and says `recording`; it is replaced when the MP4 is whole. So after a crash
-the two say what happened, and the `.part.mp4` beside it plays.
+the two say what happened, and the `.part.mp4` beside it plays. Room to say `broken` is kept in it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 from typing import TYPE_CHECKING, BinaryIO
 
 from realtime.clock import NS_PER_S, Timeline
 from realtime.errors import OutputError
-from realtime.outputs.record_codec import FrameCodec, finish_file
+from realtime.outputs.record_codec import FrameCodec, can_be_played, finish_file
 from realtime.outputs.record_plan import RecordPlan, describe_events
 from realtime.outputs.recording import Recording, Ruler
 from realtime.outputs.wire import format_utc
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SIDECAR_VERSION = 1
+N_SPARE_BYTES = 512  # `broken` and why
 
 
 def open_exclusive(path: Path) -> BinaryIO:
@@ -90,9 +93,14 @@ class RecordFile:
             "pre_roll_cut": pre_roll_cut,
             "events": describe_events(plan, start_t_ns, start_t_ns),
         }
-        store.write_sidecar(self.paths, self._sidecar)
-        self._sink = open_sink(self.paths.part)
-        self.recording = Recording(ring, ruler, size, codec, self._sink)
+        store.write_sidecar(self.paths, self._sidecar, N_SPARE_BYTES)
+        with contextlib.ExitStack() as undo:  # a sidecar beside nothing would say `recording`
+            undo.callback(self.paths.sidecar.unlink, missing_ok=True)
+            self._sink = open_sink(self.paths.part)
+            undo.callback(self.paths.part.unlink, missing_ok=True)
+            undo.callback(self._sink.close)
+            self.recording = Recording(ring, ruler, size, codec, self._sink)
+            undo.pop_all()
 
     def finish(self, end_ns: int, *, post_roll_cut: str | None, dropped: dict[str, object]) -> None:
         """Write up to `end_ns` on the run's clock, and make one ordinary MP4 of it.
@@ -118,6 +126,8 @@ class RecordFile:
             finish_file(paths.part, paths.final)
             paths.part.unlink()
         except (OSError, OutputError) as error:  # what was written plays as it is
+            if not paths.part.exists():  # the folder was moved
+                raise
             logger.warning("%s stays in fragments: %s", paths.final, error)
             paths.part.replace(paths.final)
         self._store.write_sidecar(
@@ -137,13 +147,22 @@ class RecordFile:
         )
         logger.info("recorded %s, %.1f s", paths.final, duration_s)
 
-    def abandon(self, why: str) -> bool:
-        """Leave the MP4 as it is, in fragments; return whether its sidecar could say so."""
+    def abandon(self, why: str) -> None:
+        """Leave the MP4 as it is, in fragments, and `tell` why; delete it if none is whole."""
         self.recording.abandon()
-        self._sink.close()
-        sidecar = {**self._sidecar, "state": "broken", "why": why}
+        part, final = self.paths.part, self.paths.final
+        with contextlib.suppress(OSError):  # what cannot be closed or deleted stays as it is
+            self._sink.close()
+            if part.exists() and not can_be_played(part):
+                part.unlink()
+        there = [path.name for path in (part, final) if os.path.lexists(path)]
+        self._sidecar |= {"state": "broken", "why": why, "file": there[0] if there else None}
+
+    def tell(self) -> bool:
+        """Have the sidecar say what became of an abandoned recording; return whether it does."""
         try:
-            self._store.write_sidecar(self.paths, sidecar)
+            if self.paths.sidecar.exists():  # else somebody moved both away
+                self._store.rewrite_sidecar(self.paths, self._sidecar)
         except OSError:
             return False
         return True

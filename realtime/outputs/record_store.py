@@ -80,13 +80,22 @@ class RecordStore:
         log = self._folder / EVENT_LOG
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with log.open("ab"):
-                pass
+            with log.open("ab") as file:
+                is_empty = file.seek(0, os.SEEK_END) == 0
+            if is_empty:  # the first event brings it
+                log.unlink()
         except OSError as error:
             raise OutputError(
                 f"cannot record to {self._folder} ({error.strerror}); "
                 "give --record a folder that can be written"
             ) from error
+
+    def restore(self) -> None:
+        """Make the folder again if it went; raises OSError if the one above it went too.
+
+        Not that one: below a mount point, say, it would lie on another disk.
+        """
+        self._folder.mkdir(exist_ok=True)
 
     def has_room(self) -> bool:
         """Return whether the disk has more than its reserve; raises OSError if nobody knows."""
@@ -100,15 +109,36 @@ class RecordStore:
         name = f"{utc:%H%M%S}_{plain_label(label)}_{run}-{number}.json"
         return RecordPaths.of(day / name)
 
-    def write_sidecar(self, paths: RecordPaths, content: dict[str, object]) -> None:
-        """Put a sidecar in its place, whole or not at all; raises OSError."""
-        text = json.dumps({"made_by": MAKER, **content}, ensure_ascii=False, indent=1)
+    def write_sidecar(
+        self, paths: RecordPaths, content: dict[str, object], n_spare: int = 0
+    ) -> None:
+        """Put a sidecar in its place, whole or not at all; raises OSError.
+
+        Args:
+            paths: Whose.
+            content: What it says.
+            n_spare: Blanks at its end, so that `rewrite_sidecar` needs no room for so much more.
+        """
         with written_whole(paths.sidecar) as unfinished:
-            unfinished.write_text(text + "\n", encoding="utf-8")
+            unfinished.write_bytes(_sidecar_bytes(content) + b" " * n_spare + b"\n")
+
+    def rewrite_sidecar(self, paths: RecordPaths, content: dict[str, object]) -> None:
+        """Replace a sidecar; on a full disk write over the one that is there. Raises OSError."""
+        try:
+            self.write_sidecar(paths, content)
+        except OSError:
+            text = _sidecar_bytes(content)
+            with paths.sidecar.open("r+b", buffering=0) as file:
+                n_bytes = file.seek(0, os.SEEK_END)
+                if len(text) >= n_bytes:
+                    raise
+                file.seek(0)
+                file.write(text.ljust(n_bytes - 1) + b"\n")
 
     def log_event(self, message: Message) -> None:
         """Append an event message to the log; raises OSError, and leaves no half line then."""
         path = self._folder / EVENT_LOG
+        self.restore()
         with path.open("ab", buffering=0) as log:
             end = log.seek(0, os.SEEK_END)
             if end >= MAX_LOG_BYTES:
@@ -126,11 +156,12 @@ class RecordStore:
                 log.truncate(end)
                 raise
 
-    def prune(self, now_utc: datetime) -> int:
+    def prune(self, now_utc: datetime, writing: RecordPaths | None = None) -> int:
         """Delete finished and broken recordings that are too old, then the oldest of too many.
 
         Args:
-            now_utc: The present. Nothing may be being written.
+            now_utc: The present.
+            writing: What is being written, which stays; None for nothing.
 
         Returns:
             How many recordings went; raises OSError.
@@ -139,6 +170,8 @@ class RecordStore:
         n_deleted = 0
         oldest = now_utc.astimezone(UTC) - self._keep
         for paths in self._recordings():
+            if paths == writing:
+                continue
             if _started(paths) < oldest:
                 _delete(paths)
                 n_deleted += 1
@@ -165,6 +198,10 @@ class RecordStore:
 def plain_label(label: str) -> str:
     """Return what of a label is safe in a file's name: letters, digits and dashes of ASCII."""
     return re.sub("[^A-Za-z0-9]+", "-", label).strip("-")[:MAX_LABEL] or "event"
+
+
+def _sidecar_bytes(content: dict[str, object]) -> bytes:
+    return json.dumps({"made_by": MAKER, **content}, ensure_ascii=False, indent=1).encode()
 
 
 def _is_dir(path: Path) -> bool:

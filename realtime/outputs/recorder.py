@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from realtime.clock import NS_PER_S, Clock, Timeline
 from realtime.errors import OutputError
 from realtime.outputs.record_codec import FrameCodec
+from realtime.outputs.record_fault import advice_on, reason_of
 from realtime.outputs.record_feed import N_BLOCKS, N_FRAMES, N_MESSAGES, RecordFeed
 from realtime.outputs.record_file import RecordFile, open_exclusive
 from realtime.outputs.record_plan import RecordPlan, t_ns
@@ -38,6 +39,7 @@ WAIT_S = 0.1
 SLACK_S = 6.0  # recognition lies behind capture by a ring (4 s) and a clip (1 s), at most
 LATE_NS = NS_PER_S  # a sense that has not come this long after a recording's end is not waited for
 RETRY_NS = 5 * NS_PER_S  # between tries to record again
+MAX_UNTOLD = 100
 STREAM_BEGAN, STREAM_ENDED = "the stream began", "the stream ended"
 NOT_KEPT, GREW_LONG = "not in memory", "it grew too long and goes on in the next"
 
@@ -52,8 +54,8 @@ class Recorder:
         timeline: The stream's time.
         audio_clock: Returns the clock of the stream's sound.
         clock: The run's clock.
-        stats: Counts `recordings`, `record_failures`, `record_dropped_frames`,
-            `record_dropped_blocks` and `lost_recordings`.
+        stats: Counts `recordings`, `broken_recordings`, `lost_recordings`, `record_failures`,
+            `record_dropped_frames` and `record_dropped_blocks`.
         lookback_s: How far an onset, or an offset, may lie behind what was recognized last.
         until_t_ns: Nothing from here on is recorded; None for no such end.
         remark: Called with one sentence when recording stops, and with "" when it goes on.
@@ -92,6 +94,7 @@ class Recorder:
         self._plans: deque[RecordPlan] = deque()
         self._progress_t_ns = 0
         self._file: RecordFile | None = None
+        self._untold: deque[RecordFile] = deque(maxlen=MAX_UNTOLD)  # their sidecars: `recording`
         self._number = 0
         self._lost_before = (0, 0)
         self._fault = ""
@@ -140,6 +143,7 @@ class Recorder:
     def finish(self) -> None:
         """Close what is still open, after an error elsewhere; nothing after a whole run."""
         self._abandon("the program stopped")
+        self._tell_again()
 
     def _take_message(self, message: Message) -> None:
         body: dict[str, Any] = message.body
@@ -243,7 +247,7 @@ class Recorder:
         cut = None
         if start_ns > wanted_ns:
             cut = STREAM_BEGAN if plan.start_t_ns < 0 else NOT_KEPT
-        self._store.prune(self._timeline.utc(self._timeline.t_ns(start_ns)))
+        self._prune()
         self._number += 1
         self._lost_before = self._losses()
         self._file = RecordFile(
@@ -294,9 +298,11 @@ class Recorder:
         """Return whether to try; after a fault only now and then, and when there is room."""
         if self._fault and self._clock.now_ns() < self._retry_ns:
             return False
+        self._store.restore()
         if not self._has_room():
             self._fail(None)
             return False
+        self._tell_again()
         if self._fault:
             self._fault = ""
             logger.info("there is room again: recording goes on")
@@ -304,29 +310,42 @@ class Recorder:
         return True
 
     def _has_room(self) -> bool:
-        try:
-            return self._store.has_room()
-        except OSError:
-            return False
+        """Return whether the disk has its reserve, once what is kept too long or too much went."""
+        if self._store.has_room():
+            return True
+        self._prune()
+        return self._store.has_room()
+
+    def _prune(self) -> None:
+        now_utc = self._timeline.utc(self._progress_t_ns)
+        self._store.prune(now_utc, None if self._file is None else self._file.paths)
 
     def _fail(self, error: OSError | OutputError | None) -> None:
         """Stop for a while: say so once, keep what was written, try again later."""
         if error is not None:
             self._stats.count("record_failures")
-            self._abandon(_reason(error))
+            self._abandon(reason_of(error))
         self._retry_ns = self._clock.now_ns() + RETRY_NS
         if self._fault:
             return
-        why = "the disk is almost full" if error is None else _reason(error)
+        why = "the disk is almost full" if error is None else reason_of(error)
         self._fault = f"recording stopped: {why}"
-        folder = self._config.directory
-        logger.warning("%s; make room in %s and it goes on by itself", self._fault, folder)
+        advice = advice_on(error, self._config.directory, RETRY_NS // NS_PER_S)
+        logger.warning("%s; %s", self._fault, advice)
         self._remark(self._fault)
 
     def _abandon(self, why: str) -> None:
         file, self._file = self._file, None
-        if file is not None and not file.abandon(why):
-            self._stats.count("record_failures")  # its first sidecar still says `recording`
+        if file is None:
+            return
+        self._stats.count("broken_recordings")
+        file.abandon(why)
+        self._untold.append(file)
+        self._tell_again()
+
+    def _tell_again(self) -> None:
+        """Have the sidecars of broken recordings say so, as far as the disk takes it now."""
+        self._untold = deque((f for f in self._untold if not f.tell()), MAX_UNTOLD)
 
     def _give_up_plan(self) -> None:
         self._plans.popleft()
@@ -342,7 +361,3 @@ class Recorder:
             if now > before:
                 self._stats.count(name, now - before)
         self._n_told = dropped
-
-
-def _reason(error: OSError | OutputError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

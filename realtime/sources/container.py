@@ -77,6 +77,9 @@ class MediaContainer:
 
     Raises:
         SourceError: It cannot be opened, or has none of what is wanted.
+
+    Attributes:
+        has_decoded: Whether a frame or a sample has come of it so far.
     """
 
     def __init__(self, location: str, *, picture: bool, sound: bool, stats: Stats) -> None:
@@ -99,6 +102,7 @@ class MediaContainer:
         self._packets: Iterator[Any] = self._demux()
         self._n_broken_in_a_row = 0
         self._n_failed_in_a_row = 0
+        self.has_decoded = False
         self._next_ns: dict[int, int] = {}
         self._moved_ns: dict[int, int] = {}  # by so much a stream's time stamps are taken otherwise
         self._is_file = not is_network(location)
@@ -170,9 +174,13 @@ class MediaContainer:
         if frames:
             self._n_broken_in_a_row = 0
         stream = packet.stream
+        decoded: list[DecodedPicture | DecodedSound]
         if stream is self._video or (self._video is not None and stream.index == self._video.index):
-            return [self._picture(frame) for frame in frames]
-        return self._sounds(frames)
+            decoded = [self._picture(frame) for frame in frames]
+        else:
+            decoded = self._sounds(frames)
+        self.has_decoded = self.has_decoded or bool(decoded)
+        return decoded
 
     def close(self) -> None:
         """Close the file or connection. May be called again."""
@@ -249,7 +257,8 @@ class MediaContainer:
             self._n_broken_in_a_row > MAX_BROKEN_IN_A_ROW
             or self._n_failed_in_a_row > MAX_FAILED_READS_IN_A_ROW
         ):
-            logger.warning("%s: nothing more can be decoded; taken for its end", self._where)
+            if self.has_decoded:  # else whoever opened it says so
+                logger.warning("%s: nothing more can be decoded; taken for its end", self._where)
             return None
         return []
 
@@ -336,6 +345,14 @@ def _import_av() -> Any:
         ) from error
     av.logging.set_level(None)  # a broken packet is counted, not printed
     return av
+
+
+def nothing_decoded(location: str) -> SourceError:
+    """Return what is said of a file or stream that opened and gave nothing."""
+    return SourceError(
+        f"{redacted_location(location)} was opened, but not one picture or sound in it could be "
+        "decoded; check that it is whole and that a player plays it"
+    )
 
 
 def _reason(error: BaseException) -> str:

@@ -16,6 +16,7 @@ from realtime.config import SourceConfig, is_network
 from realtime.errors import LibraryMissing, SourceError
 from realtime.packets import Sense, SenseState, SenseStatus
 from realtime.sources.base import Inlet, Reader, SourceSenses, Tap
+from realtime.sources.files import check_file, local_path
 from realtime.sources.identity import DeviceIdentity
 from realtime.sources.playback import Playback
 from realtime.sources.reconnecting import ReconnectingReader
@@ -115,19 +116,27 @@ def _open_demo(config: SourceConfig, inlet: Inlet) -> OpenedSource:
 
 
 def _open_file(config: SourceConfig, inlet: Inlet) -> OpenedSource:
-    from realtime.sources.container import MediaContainer
+    from realtime.sources.container import MediaContainer, nothing_decoded
     from realtime.sources.media import MediaReader
 
-    location = (config.media or "").removeprefix("file://")
+    location = local_path(config) or ""
+    check_file(location)
     container = MediaContainer(location, picture=True, sound=True, stats=inlet.stats)
     senses = container.senses
     container.close()
     playback = Playback(inlet.clock, inlet.timeline, config.pace)
     wanted = [s for s, there in zip(Sense, (senses.picture, senses.sound), strict=True) if there]
-    readers: list[Reader] = [MediaReader(location, s, playback, inlet) for s in wanted]
+    readers = [MediaReader(location, s, playback, inlet) for s in wanted]
     for reader in readers:
         reader.open()
-    return OpenedSource(readers=readers, senses=senses)
+    empty = [sense for sense, r in zip(wanted, readers, strict=True) if not r.has_begun]
+    if len(empty) == len(readers):
+        for reader in readers:
+            reader.close()
+        raise nothing_decoded(location)
+    for sense in empty:
+        logger.warning("%s: nothing of its %s could be decoded", config.name, sense)
+    return OpenedSource(readers=[*readers], senses=senses)
 
 
 def _open_network(config: SourceConfig, inlet: Inlet) -> OpenedSource:

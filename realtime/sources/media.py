@@ -60,6 +60,11 @@ class MediaReader:
         if self._decoded:
             self._playback.announce(self._decoded[0].media_ns)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of its sense could be decoded; after `open`."""
+        return bool(self._decoded)
+
     def step(self) -> bool:
         """Read, wait for the right moment and hand on one packet's worth."""
         if self._container is None:

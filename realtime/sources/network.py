@@ -23,7 +23,12 @@ from realtime.errors import SourceError
 from realtime.mailbox import Mailbox, Policy
 from realtime.redaction import redacted_location
 from realtime.sources.base import SourceSenses
-from realtime.sources.container import DecodedPicture, DecodedSound, MediaContainer
+from realtime.sources.container import (
+    DecodedPicture,
+    DecodedSound,
+    MediaContainer,
+    nothing_decoded,
+)
 from realtime.sources.playback import Playback
 from realtime.worker import Worker
 
@@ -73,6 +78,7 @@ class NetworkReader:
         self.is_finite = False  # known once it is open: a recording on a server
         self._arrivals: Mailbox[_Arrival] = Mailbox(_CAPACITY, Policy.DROP_OLDEST)
         self._socket: Worker | None = None
+        self._has_decoded = False
         self._description = redacted_location(url)
         self._pending: _Arrival | None = None  # waits for its moment
         self._sender: SenderClock | None = None
@@ -83,12 +89,7 @@ class NetworkReader:
 
     def open(self) -> None:
         """Connect; takes up to `container.OPEN_TIMEOUT_S`."""
-        container = MediaContainer(
-            self._url,
-            picture=self.senses.picture,
-            sound=self.senses.sound,
-            stats=self._inlet.stats,
-        )
+        container = self._connect()
         self.senses = container.senses
         self._description = container.describe()
         self.is_finite = container.is_finite
@@ -119,6 +120,8 @@ class NetworkReader:
             return not self._stop.is_set()
         if self._socket is not None and self._socket.error is not None:
             raise self._socket.error
+        if not self._has_decoded and not self._stop.is_set():
+            raise nothing_decoded(self._url)
         if self._endless and not self.is_finite and not self._stop.is_set():
             raise SourceError(f"{self._description}: ended by its server")
         self._end()
@@ -136,11 +139,35 @@ class NetworkReader:
         """Return address, codec and rate."""
         return self._description
 
+    def _connect(self) -> MediaContainer:
+        """Open the URL in a thread: Python hears no signal while a library is connecting."""
+        made: list[MediaContainer] = []
+
+        def connect() -> bool:
+            made.append(
+                MediaContainer(
+                    self._url,
+                    picture=self.senses.picture,
+                    sound=self.senses.sound,
+                    stats=self._inlet.stats,
+                )
+            )
+            return False
+
+        worker = Worker("capture-connect", connect, threading.Event())
+        worker.start()
+        while not worker.join(_GET_S):
+            pass
+        if worker.error is not None:
+            raise worker.error
+        return made[0]
+
     def _pump(self, container: MediaContainer) -> bool:
         """Read and decode one packet, in the helper thread; return False at the end."""
         decoded = container.read()
         if decoded is None:
             return False
+        self._has_decoded = container.has_decoded
         if self._begun.is_set() or self._playback is not None:
             arrived_ns = self._inlet.clock.now_ns()
             for item in decoded:

@@ -38,7 +38,13 @@ def test_devices_are_listed_without_torch() -> None:
 
 
 @pytest.mark.parametrize(
-    "flags", [["--list-devices"], ["--source", "demo", "--print-config"], ["--help"]]
+    "flags",
+    [
+        ["--list-devices"],
+        ["--source", "demo", "--print-config"],
+        ["--help"],
+        ["--source", "no-such-file.mp4"],
+    ],
 )
 def test_answers_come_without_loading_what_computes(flags: list[str]) -> None:
     program = f"""
@@ -165,6 +171,24 @@ def test_interrupt_ends_cleanly_within_two_seconds(random_bundle: Path) -> None:
     assert "Traceback" not in stderr
     assert json_lines(stdout)[-1]["phase"] == "offset"  # what went on was ended
     assert took_s < 10  # 2 s on an idle machine; the interpreter's own exit counts too
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_at_once_when_a_server_does_not_answer(number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60.0)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x"
+        process = start_stream("--source", url, "--no-publish")
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1000)  # it has asked, and waits
+            began_s = time.monotonic()
+            process.send_signal(number)
+            _, said = process.communicate(timeout=TIMEOUT_S)
+
+    assert process.returncode == 128 + number
+    assert time.monotonic() - began_s < 5.0
+    assert said == ""
 
 
 def test_one_taken_port_does_not_stop_a_file_but_says_so(random_bundle: Path) -> None:

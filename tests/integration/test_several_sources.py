@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import wave
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,10 +73,15 @@ def test_streams_that_run_together_tell_what_each_tells_alone(random_bundle: Pat
     assert [stream.stats.count("predictions") for stream in (view, *view.others)] == [4, 4]
 
 
+@pytest.mark.parametrize("is_there", [False, True])
 def test_others_run_to_their_end_when_one_source_cannot_be_opened(
-    random_bundle: Path, tmp_path: Path
+    random_bundle: Path, tmp_path: Path, is_there: bool
 ) -> None:
-    missing = SourceConfig(name="gone", kind="media", media=str(tmp_path / "gone.mp4"))
+    path = tmp_path / "gone.wav"
+    if is_there:  # but without a sample
+        with wave.open(str(path), "wb") as file:
+            file.setparams((1, 2, 16_000, 0, "NONE", ""))
+    missing = SourceConfig(name="gone", kind="media", media=str(path))
     pipeline, told = run(make_config(random_bundle, missing, demo("here")))
 
     pipeline.raise_failure()

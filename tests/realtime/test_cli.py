@@ -1,4 +1,4 @@
-"""What a second Ctrl-C leaves behind."""
+"""What the command line says and leaves behind."""
 
 from __future__ import annotations
 
@@ -47,6 +47,39 @@ def test_second_interrupt_ends_at_once_and_gives_the_terminal_back(shown: str, l
     assert written == left
 
 
+def test_no_folder_is_made_for_recordings_when_the_source_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, folder = tmp_path / "gone.mp4", tmp_path / "events"
+
+    assert main(["--source", str(source), "--record", str(folder), "--no-publish"]) == 1
+
+    assert not folder.exists()
+    said = f"run_stream: there is no file {source}; check the path\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+def test_source_is_refused_in_one_sentence_when_it_is_no_ordinary_file(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "source"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path = Path("/dev/zero")
+
+    assert main(["--source", str(path), "--no-publish"]) == 1
+
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert str(path) in said
+    assert ("folder" if kind == "folder" else "--camera") in said
+
+
 SECRET = "pw-secret"
 
 
@@ -58,6 +91,10 @@ SECRET = "pw-secret"
         ["--camera", f"rtsp:/user:{SECRET}@host/stream", "--no-mic"],
         ["--camera", f"nonsense://user:{SECRET}@127.0.0.1:1/x", "--no-mic"],
         [f"rtsp://user:{SECRET}@host/stream"],
+        ["--source", f"user:{SECRET}@127.0.0.1"],
+        ["--source", "demo", "--metrics", f"user:{SECRET}@127.0.0.1:9", "--no-publish"],
+        ["--source", "demo", "--bind", f"user:{SECRET}@127.0.0.1:9"],
+        ["--source", "demo", "--bind", f"tcp://user:{SECRET}@127.0.0.1:99999"],
         ["--source", "demo", "--bind", f"http://user:{SECRET}@host"],
         ["--source", "demo", "--bundle", f"http://user:{SECRET}@host/bundle"],
     ],

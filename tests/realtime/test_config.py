@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from realtime.cli import main, make_config, make_parser
 from realtime.config import PublisherConfig, RunConfig, WindowConfig
-from realtime.config_file import format_config
+from realtime.config_file import MAX_FILE_BYTES, format_config
 from realtime.errors import UsageError
 
 
@@ -47,6 +48,7 @@ def test_endpoint_is_refused_when_its_port_does_not_exist(bind: str) -> None:
         ["--source", "demo", "--curve", "keys", "--metrics", "127.0.0.1:9464"],
         ["--source", "demo", "--log-format", "json"],
         ["--source", "demo", "--record", "events", "--record-labels", "Bark,Siren"],
+        ["--source", "demo", "--record", "e", "--record-labels", "A, b", "--record-labels", "C"],
         ["--source", "clip.mp4", "--pace", "--duration", "5", "--hop", "1", "--on", "0.7"],
         ["--source", "rtsp://host/stream", "--bind", "tcp://127.0.0.1:*", "--no-dashboard"],
     ],
@@ -125,6 +127,22 @@ def test_file_is_refused_in_one_sentence_when_a_setting_does_not_fit(
     assert words in str(refusal.value)
 
 
+@pytest.mark.timeout(60)
+def test_file_is_refused_when_it_is_a_pipe_a_device_or_endless(tmp_path: Path) -> None:
+    pipe, large = tmp_path / "pipe", tmp_path / "large.toml"
+    os.mkfifo(pipe)
+    large.write_bytes(b"#" * (MAX_FILE_BYTES + 1))
+    for path, words in (
+        (pipe, "ordinary file"),
+        (Path("/dev/zero"), "ordinary file"),
+        (tmp_path, "ordinary file"),
+        (large, "larger than 1 MiB"),
+    ):
+        with pytest.raises(UsageError, match=words) as refusal:
+            configure("--config", str(path))
+        assert str(path) in str(refusal.value)
+
+
 @pytest.mark.parametrize(
     "flags",
     [
@@ -132,6 +150,7 @@ def test_file_is_refused_in_one_sentence_when_a_setting_does_not_fit(
         ["--source", "demo", "--no-mic"],
         ["--camera", "0", "--mic", "0", "--no-mic"],
         ["--source", "demo", "--no-publish", "--bind", "tcp://127.0.0.1:5999"],
+        ["--source", "demo", "--record", "events", "--record-labels", "Bark,,Siren"],
         ["--no-mic"],
         [],
     ],

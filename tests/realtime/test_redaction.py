@@ -31,6 +31,13 @@ from realtime.redaction import has_secret, redacted, redacted_location
         ("tcp://*:* is taken", "tcp://*:* is taken"),
         ("https://host/@user/live", "https://host/@user/live"),
         ("http://cam:8080.", "http://cam:8080."),
+        ("admin:s3cr3t@127.0.0.1", "127.0.0.1"),
+        ("got 'u:s3cr3t@127.0.0.1:9'", "got '127.0.0.1:9'"),
+        ("there is no file u:s/e@c@cam/live; check", "there is no file cam/live; check"),
+        ("--metrics=u:s3cr3t@[::1]:9 is taken", "--metrics=[::1]:9 is taken"),
+        ("tcp://u:s3cr3t@127.0.0.1:99999", "tcp://127.0.0.1:99999"),
+        ("recorded /clips/12:30/a@b.mp4, 3 s", "recorded /clips/12:30/a@b.mp4, 3 s"),
+        ("subscribe: write to a@b.example", "subscribe: write to a@b.example"),
     ],
 )
 def test_secrets_are_taken_out_and_the_rest_stays(text: str, shown: str) -> None:
@@ -54,17 +61,35 @@ def test_no_password_shows_when_it_stands_before_an_at(
     assert shown.endswith(" and more")
 
 
-@given(st.text())
+@given(
+    user=st.text("ab1%&", max_size=6),
+    password=st.text("xyz19:@/?#%&=$!", max_size=16),
+    before=st.sampled_from(["", "cannot open '", "x=", "("]),
+)
+def test_no_password_shows_when_its_address_has_no_scheme(
+    user: str, password: str, before: str
+) -> None:
+    secret = f"Z{password}Z"
+
+    shown = redacted(f"{before}{user}:{secret}@camera.example and more")
+
+    assert secret not in shown
+    assert shown.endswith(" and more")
+
+
+@given(st.text("ab:/@?#'= (\u2026") | st.text())
 def test_text_is_redacted_once_and_for_all(text: str) -> None:
     assert redacted(redacted(text)) == redacted(text)
 
 
 def test_whole_location_is_redacted_when_its_password_has_a_space() -> None:
     assert redacted_location("rtsp://a:my secret@host/x y") == "rtsp://host/x%20y"
+    assert redacted_location("a:my secret@host/x") == "host/x"
     assert redacted_location("my clips/a b.mp4") == "my clips/a b.mp4"
 
 
 def test_location_is_known_to_bear_a_secret() -> None:
     assert has_secret("rtsp://a:secret@host/x")
+    assert has_secret("a:secret@host")
     assert not has_secret("rtsp://host:554/x")
     assert not has_secret("my clips/a b@c.mp4")

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import subprocess
 import sys
@@ -182,9 +183,15 @@ def test_json_lines_are_the_objects_that_were_sent(
     assert (body["label"], body["run"]) == ("Glocke läutet", "r1")
 
 
-def test_a_time_out_without_the_wanted_count_is_a_failure(publisher: Publisher) -> None:
+def test_a_time_out_without_the_wanted_count_is_a_failure_and_a_sentence(
+    publisher: Publisher, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([publisher.endpoint, "--count", "1", "--timeout", "0.05"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("subscribe: 1 message wanted, 0 came within 0.05 s;")
+    assert said.count("\n") == 1
     assert main([publisher.endpoint, "--timeout", "0.05"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_health_is_0_when_recognition_goes_on(
@@ -236,6 +243,29 @@ def test_a_wrong_endpoint_is_one_sentence(
 ) -> None:
     assert main([endpoint, "--timeout", "0.1"]) == 2
     assert capsys.readouterr().err.startswith("subscribe: cannot connect to")
+
+
+SECRET = "s3cr3t"
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        [f"tcp://u:{SECRET}@127.0.0.1:99999"],
+        [f"u:{SECRET}@127.0.0.1:9"],
+        [f"tcp://u:{SECRET}@127.0.0.1:9", "--health", "--max-age", "0.1"],
+        ["tcp://127.0.0.1:9", f"u:{SECRET}@127.0.0.1:9"],
+    ],
+)
+def test_password_in_an_endpoint_is_not_said(
+    flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with contextlib.suppress(SystemExit):  # argparse
+        main([*flags, "--timeout", "0.1"])
+
+    printed = capsys.readouterr()
+    assert SECRET not in printed.out + printed.err
+    assert "127.0.0.1" in printed.out + printed.err
 
 
 def test_an_unknown_kind_is_refused() -> None:

@@ -6,6 +6,7 @@ import configparser
 import logging
 import os
 import shlex
+import signal
 import socket
 import sys
 import tempfile
@@ -174,3 +175,7 @@ def test_example_unit_runs_what_the_program_understands() -> None:
     assert float(service["WatchdogSec"]) > 2 * PATIENCE_S
     arguments.config, arguments.camera = None, "0"  # the file is the user's
     assert make_config(arguments).log_format == "json"
+
+
+def test_example_service_calls_the_exit_code_of_a_stop_success() -> None:
+    assert f"SuccessExitStatus={128 + signal.SIGTERM}" in UNIT.read_text().splitlines()

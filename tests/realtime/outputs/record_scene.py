@@ -40,11 +40,12 @@ class Scene:
         flash_s: float = 8.0,
         free: Callable[[Path], int] = lambda path: 1 << 40,
         open_sink: Callable[[Path], BinaryIO] | None = None,
+        store_type: type[RecordStore] = RecordStore,
         **settings: Any,
     ) -> None:
         self.folder = folder
         config = RecordConfig(directory=str(folder), **settings)
-        self.store = RecordStore(config, free)
+        self.store = store_type(config, free)
         self.store.open()
         self.feed = RecordFeed(live=False, max_fps=config.max_fps)
         self.stats, self.clock = Stats(), ManualClock()

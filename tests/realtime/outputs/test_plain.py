@@ -5,6 +5,7 @@ from wire_samples import LABELS, make_event, make_prediction
 
 from realtime.outputs.base import DashboardSnapshot
 from realtime.outputs.plain import PlainLines, summary
+from realtime.packets import Sense, SenseState, SenseStatus
 from realtime.stats import Stats, StatsSnapshot
 
 
@@ -85,6 +86,23 @@ def test_the_summary_lists_events_losses_and_times() -> None:
 
 def test_the_summary_says_that_an_event_goes_on() -> None:
     assert "goes on" in summary(make_snapshot(active=(make_event(),)))
+
+
+def test_the_summary_says_that_what_an_absent_device_did_not_send_is_not_counted() -> None:
+    lost = SenseStatus(sense=Sense.SOUND, state=SenseState.RECONNECTING, detail="unplugged")
+    there = SenseStatus(sense=Sense.PICTURE, state=SenseState.OK, detail="")
+    assert "sound gone at the end" in summary(make_snapshot(senses=(there, lost)))
+    back = make_snapshot(senses=(there,), stats=make_stats(reconnects=1))
+    assert "a device was away" in summary(back)
+    assert "counted" not in summary(make_snapshot(senses=(there,), stats=make_stats()))
+
+
+def test_the_summary_says_that_recordings_are_not_whole() -> None:
+    stats = make_stats()
+    assert "recording" not in summary(make_snapshot(stats=stats))
+    stats = make_stats(broken_recordings=2, lost_recordings=1)
+    told = "2 recordings could not be completed, 1 could not be begun"
+    assert told in summary(make_snapshot(stats=stats))
 
 
 def test_the_summary_says_that_there_was_nothing() -> None:

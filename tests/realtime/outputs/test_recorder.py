@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from record_scene import STARTED, Scene, SmallDisk, flash_and_click_s, lengths_s
 
 from realtime.errors import OutputError
+from realtime.outputs.record_store import RecordPaths, RecordStore
 
 TESTS = Path(__file__).parents[2]
 
@@ -137,12 +141,157 @@ def test_full_disk_is_said_once_and_recording_resumes(tmp_path: Path) -> None:
     assert states == {"broken", "complete"}
 
 
+def no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def break_off(scene: Scene) -> None:
+    """Play until the scene's disk, which takes 6 kB, has broken a recording off."""
+    scene.play_to(8.5)
+    scene.tell("onset", 7.0)
+    scene.play_to(12.0)
+
+
+class FullStore(RecordStore):
+    """A folder in which no sidecar can be written anew, as soon as one recording has begun."""
+
+    n_written = 0
+
+    def write_sidecar(
+        self, paths: RecordPaths, content: dict[str, object], n_spare: int = 0
+    ) -> None:
+        self.n_written += 1
+        if self.n_written > 1:
+            no_space()
+        super().write_sidecar(paths, content, n_spare)
+
+
+def test_sidecar_says_broken_when_the_disk_has_no_room_for_another(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, open_sink=SmallDisk(6_000).open, store_type=FullStore)
+    break_off(scene)
+
+    (told,) = scene.files("*_*.json")
+    content = json.loads(told.read_text())
+    assert (content["state"], content["why"]) == ("broken", "No space left on device")
+    assert scene.stats.snapshot().count("broken_recordings") == 1
+
+
+def test_sidecar_says_broken_at_the_end_when_it_could_not_before(tmp_path: Path) -> None:
+    class StiffStore(RecordStore):
+        is_full = True
+
+        def rewrite_sidecar(self, paths: RecordPaths, content: dict[str, object]) -> None:
+            if self.is_full:
+                no_space()
+            super().rewrite_sidecar(paths, content)
+
+    scene = Scene(tmp_path, open_sink=SmallDisk(6_000).open, store_type=StiffStore)
+    break_off(scene)
+    (told,) = scene.files("*_*.json")
+    assert json.loads(told.read_text())["state"] == "recording"
+
+    StiffStore.is_full = False
+    scene.recorder.finish()
+
+    assert json.loads(told.read_text())["state"] == "broken"
+
+
+@pytest.mark.parametrize(("n_bytes", "n_files"), [(100, 0), (20_000, 1)])
+def test_broken_recording_stays_only_when_something_in_it_plays(
+    tmp_path: Path, n_bytes: int, n_files: int
+) -> None:
+    scene = Scene(tmp_path, open_sink=SmallDisk(n_bytes).open)
+    scene.play_to(8.5)
+    scene.tell("onset", 7.0)
+    scene.play_to(40.0)
+
+    told = [json.loads(path.read_text()) for path in scene.files("*_*.json")]
+    assert {content["state"] for content in told} == {"broken"}
+    assert len(scene.files()) == n_files
+    assert [content["file"] is not None for content in told].count(True) == n_files
+
+
+def test_no_sidecar_is_left_when_its_recording_cannot_be_opened(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, open_sink=no_space)
+    break_off(scene)
+
+    assert scene.files("*_*.json") == []
+
+
+def test_folder_is_made_again_when_it_was_moved_away(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "events"
+    scene = Scene(
+        folder,
+        pre_roll_s=1.0,
+        post_roll_s=1.0,
+        min_free_mib=0,
+        free=lambda path: shutil.disk_usage(path).free,
+    )
+    scene.play_to(8.5)
+    scene.tell("onset", 7.0)
+    scene.play_to(10.0)
+    folder.rename(tmp_path / "elsewhere")
+    scene.play_to(18.0)
+    scene.tell("offset", 7.0, 17.0)
+    scene.play_to(20.0)
+    scene.end()
+
+    (file,) = scene.files()
+    assert sidecar(file)["state"] == "complete"
+    assert len(scene.files("*_*.json")) == 1
+    assert scene.remarks == ["recording stopped: No such file or directory", ""]
+    assert "moved or removed" in caplog.text
+    assert "make room" not in caplog.text
+
+
 def test_nothing_is_written_while_the_disk_keeps_its_reserve(tmp_path: Path) -> None:
     scene = Scene(tmp_path, free=lambda path: 1 << 20)
     play_one(scene, 7.0, 8.0, 16.0)
 
     assert scene.files() == []
     assert scene.stats.snapshot().count("lost_recordings") == 1
+
+
+def test_opened_folder_is_empty_until_something_happens(tmp_path: Path) -> None:
+    Scene(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def keep_an_old_one(folder: Path, day: str = "2025-01-01") -> Path:
+    """Put a recording there that an earlier run made; return its MP4."""
+    stem = folder / day / "120000_Bark_ab-1"
+    stem.parent.mkdir()
+    stem.with_suffix(".mp4").write_bytes(b"x")
+    stem.with_suffix(".json").write_text(json.dumps({"made_by": "mafnet-live recorder"}))
+    return stem.with_suffix(".mp4")
+
+
+def test_old_recordings_make_room_when_the_disk_is_below_its_reserve(tmp_path: Path) -> None:
+    old = keep_an_old_one(tmp_path)
+    scene = Scene(tmp_path, free=lambda path: 1 << 20 if old.exists() else 1 << 40)
+    play_one(scene, 7.0, 8.0, 16.0)
+
+    assert not old.exists()
+    assert len(scene.files()) == 1
+    assert scene.remarks == []
+
+
+def test_recording_goes_on_in_its_file_when_old_ones_make_room_for_it(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, free=lambda path: 1 << 20 if any(path.glob("2025-*")) else 1 << 40)
+    scene.play_to(8.5)
+    scene.tell("onset", 7.0)
+    scene.play_to(10.0)
+    keep_an_old_one(tmp_path)
+    scene.play_to(12.0)
+    scene.tell("offset", 7.0, 11.0)
+    scene.play_to(18.0)
+    scene.end()
+
+    (file,) = scene.files()
+    assert sidecar(file)["post_roll_cut"] is None
 
 
 def test_retention_deletes_the_oldest_of_ours_and_nothing_else(tmp_path: Path) -> None:

@@ -129,6 +129,15 @@ def write_media(
     return path
 
 
+def empty_of_content(path: Path) -> Path:
+    """Set all that an MP4 holds to zero; its index stays whole."""
+    content = path.read_bytes()
+    at = content.index(b"mdat")
+    n_bytes = int.from_bytes(content[at - 4 : at]) - 8
+    path.write_bytes(content[: at + 4] + bytes(n_bytes) + content[at + 4 + n_bytes :])
+    return path
+
+
 def _encode_video(stream, seconds, rate):
     packets = []
     for i in range(round(seconds * rate)):

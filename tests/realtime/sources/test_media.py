@@ -1,4 +1,5 @@
 import threading
+import wave
 from fractions import Fraction
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from source_builders import Stream, make_stream, read_to_end, tone, write_media
+from source_builders import Stream, empty_of_content, make_stream, read_to_end, tone, write_media
 
 from realtime.clock import NS_PER_S, ManualClock
 from realtime.config import SourceConfig
@@ -173,6 +174,26 @@ def test_what_is_no_media_is_one_sentence(tmp_path: Path, content: bytes) -> Non
     with pytest.raises(SourceError, match=r"a\.mp4 cannot be opened") as caught:
         open_file(path, make_stream())
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_which_nothing_can_be_decoded_is_one_sentence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = empty_of_content(write_media(tmp_path / "a.mp4", video_codec="h264"))
+
+    with pytest.raises(SourceError, match=r"a\.mp4 was opened, but not one picture or sound"):
+        open_file(path, make_stream())
+    assert caplog.text == ""
+
+
+def test_a_file_without_a_sample_is_one_sentence(tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+
+    with pytest.raises(SourceError, match=r"a\.wav was opened, but"):
+        open_file(tmp_path / "a.wav", make_stream())
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from source_builders import Stream, make_stream, read_to_end, write_media
+from source_builders import Stream, empty_of_content, make_stream, read_to_end, write_media
 
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock, MonotonicClock
 from realtime.config import SourceConfig
@@ -25,6 +25,7 @@ N_JPEGS = 40
 
 class Handler(BaseHTTPRequestHandler):
     file: Path
+    undecodable: Path
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -34,7 +35,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/live"):
             self._send_jpegs()
             return
-        data = self.file.read_bytes()
+        file = self.undecodable if self.path == "/undecodable" else self.file
+        data = file.read_bytes()
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self._send(data)
@@ -66,7 +68,9 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    Handler.file = write_media(tmp_path_factory.mktemp("web") / "a.mkv", seconds=1.0)
+    folder = tmp_path_factory.mktemp("web")
+    Handler.file = write_media(folder / "a.mkv", seconds=1.0)
+    Handler.undecodable = empty_of_content(write_media(folder / "b.mp4", video_codec="h264"))
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     httpd.daemon_threads = True
     httpd.block_on_close = False
@@ -130,6 +134,21 @@ def test_a_stream_is_over_when_its_server_hangs_up(server: str) -> None:
     read_to_end(*opened.readers)
 
     assert stream.frames.ended
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("reconnect", [False, True])
+def test_recording_of_which_nothing_can_be_decoded_is_one_sentence(
+    server: str, reconnect: bool
+) -> None:
+    media = f"{server}/undecodable"
+    config = SourceConfig(name="c", kind="media", media=media, reconnect=reconnect)
+    _, opened = open_config(config)
+    (reader,) = opened.readers
+
+    with pytest.raises(SourceError, match=r"undecodable was opened, but not one picture or sound"):
+        step_to_end(reader)
+    reader.close()
 
 
 @pytest.mark.timeout(60)
