@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -65,6 +65,13 @@ class TrunkFile:
     dim: int
     precision: Precision = "float32"
 
+    def recipe(self) -> dict[str, object]:
+        """Return what features of this trunk are known by; float32 goes without saying."""
+        facts = asdict(self)
+        if self.precision == "float32":
+            del facts["precision"]
+        return facts
+
 
 class PictureEncoder:
     """Frames to pooled features; one at a time, whichever thread asks.
@@ -73,10 +80,14 @@ class PictureEncoder:
         run: The trunk on whatever computes it.
         transform: What a frame goes through before `encode`.
         source: Trunk and weights.
+        backend: What computes it, torch or openvino.
     """
 
-    def __init__(self, run: PictureRun, transform: FrameTransform, source: TrunkFile) -> None:
+    def __init__(
+        self, run: PictureRun, transform: FrameTransform, source: TrunkFile, backend: str
+    ) -> None:
         self.source = source
+        self.backend = backend
         self.transform = transform
         self._run = run
         self._lock = threading.Lock()
@@ -100,10 +111,12 @@ class SoundEncoder:
     Args:
         run: The trunk on whatever computes it.
         source: Trunk and weights.
+        backend: What computes it, torch or openvino.
     """
 
-    def __init__(self, run: SoundRun, source: TrunkFile) -> None:
+    def __init__(self, run: SoundRun, source: TrunkFile, backend: str) -> None:
         self.source = source
+        self.backend = backend
         self._run = run
         self._log_mel = LogMel()
         self._lock = threading.Lock()
@@ -225,21 +238,22 @@ class _Runner:
         self._device = device
         self._home = home
 
-    def pictures(self, name: str, sha256: str, trunk: VisualTrunk) -> PictureRun:
+    def pictures(self, name: str, sha256: str, trunk: VisualTrunk) -> tuple[PictureRun, str]:
         if self._openvino:
             try:
-                return openvino_pictures(name, sha256, trunk, self.precision, self._home)
+                run = openvino_pictures(name, sha256, trunk, self.precision, self._home)
+                return run, "openvino"
             except OpenVinoError as error:
                 self._fall_back(error)
-        return torch_pictures(trunk, trunk.transform, self._device)
+        return torch_pictures(trunk, trunk.transform, self._device), "torch"
 
-    def sounds(self, sha256: str, trunk: VGGishTrunk) -> SoundRun:
+    def sounds(self, sha256: str, trunk: VGGishTrunk) -> tuple[SoundRun, str]:
         if self._openvino:
             try:
-                return openvino_sounds(sha256, trunk, self.precision, self._home)
+                return openvino_sounds(sha256, trunk, self.precision, self._home), "openvino"
             except OpenVinoError as error:
                 self._fall_back(error)
-        return torch_sounds(trunk, self._device)
+        return torch_sounds(trunk, self._device), "torch"
 
     def _fall_back(self, error: OpenVinoError) -> None:
         if not self._may_fall_back:
@@ -258,7 +272,8 @@ def _picture_encoder(name: str, path: Path, runner: _Runner) -> PictureEncoder:
     source = TrunkFile(
         trunk=name, sha256=_fingerprint(path), dim=trunk.dim, precision=runner.precision
     )
-    return PictureEncoder(runner.pictures(name, source.sha256, trunk), trunk.transform, source)
+    run, backend = runner.pictures(name, source.sha256, trunk)
+    return PictureEncoder(run, trunk.transform, source, backend)
 
 
 def _sound_encoder(path: Path, runner: _Runner) -> SoundEncoder:
@@ -270,7 +285,8 @@ def _sound_encoder(path: Path, runner: _Runner) -> SoundEncoder:
     source = TrunkFile(
         trunk="vggish", sha256=_fingerprint(path), dim=trunk.dim, precision=runner.precision
     )
-    return SoundEncoder(runner.sounds(source.sha256, trunk), source)
+    run, backend = runner.sounds(source.sha256, trunk)
+    return SoundEncoder(run, source, backend)
 
 
 def _is_foreign(path: Path) -> bool:

@@ -12,7 +12,7 @@ import hashlib
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -99,7 +99,7 @@ def extract(
         raise ValueError("both trunks are needed")
     config = config if data.n_clips is None else replace(config, n_clips=data.n_clips)
     dtype: type[np.floating[Any]] = np.float16 if config.half else np.float32
-    trunks = {"visual": asdict(encoders.picture.source), "audio": asdict(encoders.sound.source)}
+    trunks = {"visual": encoders.picture.source.recipe(), "audio": encoders.sound.source.recipe()}
     recipe = {
         "visual": trunks["visual"],
         "audio": trunks["audio"],

@@ -68,11 +68,12 @@ def prepare(
             f"{bundle.name} has {bundle.visual.trunk}: use `extract` and `mafnet test --features`"
         )
     try:
-        begin(to, bundle, data, share, f"{backend} {precision}")
-        corpus = load_corpus(data, cache)
         encoders = load_encoders(bundle=bundle.path, backend=backend, precision=precision)
         assert encoders.picture is not None  # a bundle has both
         assert encoders.sound is not None
+        backends = sorted({encoders.picture.backend, encoders.sound.backend})
+        begin(to, bundle, data, share, f"{' and '.join(backends)} {precision}")
+        corpus = load_corpus(data, cache)
         if not (to / f"picture_{SPLIT}.npz").is_file():
             report(0, 1, "pictures of the windows")
             picture_features(data, bundle.visual.weights, to, (SPLIT,), encoders.picture)

@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         )
     figures = {
         "bundle": f"{bundle.name} {bundle.version}",
-        "trunks": f"{options.backend} {options.precision}",
+        "trunks": json.loads((folder / "made_by.json").read_text(encoding="utf-8"))["computed"],
         "sha256": {"audio": bundle.audio.sha256, "head": bundle.head.sha256},
         **figures,
     }

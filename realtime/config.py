@@ -210,6 +210,11 @@ class TrackerConfig:
             raise UsageError(
                 f"confirm is N of M with 1 <= N <= M, got {self.confirm_n} of {self.confirm_m}"
             )
+        named = [label for group in self.kin for label in group]
+        if any(len(group) < 2 for group in self.kin) or len(set(named)) < len(named):
+            raise UsageError(
+                f"kin are groups of two labels or more, each label once, got {list(self.kin)}"
+            )
         _check_range("context", self.context, 0.0, 1.0)
         for name in ("min_duration_s", "merge_gap_s", "cool_down_s"):
             _check_range(name, getattr(self, name), 0.0, 3600.0)

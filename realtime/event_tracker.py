@@ -93,7 +93,7 @@ class EventTracker:
             likelier = kin[window[kin].argmax()]
             together = scores[kin].sum()
             if together >= self._on[likelier]:
-                scores[likelier] = together
+                scores[likelier] = min(together, 1.0)  # of independent labels it may be more
 
 
 class _Detector:

@@ -13,7 +13,7 @@ import re
 
 HIDDEN = "…"
 _ADDRESS = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]*:/{1,2})(\S+)")
-_BARE = re.compile(r"(?<![^\s'\"(=,;<\[{])[^\s:@/'\"(=,;<\[{]*:(?!/)\S*@")  # user:password@
+_BARE = re.compile(r"(?<![^\s'\"(=,;<\[{])[^\s:@/'\"(=,;<\[{]*:(?!//)\S*@")  # user:password@
 _AUTHORITY_END = re.compile(r"[/?#]")
 _PORT = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:]*)(:[0-9*]*)?[,;:.)]*")
 _NAMED_SECRET = re.compile(  # in a path: `/user=admin_password=secret_channel=1.sdp`

@@ -141,7 +141,7 @@ class Recorder:
         return not exhausted
 
     def finish(self) -> None:
-        """Close what is still open, after an error elsewhere; nothing after a whole run."""
+        """Close what an error elsewhere left open; tell of sidecars that could not be written."""
         self._abandon("the program stopped")
         self._tell_again()
 

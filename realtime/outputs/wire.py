@@ -114,7 +114,7 @@ class MessageStamper:
         clock: The run's clock; `sent.t_s` counts from this constructor's call.
         started_utc: The same moment as UTC.
         window_clips: T; a prediction with fewer clips is marked `short_window`.
-        context: As in `TrackerConfig`, so that `top` ranks by the score that the tracker sees.
+        context: As in `TrackerConfig`, so that `top` ranks by the tracker's score (kin aside).
     """
 
     def __init__(

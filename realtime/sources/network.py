@@ -120,10 +120,10 @@ class NetworkReader:
             return not self._stop.is_set()
         if self._socket is not None and self._socket.error is not None:
             raise self._socket.error
-        if not self._has_decoded and not self._stop.is_set():
-            raise nothing_decoded(self._url)
         if self._endless and not self.is_finite and not self._stop.is_set():
             raise SourceError(f"{self._description}: ended by its server")
+        if not self._has_decoded and not self._stop.is_set():
+            raise nothing_decoded(self._url)
         self._end()
         return False
 

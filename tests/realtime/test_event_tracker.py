@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from realtime.clock import NS_PER_S
 from realtime.config import TrackerConfig
+from realtime.errors import UsageError
 from realtime.event_tracker import EventTracker
 from realtime.packets import Event, Phase, Prediction
 
@@ -233,9 +235,23 @@ def test_labels_that_are_no_kin_are_never_added_up() -> None:
 
 
 def test_kin_of_a_label_that_is_surely_heard_gets_nothing_of_its_score() -> None:
-    events = track_kin([(0.45, 0.5, 0.0)] * 4)
+    tracker = EventTracker(KIN, ["Man", "Woman", "Bark"])
+    events: list[Event] = []
+    for index in range(4):
+        heard = prediction(1.0 + HOP_S * index, 0.45, 0.5, 0.0)
+        of_a_man = np.array([0.9, 0.1, 0.0], np.float32)
+        events += tracker.update(replace(heard, window=of_a_man))
 
-    assert {event.label for event in events} == {"Woman"}
+    assert [event.label for event in events if event.phase is Phase.ONSET] == ["Woman"]
+    assert {event.confidence for event in events} == {0.5}
+
+
+@pytest.mark.parametrize(
+    "kin", [(("Man",),), (("Man", "Man"),), (("Man", "Bark"), ("Bark", "Cat"))]
+)
+def test_kin_that_are_none_are_refused(kin: tuple[tuple[str, ...], ...]) -> None:
+    with pytest.raises(UsageError, match="each label once"):
+        settings(kin=kin)
 
 
 def test_thresholds_for_an_unknown_label_are_refused() -> None:
