@@ -1,5 +1,6 @@
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -281,11 +282,20 @@ def test_counts_and_times_are_above_zero(flag: str, value: str) -> None:
     assert ended.value.code == 2
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Processes that are started hear Ctrl-C, even where a shell runs the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_is_no_traceback(publisher: Publisher) -> None:
     command = [sys.executable, "-m", "realtime.subscribe", publisher.endpoint]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         publisher.wait_for_subscription()
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (130, "")
 
