@@ -284,7 +284,7 @@ def test_counts_and_times_are_above_zero(flag: str, value: str) -> None:
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Processes that are started hear Ctrl-C, even where a shell runs the tests in the background."""
+    """Let processes that are started hear Ctrl-C, even where the tests run in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
