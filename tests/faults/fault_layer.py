@@ -105,7 +105,11 @@ def _loss(
     hit: list[Delivery], fault: Fault, rng: random.Random, injected: Injected
 ) -> list[Delivery]:
     """Each block or frame is lost with the fault's amount as its chance."""
-    return [d for d in hit if rng.random() >= fault.amount]
+    kept = [d for d in hit if rng.random() >= fault.amount]
+    if fault.sense == "sound":
+        n_samples = sum(len(d.payload) for d in hit) - sum(len(d.payload) for d in kept)
+        injected.add("lost_samples", n_samples)
+    return kept
 
 
 def _swap(

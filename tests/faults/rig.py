@@ -43,6 +43,7 @@ TICK_NS = 20 * NS_PER_MS
 PERIOD_S, TONE_S, FLASH_FROM_S, FLASH_S, FIRST_S = 8.0, 3.0, 4.0, 2.0, 2.0
 RECOVERY_S = 3.0
 PATIENCE_S = 0.25
+HOP_S = 0.25
 LATENCY_BOUND_MS = 1000 * PATIENCE_S + 100.0
 STARTED = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -141,7 +142,7 @@ class Rig:
         config = SourceConfig(
             name="door", kind="live", camera="0", microphone="default", patience_s=PATIENCE_S
         )
-        window = WindowConfig(hop_s=0.25, n_clips=4)
+        window = WindowConfig(hop_s=HOP_S, n_clips=4)
         self.rings = Rings(config, 2, Timeline(STARTED, 0), self.stats)
         inlet = Inlet(
             timeline=self.rings.timeline,
