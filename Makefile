@@ -6,7 +6,7 @@ PIP_ARGS ?=
 CONSTRAINTS ?= -c constraints.txt
 BIN := $(VENV)/bin
 
-.PHONY: demo test check device fuzz faults soak soak-day bench clean
+.PHONY: demo test check device fuzz faults soak soak-short bench clean
 
 demo: $(VENV)/.installed  ## run the built-in scene, as it plays (40 s)
 	$(BIN)/python run_stream.py --source demo --pace
@@ -29,10 +29,10 @@ fuzz: $(VENV)/.installed-dev  ## bad input of all kinds: it works or is one sent
 faults: $(VENV)/.installed-dev  ## break a live stream in all ways; writes the table of docs/reliability.md
 	$(BIN)/python -m pytest tests/faults --reliability docs/reliability.md
 
-soak: $(VENV)/.installed-dev  ## the long tests: what is bounded stays so
+soak-short: $(VENV)/.installed-dev  ## the long tests, with ten minutes of stream: what is bounded stays so
 	$(BIN)/python -m pytest -m soak
 
-soak-day: $(VENV)/.installed-dev  ## a day of stream, as fast as it goes
+soak: $(VENV)/.installed-dev  ## a day of stream, as fast as it goes: some two and a half hours
 	SOAK_STREAM_S=86400 $(BIN)/python -m pytest -m soak tests/faults/test_soak_stream.py -s
 
 bench: $(VENV)/.installed  ## real-time factor, latency, drops

@@ -1,6 +1,6 @@
 """A long stream as fast as it goes: what a run holds stays the same, from start to end.
 
-`make soak` runs ten minutes of stream, `make soak-day` a day (SOAK_STREAM_S sets any length). The
+`make soak-short` runs ten minutes of stream, `make soak` a day (SOAK_STREAM_S sets any length). The
 scene plays in a loop through the real readers, threads, rings, tracker, socket and recorder, with
 recognition stood in for; meanwhile readers fail to deliver, the disk is full for a while and a
 subscriber is held. Memory, file descriptors and threads are read from /proc once a stream minute.
