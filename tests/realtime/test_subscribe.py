@@ -33,6 +33,7 @@ class Publisher:
         self.socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         self.socket.bind("tcp://127.0.0.1:*")
         self.endpoint = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self.senders: list[threading.Thread] = []
 
     def wait_for_subscription(self, prefix: bytes = b"heartbeat/") -> None:
         """`Subscriber` asks for heartbeats last."""
@@ -49,6 +50,8 @@ class Publisher:
         self.socket.send_multipart(frames)
 
     def close(self) -> None:
+        for sender in self.senders:  # one may still send what nobody waits for any more
+            sender.join(WAIT_S)
         self.socket.close(linger=0)
         self.context.term()
 
@@ -384,4 +387,6 @@ def send_in_thread(publisher: Publisher, send: Callable[[], object]) -> None:
         publisher.wait_for_subscription()
         send()
 
-    threading.Thread(target=run, daemon=True).start()
+    sender = threading.Thread(target=run, daemon=True)
+    publisher.senders.append(sender)
+    sender.start()
