@@ -11,9 +11,9 @@ import time
 import numpy as np
 import torch
 
+from extractors.tolerances import noise
 from realtime.packets import CLIP_SLOTS
 from realtime.recognition.features import Models
-from realtime.recognition.trunks import noise
 
 
 @torch.inference_mode()

@@ -6,14 +6,18 @@ request at a time with the latency hint: a live hop has four frames and one seco
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from extractors.errors import OpenVinoError
-from extractors.frame_transform import FrameTransform
-from extractors.openvino_graphs import import_openvino
+from extractors.frame_transform import TRANSFORMS, FrameTransform
+from extractors.log_mel import N_MEL_FRAMES, N_MELS
+from extractors.openvino_graphs import import_openvino, load_graph
 
 Precision = Literal["float32", "bfloat16"]
 _HINTS: dict[str, str] = {"float32": "f32", "bfloat16": "bf16"}
@@ -67,6 +71,45 @@ class OpenVinoTrunk:
         """
         result = self._request.infer({0: batch}, share_inputs=True, share_outputs=False)
         return cast("NDArray[np.float32]", result[0])
+
+
+def load_picture_trunk(
+    name: str,
+    sha256: str,
+    make: Callable[[], nn.Module],
+    precision: Precision,
+    n_threads: int,
+    home: Path,
+) -> OpenVinoTrunk:
+    """Compile a picture trunk: resized RGB `(B, size, size, 3)` uint8 to features `(B, D)`.
+
+    Args:
+        name: Of the trunk.
+        sha256: Of its weights, the key of the kept graph.
+        make: Returns the torch module, float32, on the CPU; called if no graph is kept.
+        precision: See `OpenVinoTrunk`.
+        n_threads: Likewise.
+        home: The store.
+
+    Raises:
+        OpenVinoError: OpenVINO is not here or cannot take it.
+    """
+    transform = TRANSFORMS[name]
+    graph = load_graph(name, sha256, (3, transform.size, transform.size), make, home)
+    return OpenVinoTrunk(with_pixels_in(graph, transform), precision, n_threads)
+
+
+def load_sound_trunk(
+    name: str,
+    sha256: str,
+    make: Callable[[], nn.Module],
+    precision: Precision,
+    n_threads: int,
+    home: Path,
+) -> OpenVinoTrunk:
+    """Compile a sound trunk: log-mels `(B, 1, 96, 64)` to maps; as `load_picture_trunk`."""
+    graph = load_graph(name, sha256, (1, N_MEL_FRAMES, N_MELS), make, home)
+    return OpenVinoTrunk(graph, precision, n_threads)
 
 
 def with_pixels_in(graph: Any, transform: FrameTransform) -> Any:

@@ -9,6 +9,11 @@ docs/performance.md tells what that changes in what the bundle says.
 
 from __future__ import annotations
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
 FLOAT32 = 1e-4
 HALF = 0.03
 _WIDER_HALVES = {"efficientnet_lite0": 0.12}  # its values are not normalised between layers
@@ -17,3 +22,17 @@ _WIDER_HALVES = {"efficientnet_lite0": 0.12}  # its values are not normalised be
 def tolerance(trunk: str, precision: str) -> float:
     """Return the bound for a trunk's name and float32, bfloat16 or float16."""
     return FLOAT32 if precision == "float32" else _WIDER_HALVES.get(trunk, HALF)
+
+
+def relative_distance(exact: Tensor, rough: Tensor) -> float:
+    """Return the L2 distance of two tensors, relative to `exact`; NaN where nothing sensible is."""
+    exact = exact.cpu()
+    return float((exact - rough.cpu()).norm() / exact.norm().clamp_min(1e-12))
+
+
+def noise(size: int, n_images: int) -> tuple[NDArray[np.uint8], Tensor]:
+    """Return the same pictures `(n, size, size, 3)` and the same log-mel of noise every time."""
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (n_images, size, size, 3), dtype=np.uint8)
+    log_mel = random.normal(-3.0, 1.0, (1, 1, 96, 64)).astype(np.float32)
+    return images, torch.from_numpy(log_mel)

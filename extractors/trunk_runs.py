@@ -15,11 +15,13 @@ import numpy as np
 import torch
 
 from extractors.errors import OpenVinoError
-from extractors.frame_transform import TRANSFORMS
-from extractors.log_mel import N_MEL_FRAMES, N_MELS
-from extractors.openvino_graphs import load_graph
-from extractors.openvino_trunks import OpenVinoTrunk, Precision, computes_bfloat16, with_pixels_in
-from extractors.tolerances import tolerance
+from extractors.openvino_trunks import (
+    Precision,
+    computes_bfloat16,
+    load_picture_trunk,
+    load_sound_trunk,
+)
+from extractors.tolerances import noise, relative_distance, tolerance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,29 +81,27 @@ def openvino_pictures(
             else.
     """
     _check_units(precision)
-    transform = TRANSFORMS[name]
-    graph = load_graph(name, sha256, (3, transform.size, transform.size), lambda: trunk, home)
-    compiled = OpenVinoTrunk(with_pixels_in(graph, transform), precision, torch.get_num_threads())
-    shape = (1, transform.size, transform.size, 3)
-    frames = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    exact = torch_pictures(trunk, transform, torch.device("cpu"))
-    _check_close(name, precision, exact(frames), compiled.encode(frames))
+    n_threads = torch.get_num_threads()
+    compiled = load_picture_trunk(name, sha256, lambda: trunk, precision, n_threads, home)
+    frames, _ = noise(trunk.transform.size, 1)
+    exact = torch_pictures(trunk, trunk.transform, torch.device("cpu"))(frames)
+    found = compiled.encode(frames)
+    _check_close(name, precision, torch.from_numpy(exact), torch.from_numpy(found))
     return compiled.encode
 
 
 def openvino_sounds(sha256: str, trunk: VGGishTrunk, precision: Precision, home: Path) -> SoundRun:
     """Return the sound trunk on OpenVINO; as `openvino_pictures`."""
     _check_units(precision)
-    graph = load_graph("vggish", sha256, (1, N_MEL_FRAMES, N_MELS), lambda: trunk, home)
-    compiled = OpenVinoTrunk(graph, precision, torch.get_num_threads())
+    n_threads = torch.get_num_threads()
+    compiled = load_sound_trunk("vggish", sha256, lambda: trunk, precision, n_threads, home)
 
     def run(log_mel: Tensor) -> Tensor:
         return torch.from_numpy(compiled.encode(np.ascontiguousarray(log_mel.numpy())))
 
-    noise = np.random.default_rng(0).normal(-3.0, 1.0, (1, 1, N_MEL_FRAMES, N_MELS))
-    log_mel = torch.from_numpy(noise.astype(np.float32))
-    exact = torch_sounds(trunk, torch.device("cpu"))
-    _check_close("vggish", precision, exact(log_mel).numpy(), run(log_mel).numpy())
+    _, log_mel = noise(1, 1)
+    exact = torch_sounds(trunk, torch.device("cpu"))(log_mel)
+    _check_close("vggish", precision, exact, run(log_mel))
     return run
 
 
@@ -112,11 +112,9 @@ def _check_units(precision: Precision) -> None:
         )
 
 
-def _check_close(
-    name: str, precision: Precision, exact: NDArray[np.float32], found: NDArray[np.float32]
-) -> None:
+def _check_close(name: str, precision: Precision, exact: Tensor, found: Tensor) -> None:
     allowed = tolerance(name, precision)
-    away = float(np.linalg.norm(found - exact) / max(float(np.linalg.norm(exact)), 1e-12))
+    away = relative_distance(exact, found)
     if not away <= allowed:  # NaN is no match either
         raise OpenVinoError(
             f"OpenVINO's features of {name} lie {away:.2g} from torch's here, tolerance "

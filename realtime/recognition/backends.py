@@ -12,16 +12,17 @@ from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from extractors.errors import OpenVinoError
 from extractors.frame_transform import TRANSFORMS
-from extractors.openvino_graphs import PIP_COMMAND, installed_version, load_graph
+from extractors.openvino_graphs import PIP_COMMAND, installed_version
 from extractors.openvino_trunks import (
-    OpenVinoTrunk,
     Precision,
     computes_bfloat16,
-    with_pixels_in,
+    load_picture_trunk,
+    load_sound_trunk,
 )
 from realtime.errors import ModelError, UsageError
 from realtime.recognition.calibration import calibrated, calibration_file
@@ -37,7 +38,6 @@ from weights.bundle import Bundle
 logger = logging.getLogger(__name__)
 
 BACKENDS = ("auto", "torch", "openvino")
-_LOG_MEL_SHAPE = (1, 96, 64)
 
 TorchTrunksSource = Callable[[], TorchTrunks]
 
@@ -52,21 +52,11 @@ class _OpenVinoFactory:
 
     def trunks(self, kind: str) -> OpenVinoTrunks:
         precision: Precision = "bfloat16" if kind == "bfloat16" else "float32"
-        visual, sound = self._bundle.visual, self._bundle.audio
-        transform = TRANSFORMS[visual.trunk]
-        picture = load_graph(
-            visual.trunk,
-            visual.sha256,
-            (3, transform.size, transform.size),
-            lambda: self._exact().visual,
-            self._home,
-        )
-        heard = load_graph(
-            sound.trunk, sound.sha256, _LOG_MEL_SHAPE, lambda: self._exact().sound, self._home
-        )
+        seen, heard = self._bundle.visual, self._bundle.audio
+        how = (precision, N_THREADS, self._home)
         return OpenVinoTrunks(
-            visual=OpenVinoTrunk(with_pixels_in(picture, transform), precision, N_THREADS),
-            sound=OpenVinoTrunk(heard, precision, N_THREADS),
+            visual=load_picture_trunk(seen.trunk, seen.sha256, lambda: self._exact().visual, *how),
+            sound=load_sound_trunk(heard.trunk, heard.sha256, lambda: self._exact().sound, *how),
             precision=precision,
         )
 
@@ -152,7 +142,7 @@ def _fastest(
             raise OpenVinoError(
                 "OpenVINO's features lie too far from torch's here: "
                 + ", ".join(
-                    f"{max(each.distance):.2g} ({each.name})"
+                    f"{np.max(each.distance):.2g} ({each.name})"  # keeps a NaN, as max() may not
                     for each in measured.values()
                     if each.name != "torch"
                 )
@@ -162,7 +152,5 @@ def _fastest(
 
 def _openvino_precisions(precision: str) -> tuple[str, ...]:
     """Return what OpenVINO may compute in, exact first; bfloat16 only where the CPU has it."""
-    if precision == "auto":
-        return ("float32", "bfloat16") if computes_bfloat16() else ("float32",)
     known = ("float32", "bfloat16") if computes_bfloat16() else ("float32",)
-    return tuple(kind for kind in known if kind == precision)
+    return tuple(kind for kind in known if precision in ("auto", kind))

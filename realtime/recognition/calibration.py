@@ -19,8 +19,9 @@ from pathlib import Path
 import torch
 
 from extractors.openvino_graphs import GRAPH_VERSION, installed_version
+from extractors.tolerances import noise
 from realtime.recognition.torch_backend import N_THREADS
-from realtime.recognition.trunks import Distance, Trunks, distance, noise
+from realtime.recognition.trunks import Distance, Trunks, distance
 from weights.bundle import Bundle
 from weights.files import written_whole
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from extractors.errors import OpenVinoError
 from extractors.openvino_graphs import load_graph
 from extractors.openvino_trunks import OpenVinoTrunk, Precision
-from extractors.tolerances import tolerance
+from extractors.tolerances import relative_distance, tolerance
 from mafnet.film import SoundConvolutions
 from mafnet.model import SOUND_MAP, MAFnet
 from realtime.recognition.torch_backend import N_THREADS
@@ -53,7 +53,7 @@ def openvino_convolutions(
 
     audio = torch.rand((1, *SOUND_MAP), generator=torch.Generator().manual_seed(0))
     expected = exact(audio)
-    away = float((convolve(audio) - expected).norm() / expected.norm().clamp_min(1e-12))
+    away = relative_distance(expected, convolve(audio))
     if not away <= tolerance("mafnet_sound", precision):  # NaN is no match either
         logger.warning("OpenVINO's MAFnet lies %.2g from torch's; torch runs it", away)
         return None

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from extractors.frame_transform import FrameTransform
 from extractors.openvino_trunks import OpenVinoTrunk, Precision
-from extractors.tolerances import tolerance
+from extractors.tolerances import noise, relative_distance, tolerance
 from extractors.vggish import VGGishTrunk
 from extractors.visual import VisualTrunk
 
@@ -120,19 +120,6 @@ def distance(exact: Trunks, rough: Trunks, size: int) -> Distance:
     """
     images, log_mel = noise(size, 1)
     return Distance(
-        picture=_relative(exact.encode_pictures(images), rough.encode_pictures(images)),
-        sound=_relative(exact.encode_log_mel(log_mel), rough.encode_log_mel(log_mel)),
+        picture=relative_distance(exact.encode_pictures(images), rough.encode_pictures(images)),
+        sound=relative_distance(exact.encode_log_mel(log_mel), rough.encode_log_mel(log_mel)),
     )
-
-
-def _relative(exact: Tensor, rough: Tensor) -> float:
-    exact = exact.cpu()
-    return float((exact - rough.cpu()).norm() / exact.norm().clamp_min(1e-12))
-
-
-def noise(size: int, n_images: int) -> tuple[NDArray[np.uint8], Tensor]:
-    """Return the same pictures `(n, size, size, 3)` and the same log-mel of noise every time."""
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, (n_images, size, size, 3), dtype=np.uint8)
-    log_mel = random.normal(-3.0, 1.0, (1, 1, 96, 64)).astype(np.float32)
-    return images, torch.from_numpy(log_mel)

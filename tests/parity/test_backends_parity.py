@@ -10,11 +10,11 @@ import torch
 
 from extractors.openvino_graphs import convert
 from extractors.openvino_trunks import OpenVinoTrunk, Precision, computes_bfloat16, with_pixels_in
-from extractors.tolerances import tolerance
+from extractors.tolerances import noise, tolerance
 from extractors.vggish import VGGishTrunk
 from extractors.visual import make_visual_trunk
 from realtime.recognition.torch_backend import load_torch_trunks
-from realtime.recognition.trunks import Distance, OpenVinoTrunks, TorchTrunks, distance, noise
+from realtime.recognition.trunks import Distance, OpenVinoTrunks, TorchTrunks, distance
 from weights.bundle import load_bundle
 
 pytestmark = pytest.mark.timeout(600)
