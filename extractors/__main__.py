@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from extractors.backend_flags import add_backend_flags
 from extractors.errors import ExtractorError
 
 if TYPE_CHECKING:
@@ -82,18 +83,7 @@ def _add_weights(parser: argparse.ArgumentParser, backend: str) -> None:
     picture.add_argument("--efficientnet-lite0", type=Path, metavar="FILE")
     weights.add_argument("--vggish", type=Path, metavar="FILE", help=kinds)
     weights.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    weights.add_argument(
-        "--backend",
-        choices=("auto", "torch", "openvino"),
-        default=backend,
-        help=f"what runs the trunks on a CPU (default: {backend})",
-    )
-    weights.add_argument(
-        "--precision",
-        choices=("float32", "bfloat16"),
-        default="float32",
-        help="of OpenVINO; bfloat16 is faster where the processor has units for it",
-    )
+    add_backend_flags(weights, backend)
     parser.add_argument(
         "--jpeg",
         action=argparse.BooleanOptionalAction,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from extractors.backend_flags import BACKENDS
 from extractors.efficientnet import EfficientNetLite0Trunk
 from extractors.errors import ExtractorError, OpenVinoError
 from extractors.frame_transform import FrameTransform
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BACKENDS = ("auto", "torch", "openvino")
 _SECONDS_PER_BATCH = 8  # VGGish: about 20 MB of activations a second
 
 logger = logging.getLogger(__name__)
@@ -168,8 +168,8 @@ def load_encoders(
         efficientnet_lite0: Weights of the starter's picture trunk.
         vggish: Weights of the sound trunk.
         device: torch's name of it.
-        backend: One of `BACKENDS`; `auto` is OpenVINO where it is installed, the device is the
-            CPU and the features are torch's, and torch elsewhere.
+        backend: One of `backend_flags.BACKENDS`; `auto` is OpenVINO where it is installed, the
+            device is the CPU and the features are torch's, and torch elsewhere.
         precision: What OpenVINO computes in; torch computes in float32 here.
         home: The store, where OpenVINO's graphs are kept; None for the platform's.
 

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from extractors.backend_flags import add_backend_flags
 from extractors.errors import ExtractorError
 from extractors.held_out_features import prepare
 from extractors.progress import ExtractProgress
@@ -18,8 +19,7 @@ def add_test_features(parser: argparse.ArgumentParser) -> None:
     _add_common(parser)
     parser.add_argument("--share", type=float, default=1.0, help="share of the clips to draw")
     parser.add_argument("--no-probe", action="store_true", help="the sound trunk is not probed")
-    parser.add_argument("--backend", choices=("auto", "torch", "openvino"), default="torch")
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    add_backend_flags(parser, "torch")
     parser.set_defaults(func=_test_features)
 
 

@@ -76,7 +76,7 @@ def prepare(
         corpus = load_corpus(data, cache)
         if not (to / f"picture_{SPLIT}.npz").is_file():
             report(0, 1, "pictures of the windows")
-            picture_features(data, bundle.visual.weights, to, (SPLIT,), encoders.picture)
+            picture_features(data, bundle.visual.weights, encoders.picture, to, (SPLIT,))
         if not (to / f"sound_{SPLIT}.json").is_file():
             report(0, 1, "sounds of the windows")
             sound_features(data, cache, encoders.sound, to, share, (SPLIT,))

@@ -23,9 +23,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from extractors.backend_flags import BACKENDS
 from extractors.clip_source import ClipSource
 from extractors.efficientnet import EfficientNetLite0Trunk
-from extractors.encoders import BACKENDS, PictureEncoder, SoundEncoder, load_encoders
+from extractors.encoders import PictureEncoder, SoundEncoder, load_encoders
 from extractors.imagenet_classes import class_labels, kernel_of_rows, vectors_of_rows
 from extractors.picture_augment import as_frame
 from extractors.sound_corpus import BACKGROUND, HALVES, load_corpus
@@ -95,22 +96,19 @@ def sound_features(
 def picture_features(
     data: Path,
     trunk_path: Path,
+    encoder: PictureEncoder,
     to: Path,
     splits: Sequence[str] = SPLITS,
-    encoder: PictureEncoder | None = None,
 ) -> None:
     """Write the pooled vectors of augmented frames of each split, and the trunk's classifier.
 
     Args:
         data: Folder that holds `pictures.csv`.
-        trunk_path: EfficientNet-Lite0 weights.
+        trunk_path: EfficientNet-Lite0 weights, for its classifier.
+        encoder: The same trunk.
         to: Folder to write to.
         splits: Which; what is drawn of one does not depend on the others.
-        encoder: What runs the trunk; torch by default.
     """
-    if encoder is None:
-        encoder = load_encoders(efficientnet_lite0=trunk_path).picture
-    assert encoder is not None  # a path was given
     trunk = load_visual_trunk("efficientnet_lite0", trunk_path)
     assert isinstance(trunk, EfficientNetLite0Trunk)  # for the type checker
     with (data / "pictures.csv").open(newline="") as table:
@@ -214,7 +212,9 @@ def run(args: argparse.Namespace) -> int:
     """
     args.to.mkdir(parents=True, exist_ok=True)
     if args.picture_trunk is not None:
-        picture_features(args.data, args.picture_trunk, args.to)
+        pictures = load_encoders(efficientnet_lite0=args.picture_trunk).picture
+        assert pictures is not None  # a path was given
+        picture_features(args.data, args.picture_trunk, pictures, args.to)
         row_features(args.to)
     if args.sound_trunk is not None:
         encoder = load_encoders(vggish=args.sound_trunk, backend=args.backend).sound
