@@ -48,9 +48,10 @@ class EventTracker:
     """
 
     def __init__(self, config: TrackerConfig, labels: Sequence[str]) -> None:
-        unknown = set(config.per_label) - set(labels)
+        named = {*config.per_label, *(label for group in config.kin for label in group)}
+        unknown = named - set(labels)
         if unknown:
-            raise ValueError(f"thresholds for labels that the bundle has not: {sorted(unknown)}")
+            raise ValueError(f"settings of labels that the bundle has not: {sorted(unknown)}")
         self._context = config.context
         numbers = count(1)
         self._detectors = [
@@ -58,11 +59,7 @@ class EventTracker:
             for index, label in enumerate(labels)
             if label != config.background
         ]
-        index_of = {label: index for index, label in enumerate(labels)}
-        self._kin = [
-            np.array([index_of[label] for label in group if label in index_of])
-            for group in config.kin
-        ]
+        self._kin = [np.array([labels.index(label) for label in group]) for group in config.kin]
         self._on = np.array([config.per_label.get(label, (config.on,))[0] for label in labels])
         self._last_end_t_ns: int | None = None
 
@@ -88,7 +85,7 @@ class EventTracker:
 
     def _join_kin(self, scores: NDArray[np.float64], window: NDArray[np.float32]) -> None:
         for kin in self._kin:
-            if not len(kin) or (scores[kin] >= self._on[kin]).any():
+            if (scores[kin] >= self._on[kin]).any():
                 continue
             likelier = kin[window[kin].argmax()]
             together = scores[kin].sum()

@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from benchmarks.streaming.command import exit_code_of
 from benchmarks.streaming.material import MaterialError, load_material
 from benchmarks.streaming.render import write_stream
 from benchmarks.streaming.report import figures_of, print_tables, write_report
@@ -29,10 +30,9 @@ from benchmarks.streaming.scoring import (
     detections_of,
     score,
     summarize,
+    truths_of,
 )
-from realtime.errors import RecognizerError
 from weights.bundle import Bundle, load_bundle
-from weights.errors import WeightsError
 from weights.files import written_whole
 
 
@@ -48,17 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except ValueError as error:
         parser.error(str(error))
-    try:
-        return _evaluate(options, settings)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except (MaterialError, RecognizerError, WeightsError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {options.to}: {error.strerror or error}", file=sys.stderr)
-        return 1
+    return exit_code_of(lambda: _evaluate(options, settings), options.to)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -112,11 +102,8 @@ def _evaluate(options: argparse.Namespace, settings: SceneSettings) -> int:
                 _recognize(media, events, options, bar)
                 if not options.keep_media:
                     media.unlink()
-            truths = [
-                Truth(label=e.label, onset_s=e.onset_s, offset_s=e.offset_s, snr_db=e.snr_db)
-                for e in scene.events
-            ]
-            result = score(kind, scene.seconds, truths, detections_of(read_messages(events)))
+            detections = detections_of(read_messages(events))
+            result = score(kind, scene.seconds, truths_of(scene.events), detections)
             bar.say(f"{kind}: {_line(summarize([result]))}")
             results.append(result)
         if not options.no_clips and (options.data / "clips.csv").is_file():

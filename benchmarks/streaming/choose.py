@@ -11,6 +11,7 @@ threshold.
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,6 @@ from numpy.typing import NDArray
 from benchmarks.streaming.replay import Scores, replay
 from benchmarks.streaming.scene import EMPTY
 from benchmarks.streaming.scoring import StreamResult, Truth, score
-from realtime.config import TrackerConfig
 from weights.bundle import Bundle
 
 ON_GRID = tuple(round(0.40 + 0.05 * step, 2) for step in range(12))  # 0.40 to 0.95
@@ -80,22 +80,19 @@ def all_times() -> list[Times]:
     ]
 
 
-def tracker_config(bundle: Bundle, times: Times, on: Mapping[str, float]) -> TrackerConfig:
-    """Return the tracker's settings with a threshold for each label."""
-    middle = float(np.median(list(on.values())))
-    return TrackerConfig(
+def settled(bundle: Bundle, times: Times, on: Mapping[str, float]) -> Bundle:
+    """Return the bundle with other times and thresholds; labels not in `on` have the median of it."""
+    middle = round(float(np.median(list(on.values()))), 3)
+    pairs = {label: {"on": value, "off": off_for(value, bundle)} for label, value in on.items()}
+    events = dataclasses.replace(
+        bundle.events,
         on=middle,
         off=off_for(middle, bundle),
-        per_label={label: (value, off_for(value, bundle)) for label, value in on.items()},
-        confirm_n=times.confirm[0],
-        confirm_m=times.confirm[1],
-        min_duration_s=bundle.events.min_duration_s,
+        per_label=MappingProxyType({k: MappingProxyType(pair) for k, pair in pairs.items()}),
         merge_gap_s=times.merge_gap_s,
-        cool_down_s=bundle.events.cool_down_s,
-        context=bundle.events.context,
-        background=bundle.background,
-        kin=bundle.events.kin,
+        confirm=times.confirm,
     )
+    return dataclasses.replace(bundle, events=events)
 
 
 def off_for(on: float, bundle: Bundle) -> float:
@@ -117,8 +114,8 @@ def count(streams: Sequence[KeptStream], bundle: Bundle, times: Times) -> Counts
             for at_on, on in enumerate(ON_GRID):
                 if highest[label] < on:
                     break
-                config = tracker_config(bundle, times, {label: on})
-                said = replay(stream.scores, config, bundle.labels, only=label)
+                alone = settled(bundle, times, {label: on})
+                said = replay(stream.scores, alone, only=label)
                 result = score(stream.kind, stream.seconds, truths, said)
                 right[at_stream, at_label, at_on] = result.n_right
                 detections[at_stream, at_label, at_on] = result.n_detections
@@ -156,13 +153,9 @@ def choose(counts: Counts, streams: Sequence[KeptStream], bundle: Bundle) -> dic
     return {label: ON_GRID[k] for label, k in zip(labels, best.tolist(), strict=True)}
 
 
-def results(
-    streams: Sequence[KeptStream], bundle: Bundle, config: TrackerConfig
-) -> list[StreamResult]:
-    """Score streams at settings."""
-    return [
-        score(s.kind, s.seconds, s.truths, replay(s.scores, config, bundle.labels)) for s in streams
-    ]
+def results(streams: Sequence[KeptStream], bundle: Bundle) -> list[StreamResult]:
+    """Score streams at the bundle's settings."""
+    return [score(s.kind, s.seconds, s.truths, replay(s.scores, bundle)) for s in streams]
 
 
 def of_streams(counts: Counts, which: Sequence[int]) -> Counts:

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.streaming.scoring import Detection
+from realtime.build import tracker_config
 from realtime.clock import NS_PER_S
-from realtime.config import TrackerConfig
 from realtime.event_tracker import EventTracker
 from realtime.packets import Event, Phase, Prediction
+from weights.bundle import Bundle
 from weights.files import written_whole
 
 _NO_ATTENTION = np.zeros((0, 2), np.float32)
@@ -64,21 +65,21 @@ def read_scores(path: Path) -> Scores:
         return Scores(end_t_ns=kept["end_t_ns"], window=kept["window"], newest=kept["newest"])
 
 
-def replay(
-    scores: Scores, config: TrackerConfig, labels: Sequence[str], only: str | None = None
-) -> list[Detection]:
+def replay(scores: Scores, bundle: Bundle, only: str | None = None) -> list[Detection]:
     """Track a stream's scores again.
 
     Args:
         scores: Of the stream.
-        config: Thresholds and times.
-        labels: The bundle's, in the order of the scores.
+        bundle: Thresholds, times and labels, in the order of the scores.
         only: Track this label alone: as among all, but for kin, which hear of one another.
     """
-    columns = np.arange(len(labels)) if only is None else np.array([list(labels).index(only)])
-    names = [labels[k] for k in columns]
-    known = {name: pair for name, pair in config.per_label.items() if name in names}
-    tracker = EventTracker(dataclasses.replace(config, per_label=known), names)
+    config, labels = tracker_config(bundle, {}), bundle.labels
+    columns = np.arange(len(labels))
+    if only is not None:
+        own = {label: pair for label, pair in config.per_label.items() if label == only}
+        config, labels = dataclasses.replace(config, per_label=own, kin=()), (only,)
+        columns = np.array([bundle.labels.index(only)])
+    tracker = EventTracker(config, labels)
     told_s: dict[int, float] = {}
     detections: list[Detection] = []
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.streaming.scene import SceneEvent
+
 COLLAR_S = 1.0  # a clip is a second
 OF_LENGTH = 0.5  # share of an event's length that its offset may be off by
 ANY_OF = "|"  # parts the labels of a truth of which any is right
@@ -85,6 +87,14 @@ class StreamResult:
     n_right_onset: int
     matched: tuple[bool, ...]
     hits_by_label: Mapping[str, tuple[int, int, int]]
+
+
+def truths_of(events: Iterable[SceneEvent]) -> tuple[Truth, ...]:
+    """Return what is there in a scene."""
+    return tuple(
+        Truth(label=e.label, onset_s=e.onset_s, offset_s=e.offset_s, snr_db=e.snr_db)
+        for e in events
+    )
 
 
 def detections_of(messages: Iterable[Mapping[str, Any]]) -> list[Detection]:

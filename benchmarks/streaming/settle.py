@@ -17,7 +17,7 @@ import sys
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import track
@@ -31,42 +31,49 @@ from benchmarks.streaming.choose import (
     choose,
     count,
     of_streams,
-    off_for,
     raised,
     results,
-    tracker_config,
+    settled,
 )
-from benchmarks.streaming.material import Material, MaterialError, load_material
+from benchmarks.streaming.command import exit_code_of
+from benchmarks.streaming.material import load_material
 from benchmarks.streaming.render import write_stream
 from benchmarks.streaming.replay import ScoreRecorder, read_scores
 from benchmarks.streaming.run import recognize_file
 from benchmarks.streaming.scene import EMPTY, KINDS, SceneSettings, compose
-from benchmarks.streaming.scoring import StreamResult, Truth, summarize
-from realtime.build import tracker_config as bundles_tracker_config
-from realtime.errors import RecognizerError
-from weights.bundle import Bundle, EventSpec, load_bundle, write_bundle
-from weights.errors import WeightsError
+from benchmarks.streaming.scoring import StreamResult, summarize, truths_of
+from weights.bundle import Bundle, load_bundle, write_bundle
 from weights.files import written_whole
 
+FIRST_SEED = 1001  # of the first fold's streams
 LONGEST_DELAY_S = 1.0  # median; settings that tell later are not taken
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """One choice of times and what it gave on folds that had no say in it."""
+    """One choice of settings and what it gave.
+
+    Attributes:
+        name: For people.
+        bundle: With these settings.
+        results: Thresholds that were chosen were chosen without the stream's fold.
+        total: `summarize` of them.
+    """
 
     name: str
-    held_out: list[StreamResult]
+    bundle: Bundle
+    results: list[StreamResult]
+    total: dict[str, Any]
 
     @property
     def f1(self) -> float:
         """Event-based, over all streams, those without an event too."""
-        return float(summarize(self.held_out)["f1"] or 0.0)
+        return float(self.total["f1"] or 0.0)
 
     @property
     def delay_s(self) -> float:
         """The median; infinite where nothing was found."""
-        delay = summarize(self.held_out)["delay_s"]
+        delay = self.total["delay_s"]
         return float("inf") if delay is None else float(delay["median"])
 
 
@@ -77,16 +84,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.folds < 2:
         parser.error("--folds: at least two, so that one can be held out")
     try:
-        return _settle(options)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except (MaterialError, RecognizerError, WeightsError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {options.to}: {error.strerror or error}", file=sys.stderr)
-        return 1
+        scenes = [
+            SceneSettings(minutes=options.minutes, seed=FIRST_SEED + fold)
+            for fold in range(options.folds)
+        ]
+    except ValueError as error:
+        parser.error(str(error))
+    return exit_code_of(lambda: _settle(options, scenes), options.to)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -104,47 +108,53 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _settle(options: argparse.Namespace) -> int:
+def _settle(options: argparse.Namespace, scenes: Sequence[SceneSettings]) -> int:
     bundle = load_bundle(options.bundle)
-    streams = _streams(options, bundle)
-    folds = sorted({stream.fold for stream in streams})
-    now = bundles_tracker_config(bundle, {})
-    tried = [Tried(name="the bundle's", held_out=results(streams, bundle, now))]
-    chosen: dict[str, EventSpec] = {}
+    streams = _streams(options, bundle, scenes)
+    now = _tried("the bundle's", bundle, results(streams, bundle))
+    tried: list[Tried] = []
     for times in track(all_times(), "trying settings", transient=True):
-        counts = count(streams, bundle, times)
         for by in RAISES:
-            on = raised(bundle, by)
             name = f"{times}, the bundle's thresholds" + (f" {by:+g}" if by else "")
-            config = tracker_config(bundle, times, on)
-            tried.append(Tried(name=name, held_out=results(streams, bundle, config)))
-            chosen[name] = _events(bundle, times, on)
-        held_out: list[StreamResult] = []
-        for fold in folds:
-            rest = [k for k, stream in enumerate(streams) if stream.fold != fold]
-            on = choose(of_streams(counts, rest), [streams[k] for k in rest], bundle)
-            its = [stream for stream in streams if stream.fold == fold]
-            held_out += results(its, bundle, tracker_config(bundle, times, on))
-        name = f"{times}, thresholds chosen"
-        tried.append(Tried(name=name, held_out=held_out))
-        chosen[name] = _events(bundle, times, choose(counts, streams, bundle))
-    fits = [each for each in tried[1:] if each.delay_s <= LONGEST_DELAY_S]
+            moved = settled(bundle, times, raised(bundle, by))
+            tried.append(_tried(name, moved, results(streams, moved)))
+        tried.append(_with_chosen(streams, bundle, times))
+    fits = [each for each in tried if each.delay_s <= LONGEST_DELAY_S]
     if not fits:
         print(f"no settings tell half of the events within {LONGEST_DELAY_S:g} s", file=sys.stderr)
-    best = max(fits or tried[1:], key=lambda each: each.f1)
-    events = chosen[best.name]
-    _print(tried, best)
-    _write_json(options.to / "settle.json", tried, best, events)
+    best = max(fits or tried, key=lambda each: each.f1)
+    _print([now, *tried], best)
+    _write_json(options.to / "settle.json", [now, *tried], best)
     if options.write is not None:
-        write_bundle(dataclasses.replace(bundle, events=events), options.write)
+        write_bundle(best.bundle, options.write)
         print(f"bundle: {options.write}")
     return 0
 
 
-def _streams(options: argparse.Namespace, bundle: Bundle) -> list[KeptStream]:
+def _tried(name: str, bundle: Bundle, of_streams: list[StreamResult]) -> Tried:
+    return Tried(name=name, bundle=bundle, results=of_streams, total=summarize(of_streams))
+
+
+def _with_chosen(streams: Sequence[KeptStream], bundle: Bundle, times: Times) -> Tried:
+    """Choose thresholds on all folds but one, for each, and on all of them to be written."""
+    counts = count(streams, bundle, times)
+    held_out: list[StreamResult] = []
+    for fold in sorted({stream.fold for stream in streams}):
+        rest = [k for k, stream in enumerate(streams) if stream.fold != fold]
+        on = choose(of_streams(counts, rest), [streams[k] for k in rest], bundle)
+        its = [stream for stream in streams if stream.fold == fold]
+        held_out += results(its, settled(bundle, times, on))
+    chosen = settled(bundle, times, choose(counts, streams, bundle))
+    return _tried(f"{times}, thresholds chosen", chosen, held_out)
+
+
+def _streams(
+    options: argparse.Namespace, bundle: Bundle, scenes: Sequence[SceneSettings]
+) -> list[KeptStream]:
     """Read the kept scores; compose and recognize what is missing."""
-    material: Material | None = None
-    streams: list[KeptStream] = []
+    console = Console(stderr=True)
+    console.print("reading the validation sounds")
+    material = load_material(options.data, bundle, "settle")
     folder = options.to / _fingerprint(
         bundle.head.sha256,
         bundle.audio.sha256,
@@ -152,64 +162,46 @@ def _streams(options: argparse.Namespace, bundle: Bundle) -> list[KeptStream]:
         bundle.temperature,
         options.backend,
     )
-    console = Console(stderr=True)
-    for fold in range(1, options.folds + 1):
-        settings = SceneSettings(minutes=options.minutes, seed=1000 + fold)
+    streams: list[KeptStream] = []
+    for fold, settings in enumerate(scenes, 1):
         for kind in KINDS:
-            if material is None:
-                console.print("reading the validation sounds")
-                material = load_material(options.data, bundle, "settle")
             scene = compose(kind, material.labels(kind), settings)
-            kept = folder / f"{kind}-{fold}-{_fingerprint(scene.as_json())}.npz"
+            name = f"{kind}-{fold}-{_fingerprint(scene.as_json())}"
+            kept = folder / f"{name}.npz"
             if not kept.is_file():
-                console.print(f"composing and recognizing {kind} {fold} of {options.folds}")
-                media = options.to / f"{kind}-{fold}-{_fingerprint(scene.as_json())}.mkv"
+                console.print(f"composing and recognizing {kind} {fold} of {len(scenes)}")
+                media = options.to / f"{name}.mkv"
                 if not media.is_file():
                     write_stream(media, scene, material, settings, lambda _: None)
-                recorder = ScoreRecorder()
-                recognize_file(
-                    media,
-                    kept.with_suffix(".events.jsonl"),
-                    bundle=options.bundle,
-                    backend=options.backend,
-                    observe=recorder,
-                )
-                recorder.write(kept)
-            truths = tuple(
-                Truth(label=e.label, onset_s=e.onset_s, offset_s=e.offset_s, snr_db=e.snr_db)
-                for e in scene.events
-            )
+                _record(media, kept, options)
             streams.append(
                 KeptStream(
                     kind=kind,
                     fold=fold,
                     seconds=scene.seconds,
-                    truths=truths,
+                    truths=truths_of(scene.events),
                     scores=read_scores(kept),
                 )
             )
     return streams
 
 
+def _record(media: Path, to: Path, options: argparse.Namespace) -> None:
+    """Recognize a composed stream and keep its scores."""
+    recorder = ScoreRecorder()
+    recognize_file(
+        media,
+        to.with_suffix(".events.jsonl"),
+        bundle=options.bundle,
+        backend=options.backend,
+        observe=recorder,
+    )
+    recorder.write(to)
+
+
 def _fingerprint(*facts: object) -> str:
     """Tell apart what was composed or recognized otherwise."""
     return f"{zlib.crc32(json.dumps(facts).encode()):08x}"
-
-
-def _events(bundle: Bundle, times: Times, on: dict[str, float]) -> EventSpec:
-    config = tracker_config(bundle, times, on)
-    per_label = {
-        label: MappingProxyType({"on": value, "off": off_for(value, bundle)})
-        for label, value in on.items()
-    }
-    return dataclasses.replace(
-        bundle.events,
-        on=round(config.on, 3),
-        off=round(config.off, 3),
-        per_label=MappingProxyType(per_label),
-        merge_gap_s=times.merge_gap_s,
-        confirm=times.confirm,
-    )
 
 
 def _print(tried: Sequence[Tried], best: Tried) -> None:
@@ -225,10 +217,10 @@ def _print(tried: Sequence[Tried], best: Tried) -> None:
 
 
 def _row(tried: Tried) -> list[str]:
-    total = summarize(tried.held_out)
-    empty = summarize([r for r in tried.held_out if r.name in EMPTY])
+    total = tried.total
+    empty = summarize([r for r in tried.results if r.name in EMPTY])
     of_kinds = [
-        summarize([r for r in tried.held_out if r.name == kind])["f1"]
+        summarize([r for r in tried.results if r.name == kind])["f1"]
         for kind in KINDS
         if kind not in EMPTY
     ]
@@ -241,11 +233,11 @@ def _row(tried: Tried) -> list[str]:
     ]
 
 
-def _write_json(path: Path, tried: Sequence[Tried], best: Tried, events: EventSpec) -> None:
+def _write_json(path: Path, tried: Sequence[Tried], best: Tried) -> None:
     figures = {
         "chosen": best.name,
-        "tried": {each.name: summarize(each.held_out) for each in tried},
-        "on": {label: pair["on"] for label, pair in events.per_label.items()},
+        "tried": {each.name: each.total for each in tried},
+        "on": {label: pair["on"] for label, pair in best.bundle.events.per_label.items()},
     }
     with written_whole(path) as temporary:
         temporary.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")

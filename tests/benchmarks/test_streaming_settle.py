@@ -15,7 +15,7 @@ from benchmarks.streaming.choose import (
     count,
     raised,
     results,
-    tracker_config,
+    settled,
 )
 from benchmarks.streaming.replay import Scores, replay
 from benchmarks.streaming.scoring import Truth, summarize
@@ -52,7 +52,7 @@ def happens(label: str, onset_s: float) -> Truth:
 def test_replay_dates_an_event_and_tells_when_it_was_told(bundle: Bundle) -> None:
     stream = make_stream(bundle, "both", [happens("Bark", 10.0)], {"Bark": 0.9})
 
-    (found,) = replay(stream.scores, bundles_config(bundle, {}), bundle.labels)
+    (found,) = replay(stream.scores, bundle)
 
     assert found.label == "Bark"
     assert found.onset_s == pytest.approx(10.0, abs=HOP_S)
@@ -64,12 +64,11 @@ def test_replay_dates_an_event_and_tells_when_it_was_told(bundle: Bundle) -> Non
 def test_label_alone_is_tracked_as_among_all(bundle: Bundle) -> None:
     truths = [happens("Bark", 10.0), happens("Siren", 11.0), happens("Bark", 30.0)]
     stream = make_stream(bundle, "both", truths, {"Bark": 0.9, "Siren": 0.8})
-    config = bundles_config(bundle, {})
 
-    together = replay(stream.scores, config, bundle.labels)
+    together = replay(stream.scores, bundle)
 
     for label in ("Bark", "Siren", "Cat"):
-        alone = replay(stream.scores, config, bundle.labels, only=label)
+        alone = replay(stream.scores, bundle, only=label)
         assert alone == [each for each in together if each.label == label]
 
 
@@ -90,10 +89,10 @@ def test_threshold_lies_between_what_happens_and_what_does_not(bundle: Bundle) -
     assert 0.6 < on["Bark"] <= 0.9
     assert on["Siren"] <= 0.55
     assert set(on.values()) <= set(ON_GRID)
-    row = summarize(results(streams, bundle, tracker_config(bundle, TIMES, on)))
+    row = summarize(results(streams, settled(bundle, TIMES, on)))
     assert row["f1"] == 1.0
     lower = dict.fromkeys(on, 0.5)
-    assert summarize(results(streams, bundle, tracker_config(bundle, TIMES, lower)))["f1"] < 1.0
+    assert summarize(results(streams, settled(bundle, TIMES, lower)))["f1"] < 1.0
 
 
 def test_raised_thresholds_stay_in_range_and_every_time_is_tried(bundle: Bundle) -> None:
@@ -105,4 +104,4 @@ def test_raised_thresholds_stay_in_range_and_every_time_is_tried(bundle: Bundle)
     assert min(raised(bundle, -0.9).values()) == 0.3
     assert len(set(all_times())) == len(all_times()) > 1
     for times, by in itertools.product(all_times(), (-0.9, 0.0, 0.9)):
-        tracker_config(bundle, times, raised(bundle, by))  # refuses what cannot work
+        bundles_config(settled(bundle, times, raised(bundle, by)), {})  # refuses what cannot work
