@@ -81,7 +81,7 @@ def all_times() -> list[Times]:
 
 
 def settled(bundle: Bundle, times: Times, on: Mapping[str, float]) -> Bundle:
-    """Return the bundle with other times and thresholds; labels not in `on` have the median of it."""
+    """Return the bundle with other times and thresholds; labels not in `on` get the median."""
     middle = round(float(np.median(list(on.values()))), 3)
     pairs = {label: {"on": value, "off": off_for(value, bundle)} for label, value in on.items()}
     events = dataclasses.replace(
