@@ -15,7 +15,8 @@ from torch import Tensor
 
 from extractors.log_mel import N_MEL_FRAMES, SAMPLE_RATE
 from extractors.sound_augment import SoundAugment
-from extractors.sound_corpus import BACKGROUND, SoundCorpus, draw_clip
+from extractors.sound_corpus import BACKGROUND, Samples, SoundCorpus, draw_clip
+from extractors.sound_pauses import find_pauses, pause_waveform
 from extractors.sound_training import TrainSoundConfig
 from extractors.synth_sounds import SYNTHESISED_BACKGROUND, SYNTHESISED_EVENTS
 
@@ -46,6 +47,7 @@ class ClipSource:
         self._files = files
         self._weights = weights / weights.sum()
         self._beds = files[corpus.labels[files] == corpus.names.index(BACKGROUND)]
+        self._pauses = find_pauses(corpus, files) if config.places else []
         # Sounds that are a bed to other events, and events of their own when alone.
         ambient = tuple(
             files[corpus.labels[files] == corpus.names.index(name)]
@@ -83,13 +85,30 @@ class ClipSource:
             if kind == len(SYNTHESISED_BACKGROUND):
                 return np.zeros(SAMPLE_RATE, dtype=np.float32), names.index(BACKGROUND)
             return SYNTHESISED_BACKGROUND[kind](SAMPLE_RATE, rng), names.index(BACKGROUND)
-        if self._synthesised and chance < self.config.nothing + self.config.synthesised:
+        chance -= self.config.nothing
+        if chance < self.config.places and (len(self._beds) or self._pauses):
+            return self._places(rng), names.index(BACKGROUND)
+        chance -= self.config.places
+        if self._synthesised and chance < self.config.synthesised:
             name = str(rng.choice(self._synthesised))
             wave = SYNTHESISED_EVENTS[name](SAMPLE_RATE, rng)
             return draw_clip(wave, rng, speed=0.0), names.index(name)
         index = int(rng.choice(self._files, p=self._weights))
         clip = draw_clip(self.corpus.waveform(index), rng)
         return clip, int(self.corpus.labels[index])
+
+    def _places(self, rng: np.random.Generator) -> Samples:
+        """One place, or half of the time two of them at once."""
+        clip = self._place(rng)
+        if rng.random() < 0.5:
+            clip = clip + self._place(rng) * np.float32(10 ** rng.uniform(-0.75, 0))  # -15 to 0 dB
+        return clip
+
+    def _place(self, rng: np.random.Generator) -> Samples:
+        if self._pauses and (rng.random() < 0.5 or not len(self._beds)):
+            pause = self._pauses[int(rng.integers(0, len(self._pauses)))]
+            return draw_clip(pause_waveform(self.corpus, pause), rng, cut=0.0)
+        return draw_clip(self.corpus.waveform(int(rng.choice(self._beds))), rng, cut=0.0)
 
     def _bed(self, rng: np.random.Generator) -> NDArray[np.float32]:
         chance = rng.random()

@@ -21,7 +21,8 @@ class TrainSoundConfig:
         smoothing: Label smoothing.
         ema: Share of the averaged weights kept at each step.
         synthesised: Share of clips from `synth_sounds` events.
-        nothing: Share of clips with silence, noise, hum or handling: Background.
+        nothing: Share of clips with silence, noise, hum, wind or handling: Background.
+        places: Share of clips with recorded backgrounds and the pauses of recordings: Background.
         dropout: Of the classifier's input.
         voices: Share of clips with speech over a crowd (`voice_source`), on top of the others.
     """
@@ -37,5 +38,6 @@ class TrainSoundConfig:
     ema: float = 0.998
     synthesised: float = 0.04
     nothing: float = 0.06
+    places: float = 0.0
     dropout: float = 0.3
     voices: float = 0.0

@@ -43,6 +43,7 @@ N_CLIPS = {"train": 14_000, "val": 3_000, "test": 3_000, "fusion": 5_000, "settl
 N_OF_LABEL = 160  # vectors from the classifier's rows for a label
 N_KERNEL_ROWS = 512  # width of the head's picture layer
 N_OF_NO_LABEL = 4  # and for a class that shows none
+PLACES = 0.1  # of the clips: recorded backgrounds and the pauses of recordings
 N_VOICES = 0.12  # of the clips: voices over a crowd, on top
 BATCH = 50
 SEED = 11
@@ -71,7 +72,7 @@ def sound_features(
     for number, split in enumerate((*SPLITS, *HALVES)):
         if split not in splits:
             continue
-        config = TrainSoundConfig(seed=SEED + number, nothing=0.12, synthesised=0.03)
+        config = TrainSoundConfig(seed=SEED + number, nothing=0.1, places=PLACES, synthesised=0.03)
         source = ClipSource(corpus, split, config)
         source.augment = dataclasses.replace(source.augment, blend=0.0)
         voices = VoiceSource(corpus, split, config)

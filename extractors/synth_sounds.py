@@ -177,6 +177,47 @@ def handling(n_samples: int, rng: np.random.Generator) -> Samples:
     return _loud(wave)
 
 
+def wind(n_samples: int, rng: np.random.Generator) -> Samples:
+    """Wind on a microphone: low turbulence that comes in gusts.
+
+    Args:
+        n_samples: Length at 16 kHz.
+        rng: Source of every parameter.
+
+    Returns:
+        `(n_samples,)` float32, loud level about 1.
+    """
+    spectrum = np.fft.rfft(rng.standard_normal(n_samples))
+    frequency = np.fft.rfftfreq(n_samples, 1 / SAMPLE_RATE) + 10.0
+    corner_hz = np.exp(rng.uniform(np.log(60), np.log(500)))
+    spectrum *= 1.0 / (1.0 + (frequency / corner_hz) ** rng.uniform(1.2, 2.5))
+    gusts = np.zeros(n_samples)
+    for rate_hz in rng.uniform(0.3, 8.0, 4):
+        gusts += np.sin(2 * np.pi * rate_hz * _time(n_samples) + rng.uniform(0, 6)) / 4
+    noise = np.fft.irfft(spectrum, n_samples) * np.exp(rng.uniform(0, 2.5) * gusts)
+    return _loud(noise)
+
+
+def rustle(n_samples: int, rng: np.random.Generator) -> Samples:
+    """Cloth, paper or leaves: many soft grains of upper-band noise; a fire's clicks are shorter.
+
+    Args:
+        n_samples: Length at 16 kHz.
+        rng: Source of every parameter.
+
+    Returns:
+        `(n_samples,)` float32, loud level about 1.
+    """
+    noise = np.diff(coloured_noise(n_samples + 1, rng).astype(np.float64))
+    envelope = np.full(n_samples, rng.uniform(0.0, 0.15))
+    for _ in range(int(rng.uniform(4, 40))):
+        grain = np.hanning(int(rng.uniform(0.02, 0.2) * SAMPLE_RATE)) * rng.uniform(0.1, 1.0)
+        start = int(rng.integers(0, max(1, n_samples - len(grain))))
+        part = envelope[start : start + len(grain)]
+        np.maximum(part, grain[: len(part)], out=part)
+    return _loud(noise * envelope)
+
+
 SYNTHESISED_EVENTS: dict[str, Callable[[int, np.random.Generator], Samples]] = {
     "Siren": siren,
     "Car horn": car_horn,
@@ -186,6 +227,8 @@ SYNTHESISED_BACKGROUND: tuple[Callable[[int, np.random.Generator], Samples], ...
     coloured_noise,
     hum,
     handling,
+    wind,
+    rustle,
 )
 
 

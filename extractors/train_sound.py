@@ -213,6 +213,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=TrainSoundConfig().voices,
         help="share of clips with speech over a crowd (default: none)",
     )
+    parser.add_argument(
+        "--places",
+        type=float,
+        default=TrainSoundConfig().places,
+        help="share of clips with recorded backgrounds and pauses of recordings (default: none)",
+    )
     parser.add_argument("--start", type=Path, help="trunk weights to begin with (safetensors)")
     parser.add_argument(
         "--leave-out",
@@ -265,6 +271,7 @@ def run(args: argparse.Namespace) -> int:
             lr=args.lr,
             short=args.short,
             voices=args.voices,
+            places=args.places,
         )
         model = train(corpus, args.to, config, resume=args.resume, start=args.start)
         n_steps = int(torch.load(args.to / "checkpoint.pt", weights_only=True)["step"])

@@ -1,0 +1,84 @@
+"""Finds what is heard between the events of a recording: rooms, yards, streets, microphones.
+
+Place in the flow: between `sound_corpus` and `clip_source`. Recordings of nothing in particular are
+few and of one source; the pauses of event recordings are as many places as there are recordings.
+It refuses pauses in which an event may still ring, and digital silence, which is no place.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors.log_mel import SAMPLE_RATE
+from extractors.sound_corpus import LEVEL_BLOCK, Samples, SoundCorpus, block_levels
+
+QUIET = 0.1  # of the file's loud level (-20 dB): what a pause stays under
+SILENCE = 2e-4  # full scale (-74 dBFS): under it there is no room, only rounding
+AFTER_S = 0.3  # an event's reverberation
+BEFORE_S = 0.06  # its attack
+SHORTEST_S = 0.6
+PADDED_S = 1.3  # a second at the slowest tape speed
+
+Pause = tuple[int, int, int]  # file number, first and end sample
+
+
+def find_pauses(corpus: SoundCorpus, files: NDArray[np.int64]) -> list[Pause]:
+    """Find the longest pause of each file that has one.
+
+    Args:
+        corpus: The sounds.
+        files: File numbers to look through.
+
+    Returns:
+        Pauses of at least `SHORTEST_S`, in the order of `files`.
+    """
+    found: list[Pause] = []
+    for index in files:
+        levels = block_levels(corpus.waveform(int(index)))
+        first, n_blocks = _longest_run(
+            (levels * corpus.levels[index] > SILENCE) & ~_near(levels >= QUIET)
+        )
+        if n_blocks * LEVEL_BLOCK >= SHORTEST_S * SAMPLE_RATE:
+            found.append((int(index), first * LEVEL_BLOCK, (first + n_blocks) * LEVEL_BLOCK))
+    return found
+
+
+def pause_waveform(corpus: SoundCorpus, pause: Pause) -> Samples:
+    """Cut a pause out, long enough for a clip.
+
+    Args:
+        corpus: The sounds.
+        pause: One of `find_pauses`.
+
+    Returns:
+        `(n_samples,)` float32 of RMS 1; a short pause goes on with its own mirror image.
+    """
+    index, first, end = pause
+    part = corpus.waveform(index)[first:end]
+    part = part / max(float(np.sqrt(np.square(part).mean())), 1e-6)
+    missing = int(PADDED_S * SAMPLE_RATE) - len(part)
+    padded: Samples = np.pad(part, (0, max(0, missing)), mode="reflect").astype(np.float32)
+    return padded
+
+
+def _near(loud: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which blocks are loud, or just before or for a while after one that is."""
+    near = loud.copy()
+    for distance in range(1, _blocks(AFTER_S) + 1):
+        near[distance:] |= loud[:-distance]
+    for distance in range(1, _blocks(BEFORE_S) + 1):
+        near[:-distance] |= loud[distance:]
+    return near
+
+
+def _blocks(seconds: float) -> int:
+    return round(seconds * SAMPLE_RATE / LEVEL_BLOCK)
+
+
+def _longest_run(mask: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return where the longest run of True begins, and its length."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
+    if not len(edges):
+        return 0, 0
+    lengths = edges[1::2] - edges[::2]
+    longest = int(lengths.argmax())
+    return int(edges[2 * longest]), int(lengths[longest])
