@@ -124,6 +124,14 @@ class MediaContainer:
         """Whether its length is known: a recording, even if it lies on a server."""
         return self._container.duration is not None
 
+    @property
+    def missing_s(self) -> float:
+        """How much of a recording, by its own account, has not been read; 0 where none says."""
+        if self._container.duration is None or not self._next_ns:
+            return 0.0
+        end_ns: int = ((self._container.start_time or 0) + self._container.duration) * 1000
+        return max(0.0, (end_ns - max(self._next_ns.values())) / NS_PER_S)
+
     def describe(self) -> str:
         """Return codecs and rates, for a status line; works after `close` too."""
         return self._description

@@ -46,6 +46,7 @@ _RESTART_NS = 3 * NS_PER_S  # time stamps that jump this far have a new origin
 _BUCKET_NS = NS_PER_S
 _SHIFT_NS = NS_PER_S // 2  # later than laid by this much, for all of
 _N_SHIFTED = 3  # buckets, the running one among them: the sender's clock was set back
+_CUT_SHORT_S = 2.0  # a length is told roughly: less than this is no recording cut short
 _N_BUCKETS = 30  # the least delay of half a minute: outlives a busy spell, follows drift
 
 
@@ -166,6 +167,12 @@ class NetworkReader:
         """Read and decode one packet, in the helper thread; return False at the end."""
         decoded = container.read()
         if decoded is None:
+            if container.missing_s > _CUT_SHORT_S:
+                logger.warning(
+                    "%s: broke off, the last %.1f s were not sent",
+                    self._description,
+                    container.missing_s,
+                )
             return False
         self._has_decoded = container.has_decoded
         if self._begun.is_set() or self._playback is not None:

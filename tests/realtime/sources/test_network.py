@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ N_JPEGS = 40
 class Handler(BaseHTTPRequestHandler):
     file: Path
     undecodable: Path
+    long: Path
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -35,10 +37,14 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/live"):
             self._send_jpegs()
             return
-        file = self.undecodable if self.path == "/undecodable" else self.file
+        file = {"/undecodable": self.undecodable, "/cut": self.long}.get(self.path, self.file)
         data = file.read_bytes()
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
+        if self.path == "/cut":
+            self._send(data[: len(data) // 2])
+            self.connection.close()
+            return
         self._send(data)
 
     def _send_jpegs(self, n_jpegs: int = N_JPEGS) -> None:
@@ -70,6 +76,7 @@ class Handler(BaseHTTPRequestHandler):
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("web")
     Handler.file = write_media(folder / "a.mkv", seconds=1.0)
+    Handler.long = write_media(folder / "long.mkv", seconds=8.0)
     Handler.undecodable = empty_of_content(write_media(folder / "b.mp4", video_codec="h264"))
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     httpd.daemon_threads = True
@@ -218,6 +225,20 @@ def test_a_recording_on_a_server_plays_at_its_own_speed(server: str) -> None:
     assert (opened.senses.picture, opened.senses.sound) == (True, True)
     assert len(stream.slots()) >= 14
     assert stream.sounds.end_index >= 15_000
+
+
+@pytest.mark.timeout(60)
+def test_a_recording_that_breaks_off_is_warned_of(
+    server: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, opened = open_config(SourceConfig(name="c", kind="media", media=f"{server}/cut"))
+    (reader,) = opened.readers
+    with caplog.at_level(logging.WARNING):
+        step_to_end(reader)
+    reader.close()
+
+    (warning,) = [message for message in caplog.messages if "broke off" in message]
+    assert "s were not sent" in warning
 
 
 def test_a_refused_connection_is_one_sentence_without_the_password() -> None:

@@ -1,0 +1,45 @@
+"""An RTSP camera on this machine: GStreamer's server, with a password. Run it with any Python
+that has PyGObject (Debian's python3-gi): `python rtsp_camera.py PORT USER PASSWORD`.
+"""
+
+import importlib
+import sys
+
+PIPELINE = (
+    "( videotestsrc is-live=true pattern=ball"
+    " ! video/x-raw,width=320,height=240,framerate=20/1"
+    " ! vp8enc deadline=1 keyframe-max-dist=20 ! rtpvp8pay name=pay0 pt=96"
+    " audiotestsrc is-live=true wave=pink-noise volume=0.02 ! audio/x-raw,rate=8000,channels=1"
+    " ! alawenc ! rtppcmapay name=pay1 pt=97 )"
+)
+
+
+def main(port: str, user: str, password: str) -> None:
+    """Serve one camera at /camera until killed."""
+    gi = importlib.import_module("gi")
+    gi.require_version("Gst", "1.0")
+    gi.require_version("GstRtspServer", "1.0")
+    rtsp = importlib.import_module("gi.repository.GstRtspServer")
+    importlib.import_module("gi.repository.Gst").init(None)
+    server = rtsp.RTSPServer()
+    server.set_address("127.0.0.1")
+    server.set_service(port)
+    who = rtsp.RTSPToken()
+    who.set_string("media.factory.role", "viewer")
+    access = rtsp.RTSPAuth()
+    access.add_basic(rtsp.RTSPAuth.make_basic(user, password), who)
+    server.set_auth(access)
+    may = rtsp.RTSPPermissions()
+    may.add_permission_for_role("viewer", "media.factory.access", True)
+    may.add_permission_for_role("viewer", "media.factory.construct", True)
+    camera = rtsp.RTSPMediaFactory()
+    camera.set_permissions(may)
+    camera.set_launch(PIPELINE)
+    camera.set_shared(True)
+    server.get_mount_points().add_factory("/camera", camera)
+    server.attach(None)
+    importlib.import_module("gi.repository.GLib").MainLoop().run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
