@@ -150,6 +150,7 @@ def make_rounds(
 
 def make_recorder(
     config: RunConfig,
+    source: SourceConfig,
     *,
     bundle: Bundle,
     tracker: TrackerConfig,
@@ -172,9 +173,11 @@ def make_recorder(
     from realtime.outputs.recorder import Recorder  # imports PyAV: only to record
 
     record = replace(record, labels=chosen_labels(record.labels, bundle))
+    if config.more_sources:
+        record = record.part_of(source.name, len(config.sources))
     store = RecordStore(record)
     store.open()
-    feed = RecordFeed(live=config.source.live, max_fps=record.max_fps)
+    feed = RecordFeed(live=source.live, max_fps=record.max_fps)
     hop_s = config.window.hop_s
     recorder = Recorder(
         config=record,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from realtime.errors import UsageError
 from realtime.packets import GRID_HZ
@@ -18,6 +19,8 @@ MAX_PORT = 65_535
 MAX_KEPT_MESSAGES = 100_000  # of a few kB each; what a stopped subscriber may cost
 MAX_NAME_LENGTH = 100  # a subscription with a stream's name fits what the publisher takes
 LOG_FORMATS = ("text", "json")
+MIN_RECORD_MEMORY_MIB = 8
+MIN_KEEP_GIB = 0.01
 MAX_SOURCES = 64  # each has rings of 10 MB and up to three threads
 MAX_WINDOW_CLIPS = 600  # ten minutes of clips; the attention over them stays below a millisecond
 
@@ -70,6 +73,8 @@ class SourceConfig:
             raise UsageError(
                 f"a source's name has letters, digits, '-', '_' and '.' only, got {self.name!r}"
             )
+        if not self.name.strip("."):  # of several streams, each is recorded in a folder so named
+            raise UsageError(f"a source's name is more than dots, got {self.name!r}")
         if len(self.name) > MAX_NAME_LENGTH:
             raise UsageError(
                 f"a source's name has up to {MAX_NAME_LENGTH} characters, got {len(self.name)}; "
@@ -266,7 +271,7 @@ class RecordConfig:
     """What is recorded of events, and how much of it is kept; see docs/recording.md.
 
     Attributes:
-        directory: The folder; made if it is not there.
+        directory: The folder; made if it is not there. Of several streams, each has one in it.
         labels: Which events, each text one label or several with commas between; none means all.
         pre_roll_s: Recorded before an event's onset.
         post_roll_s: Recorded after its offset.
@@ -304,12 +309,26 @@ class RecordConfig:
             ("max_length_s", 10.0, 3600.0),
             ("max_height", 16, 2160),
             ("max_fps", 1.0, 240.0),
-            ("memory_mib", 8, 4096),
+            ("memory_mib", MIN_RECORD_MEMORY_MIB, 4096),
             ("keep_days", 0.01, 36_500.0),
-            ("keep_gib", 0.01, 1e6),
+            ("keep_gib", MIN_KEEP_GIB, 1e6),
             ("min_free_mib", 0, 1_000_000),
         ):
             _check_range(name, getattr(self, name), low, high)
+
+    def part_of(self, name: str, n_streams: int) -> RecordConfig:
+        """Return one stream's part of what several streams may record.
+
+        Args:
+            name: The stream's, which names its folder.
+            n_streams: Memory and disk are shared out evenly among so many.
+        """
+        return replace(
+            self,
+            directory=str(Path(self.directory, name)),
+            memory_mib=max(MIN_RECORD_MEMORY_MIB, self.memory_mib // n_streams),
+            keep_gib=max(MIN_KEEP_GIB, self.keep_gib / n_streams),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -372,11 +391,6 @@ class RunConfig:
             raise UsageError(
                 f"each source wants a name of its own, {twice[0]!r} came {names.count(twice[0])} "
                 "times; change `name` under [[source]]"
-            )
-        if self.record is not None and len(self.sources) > 1:
-            raise UsageError(
-                f"--record records one source, {len(self.sources)} were given; run one program "
-                "for each source that is to be recorded"
             )
         if self.metrics is not None:
             split_address(self.metrics)

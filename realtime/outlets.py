@@ -19,7 +19,7 @@ from realtime.errors import OutputError
 from realtime.mailbox import Mailbox, Policy
 from realtime.outputs.json_log import JsonLog
 from realtime.outputs.metrics import MetricsPage
-from realtime.outputs.wire import Message, MessageStamper
+from realtime.outputs.wire import Message, MessageStamper, StreamState
 from realtime.outputs.zmq_publisher import ZmqPublisher
 from realtime.stats import Stats
 from realtime.worker import Worker
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 JSON_LOG_CAPACITY = 1000
 POLL_S = 0.1
+STATES_OF_THE_END = (StreamState.ENDED.value, StreamState.FAILED.value)
 
 
 class Outlets:
@@ -63,14 +64,14 @@ class Outlets:
         self._json_mailbox: Mailbox[Message] | None = None
         self._publisher: ZmqPublisher | None = None
         self._metrics: MetricsPage | None = None
-        self._feed: RecordFeed | None = None
-        self._recorder: Recorder | None = None
-        self._record: Worker | None = None
+        self._feeds: dict[str, RecordFeed] = {}  # by the stream's name, as the recorders
+        self._recorders: dict[str, Recorder] = {}
+        self._record_workers: list[Worker] = []
 
-    @property
-    def recording(self) -> str:
-        """What is being recorded, or why nothing is; empty for nothing."""
-        return "" if self._recorder is None else self._recorder.state
+    def recording(self, source: str) -> str:
+        """What is being recorded of a stream, or why nothing is; empty for nothing."""
+        recorder = self._recorders.get(source)
+        return "" if recorder is None else recorder.state
 
     @property
     def endpoint(self) -> str | None:
@@ -85,8 +86,7 @@ class Outlets:
     @property
     def workers(self) -> tuple[Worker, ...]:
         """The threads, for whoever joins them and asks for their errors."""
-        workers = tuple(worker for _, worker in self._outputs)
-        return workers if self._record is None else (*workers, self._record)
+        return (*(worker for _, worker in self._outputs), *self._record_workers)
 
     def open_publisher(
         self,
@@ -167,16 +167,17 @@ class Outlets:
         self._metrics = page
         logger.info("metrics on http://%s:%d/metrics", address.rpartition(":")[0], port)
 
-    def add_recorder(self, recorder: Recorder, feed: RecordFeed) -> None:
-        """Let a recorder have the messages; its feed gets frames and sound from capture."""
+    def add_recorder(self, source: str, recorder: Recorder, feed: RecordFeed) -> None:
+        """Let a recorder have a stream's messages; its feed gets frames and sound from capture."""
 
         def ended(error: Exception | None) -> None:
             feed.close()
             recorder.finish()
             self._output_ended(error)
 
-        self._feed, self._recorder = feed, recorder
-        self._record = Worker("record", recorder.step, threading.Event(), ended)
+        self._feeds[source], self._recorders[source] = feed, recorder
+        name = "record" if len(self._feeds) == 1 else f"record-{len(self._feeds)}"
+        self._record_workers.append(Worker(name, recorder.step, threading.Event(), ended))
 
     def start(self) -> None:
         """Start all threads."""
@@ -191,15 +192,18 @@ class Outlets:
             while not mailbox.put(message, POLL_S):
                 if worker.error is not None or mailbox.closed or self._stop.is_set():
                     break
-        if self._feed is not None:
-            self._feed.take_message(message)
+        feed = self._feeds.get(str(message.body.get("source")))
+        if feed is not None:
+            feed.take_message(message)
+            if message.body["type"] == "status" and message.body["state"] in STATES_OF_THE_END:
+                feed.close()
 
     def end(self) -> None:
         """Say that no message comes any more; what was said still goes out. Any thread."""
         for mailbox, _ in self._outputs:
             mailbox.close()
-        if self._feed is not None:
-            self._feed.close()
+        for feed in self._feeds.values():
+            feed.close()
 
     def close(self, deadline_s: float) -> None:
         """End, and wait for the threads until `time.monotonic()` is `deadline_s`."""

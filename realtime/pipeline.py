@@ -226,7 +226,7 @@ class Pipeline:
             backend=self._backend,
             endpoint=self._outlets.endpoint,
             n_subscribers=self._outlets.n_subscribers,
-            recording=self._outlets.recording,
+            recording=self._outlets.recording(source.config.name),
             load=now.load,
             warnings=warnings,
         )
@@ -285,17 +285,23 @@ class Pipeline:
         self, source: _Source, resize: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
     ) -> OpenedSource:
         """Open a source's readers, its recorder first; one of several may fail."""
+
+        def remark(sentence: str) -> None:
+            if source.stream is not None:
+                source.stream.remark(sentence)
+
         recording = make_recorder(
             self._config,
+            source.config,
             bundle=self._bundle,
             tracker=self._tracker_config,
             rings=source.rings,
             clock=self._clock,
-            stats=self._stats,
-            remark=self._say_in_status,
+            stats=source.stats,
+            remark=remark,
         )
         if recording is not None:
-            self._outlets.add_recorder(*recording)
+            self._outlets.add_recorder(source.config.name, *recording)
         rings = source.rings
         try:
             opened = open_readers(
@@ -335,10 +341,6 @@ class Pipeline:
 
     def _streams(self) -> list[Stream]:
         return [source.stream for source in self._sources if source.stream is not None]
-
-    def _say_in_status(self, sentence: str) -> None:
-        for stream in self._streams():
-            stream.remark(sentence)
 
     def _sense_states(self) -> dict[str, dict[str, str]]:
         """Return the state of each sense by the stream's name, for heartbeats."""

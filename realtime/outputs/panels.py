@@ -73,13 +73,20 @@ def _run_line(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Text
     if room < len(model) and snapshot.endpoint is not None and columns < 60:
         right = right[-len(f"{stream_time(snapshot.t_s)[:-3]} ") :]
         room = columns - line.cell_len - right.cell_len - 3
-    what = clean(snapshot.recording) or model  # that a camera records is said before all else
-    style = "bold red" if snapshot.recording else "dim"
+    recording = clean(_recording(snapshot))
+    what = recording or model  # that a camera records is said before all else
+    style = "bold red" if recording else "dim"
     line.append(f"  {cut(what, max(0, room))}", style=style)
     line.append(" " * max(1, columns - line.cell_len - right.cell_len))
     line.append_text(right)
     line.truncate(columns)
     return line
+
+
+def _recording(snapshot: DashboardSnapshot) -> str:
+    """Return what is recorded of the stream that is shown, or else of another one."""
+    others = (f"{o.source}: {o.recording}" for o in snapshot.others if o.recording)
+    return snapshot.recording or next(others, "")
 
 
 def _senses_line(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Text:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import wave
 from pathlib import Path
 
 import av
 import pytest
 
 from integration.processes import run_stream
+from realtime.sources.demo_scene import render_sound
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -31,6 +33,28 @@ def test_demo_events_are_recorded_when_a_folder_is_given(
             assert container.duration / 1e6 == pytest.approx(told["duration_s"], abs=0.1)
             assert {stream.type for stream in container.streams} == {"video", "audio"}
     assert (tmp_path / "events" / "events.jsonl").read_text().count("\n") >= 2
+
+
+def test_each_of_several_streams_is_recorded_in_its_own_folder(tmp_path: Path) -> None:
+    short = tmp_path / "short.wav"
+    with wave.open(str(short), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        siren = render_sound()[5 * 16_000 : 8 * 16_000]
+        file.writeframes((siren * 32767).astype("<i2").tobytes())
+    result = run_stream(
+        "--source", str(short), "--source", "demo", "--duration", "8", "--no-publish",
+        "--backend", "torch", "--hop", "0.5", "--record", str(tmp_path / "events"),
+    )  # fmt: skip
+
+    assert result.returncode == 0, result.stderr
+    told = [(f, json.loads(f.read_text())) for f in (tmp_path / "events").rglob("*_*.json")]
+    assert {f.relative_to(tmp_path / "events").parts[0] for f, _ in told} == {"short", "demo"}
+    for path, sidecar in told:
+        stream = path.relative_to(tmp_path / "events").parts[0]
+        assert sidecar["state"] == "complete"
+        assert sidecar["source"] == stream
+        assert sidecar["duration_s"] <= (3.1 if stream == "short" else 8.1)
+        assert path.with_name(sidecar["file"]).exists()
 
 
 @pytest.mark.parametrize(

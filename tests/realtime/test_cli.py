@@ -191,7 +191,7 @@ def test_flag_for_a_source_replaces_those_of_the_settings(tmp_path: Path) -> Non
     ("flags", "words"),
     [
         (["--source", "demo", "--source", "a.mp4", "--name", "x"], "one name for 2 sources"),
-        (["--source", "demo", "--source", "a.mp4", "--record", "clips"], "records one source"),
+        (["--source", "demo", "--name", ".."], "more than dots"),
         (["--source", "demo"] * 65, "up to 64 sources"),
     ],
 )
