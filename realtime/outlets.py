@@ -21,7 +21,7 @@ from realtime.outputs.json_log import JsonLog
 from realtime.outputs.metrics import MetricsPage
 from realtime.outputs.wire import Message, MessageStamper, StreamState
 from realtime.outputs.zmq_publisher import ZmqPublisher
-from realtime.stats import Stats
+from realtime.stats import Stats, StatsSnapshot
 from realtime.worker import Worker
 
 if TYPE_CHECKING:
@@ -150,18 +150,30 @@ class Outlets:
     def open_metrics(
         self,
         address: str,
+        streams: Callable[[], Mapping[str, StatsSnapshot]],
         senses: Callable[[], Mapping[str, Mapping[str, str]]],
         *,
         insecure: bool,
     ) -> None:
-        """Serve the run's figures at `address`; arguments as for `open_publisher`.
+        """Serve the run's figures at `address`.
+
+        Args:
+            address: `HOST:PORT`.
+            streams: Returns each stream's figures by its name, where there are several.
+            senses: As for `open_publisher`.
+            insecure: Likewise.
 
         Raises:
             UsageError: Others could reach it, or its library is missing.
             OutputError: It is taken.
         """
         page = MetricsPage(
-            address, self._stats.snapshot, senses, lambda: self.n_subscribers, insecure=insecure
+            address,
+            self._stats.snapshot,
+            streams,
+            senses,
+            lambda: self.n_subscribers,
+            insecure=insecure,
         )
         port = page.open()
         self._metrics = page

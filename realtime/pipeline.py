@@ -45,7 +45,7 @@ from realtime.packets import Prediction, Sense, SenseState, SenseStatus
 from realtime.rounds import Rounds
 from realtime.sources.base import Hangable, Reader, SourceSenses
 from realtime.sources.factory import OpenedSource, open_readers
-from realtime.stats import Stats
+from realtime.stats import Stats, StatsSnapshot
 from realtime.stream import Rings, Stream
 from realtime.worker import Worker
 from weights.bundle import Bundle
@@ -258,7 +258,9 @@ class Pipeline:
                 config.publisher, stamper, self._sense_states, insecure=config.insecure
             )
         if config.metrics is not None:
-            self._outlets.open_metrics(config.metrics, self._sense_states, insecure=config.insecure)
+            self._outlets.open_metrics(
+                config.metrics, self._stream_figures, self._sense_states, insecure=config.insecure
+            )
         if self._json_stream is not None:
             self._outlets.open_json_log(self._json_stream)
         models = load_models(self._bundle, config)
@@ -348,6 +350,12 @@ class Pipeline:
             stream.name: {s.sense.value: s.state.value for s in stream.senses()}
             for stream in self._streams()
         }
+
+    def _stream_figures(self) -> dict[str, StatsSnapshot]:
+        """Return each stream's figures by its name; none of a lone stream, whose are the run's."""
+        if not self._config.more_sources:
+            return {}
+        return {source.config.name: source.stats.snapshot() for source in self._sources}
 
     def _reader_worker(self, reader: Reader, senses: SourceSenses, source: _Source) -> Worker:
         def ended(error: Exception | None) -> None:

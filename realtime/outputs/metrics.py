@@ -1,9 +1,11 @@
 """A page of figures for Prometheus, on this machine only: the one file that knows its library.
 
 Every counter of `realtime.stats` is `mafnet_<name>_total`; latencies are in seconds, the state of a
-sense is 1 under its name. The page is made from a snapshot when it is asked for, in a thread of the
-server's own, so that nobody who asks often or reads slowly holds recognition up. It has no password
-and no encryption: what it tells is how the program does, not what happens in the room.
+sense is 1 under its name. With several streams the counters and latencies are the run's, and each
+stream's own stand beside them under `mafnet_stream_`. The page is made from a snapshot when it is
+asked for, in a thread of the server's own, so that nobody who asks often or reads slowly holds
+recognition up. It has no password and no encryption: what it tells is how the program does, not
+what happens in the room.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
 MS_PER_S = 1000.0
+QUANTILES = ("0.5", "0.95", "0.99")
 
 
 class MetricsPage:
@@ -28,6 +31,7 @@ class MetricsPage:
     Args:
         address: `HOST:PORT`; port 0 picks a free one.
         figures: Returns the run's figures; called in the server's threads.
+        streams: Returns each stream's figures by its name; likewise.
         senses: Returns the state of each sense of each stream; likewise.
         n_subscribers: Returns who is connected to the event socket, None if unknown; likewise.
         insecure: Allow an address that other machines reach.
@@ -41,6 +45,7 @@ class MetricsPage:
         self,
         address: str,
         figures: Callable[[], StatsSnapshot],
+        streams: Callable[[], Mapping[str, StatsSnapshot]],
         senses: Callable[[], Mapping[str, Mapping[str, str]]],
         n_subscribers: Callable[[], int | None],
         *,
@@ -60,6 +65,7 @@ class MetricsPage:
             ) from error
         self._library = prometheus_client
         self._figures = figures
+        self._streams = streams
         self._senses = senses
         self._n_subscribers = n_subscribers
         self._close: Callable[[], None] | None = None
@@ -103,22 +109,14 @@ class MetricsPage:
         figures = self._figures()
         for name, n in sorted(figures.counts.items()):
             yield core.CounterMetricFamily(f"mafnet_{name}", f"Counter {name}", value=n)
-        for name, p50_ms, p95_ms, p99_ms in (
-            (
-                "latency",
-                figures.latency_p50_ms,
-                figures.latency_p95_ms,
-                figures.latency_p99_ms,
-            ),
-            ("compute", figures.compute_p50_ms, figures.compute_p95_ms, None),
-        ):
+        for name, quantiles in (("latency", _latencies(figures)), ("compute", _computing(figures))):
             family = core.GaugeMetricFamily(
                 f"mafnet_{name}_seconds", f"Recent {name} of a decision", labels=["quantile"]
             )
-            for quantile, value_ms in (("0.5", p50_ms), ("0.95", p95_ms), ("0.99", p99_ms)):
-                if value_ms is not None:
-                    family.add_metric([quantile], value_ms / MS_PER_S)
+            for quantile, seconds in quantiles:
+                family.add_metric([quantile], seconds)
             yield family
+        yield from self._collect_streams()
         states = core.GaugeMetricFamily(
             "mafnet_sense_state",
             "1 for the state a sense is in",
@@ -135,3 +133,37 @@ class MetricsPage:
         ):
             if value is not None:
                 yield core.GaugeMetricFamily(f"mafnet_{name}", text, value=value)
+
+    def _collect_streams(self) -> Iterator[Metric]:
+        core = self._library.metrics_core
+        streams = self._streams()
+        for name in sorted({name for figures in streams.values() for name in figures.counts}):
+            family = core.CounterMetricFamily(
+                f"mafnet_stream_{name}", f"Counter {name} of a stream", labels=["source"]
+            )
+            for source, figures in streams.items():
+                family.add_metric([source], figures.count(name))
+            yield family
+        latency = core.GaugeMetricFamily(
+            "mafnet_stream_latency_seconds",
+            "Recent latency of a stream's decision",
+            labels=["source", "quantile"],
+        )
+        for source, figures in streams.items():
+            for quantile, seconds in _latencies(figures):
+                latency.add_metric([source, quantile], seconds)
+        yield latency
+
+
+def _latencies(figures: StatsSnapshot) -> list[tuple[str, float]]:
+    return _known(figures.latency_p50_ms, figures.latency_p95_ms, figures.latency_p99_ms)
+
+
+def _computing(figures: StatsSnapshot) -> list[tuple[str, float]]:
+    return _known(figures.compute_p50_ms, figures.compute_p95_ms)
+
+
+def _known(*values_ms: float | None) -> list[tuple[str, float]]:
+    """Return seconds by quantile of the values that are there; they come as 50, 95, 99 %."""
+    named = zip(QUANTILES, values_ms, strict=False)
+    return [(quantile, value / MS_PER_S) for quantile, value in named if value is not None]
