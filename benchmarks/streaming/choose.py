@@ -28,7 +28,7 @@ EMPTY_WEIGHT = 3.0  # of a detection where nothing happens
 PRIOR = 1.0  # weight of all labels' mean beside a label's own counts
 CONFIRM = ((2, 3), (3, 4), (3, 5))
 MERGE_GAPS_S = (1.0, 2.0)
-RAISES = (-0.1, -0.05, 0.0, 0.1)  # of the bundle's own thresholds
+RAISES = (-0.1, -0.05, 0.0, 0.05, 0.1)  # of the bundle's own thresholds
 ON_RANGE = (0.3, 0.95)
 _ROUNDS = 8  # of Dinkelbach's iteration; it settles in three or four
 

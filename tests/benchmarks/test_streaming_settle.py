@@ -18,7 +18,8 @@ from benchmarks.streaming.choose import (
     settled,
 )
 from benchmarks.streaming.replay import Scores, replay
-from benchmarks.streaming.scoring import Truth, summarize
+from benchmarks.streaming.scoring import Detection, StreamResult, Truth, score, summarize
+from benchmarks.streaming.settle import AS_GOOD, Tried, best_of
 from realtime.build import tracker_config as bundles_config
 from realtime.clock import NS_PER_S
 from weights.bundle import Bundle, load_bundle
@@ -105,3 +106,23 @@ def test_raised_thresholds_stay_in_range_and_every_time_is_tried(bundle: Bundle)
     assert len(set(all_times())) == len(all_times()) > 1
     for times, by in itertools.product(all_times(), (-0.9, 0.0, 0.9)):
         bundles_config(settled(bundle, times, raised(bundle, by)), {})  # refuses what cannot work
+
+
+def test_fewest_false_alarms_are_taken_among_settings_that_are_as_good(bundle: Bundle) -> None:
+    def tried(name: str, f1: float, delay_s: float, n_false: int) -> Tried:
+        said = [
+            Detection(label="Bark", onset_s=5.0 * k, offset_s=5.0 * k + 1.0, told_s=5.0 * k)
+            for k in range(n_false)
+        ]
+        noise: StreamResult = score("noise", 60.0, [], said)
+        total = {"f1": f1, "delay_s": {"median": delay_s}}
+        return Tried(name=name, bundle=bundle, results=[noise], total=total)
+
+    best = tried("best F1", 0.60, 0.9, 3)
+    calm = tried("as good and calm", 0.60 - AS_GOOD / 2, 0.9, 1)
+    late = tried("calm and late", 0.60, 1.2, 0)
+    poor = tried("calm and poor", 0.60 - 2 * AS_GOOD, 0.9, 0)
+
+    assert best_of([best, calm, late, poor]) is calm
+    assert best_of([best, late, poor]) is best
+    assert best_of([late]) is late  # all are late
