@@ -5,17 +5,15 @@ Times are in seconds here and only here; each stage turns them into nanoseconds 
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from realtime.addresses import MAX_PORT, is_network, is_port, split_address
 from realtime.errors import UsageError
 from realtime.packets import GRID_HZ
 
 DEFAULT_BIND = "tcp://127.0.0.1:5556"
 HOP_STEP_S = 1 / GRID_HZ  # hops lie on the picture grid
-MAX_PORT = 65_535
 MAX_KEPT_MESSAGES = 100_000  # of a few kB each; what a stopped subscriber may cost
 MAX_NAME_LENGTH = 100  # a subscription with a stream's name fits what the publisher takes
 LOG_FORMATS = ("text", "json")
@@ -107,38 +105,6 @@ class SourceConfig:
     def dated(self) -> bool:
         """Whether samples are dated on the run's clock, not by a file's presentation time."""
         return self.live or self.pace
-
-
-def is_network(location: str) -> bool:
-    """Return whether `location` is a URL that plays by itself rather than a file to be read."""
-    scheme, found, _ = location.partition("://")
-    return bool(found) and scheme.lower() not in ("file",)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches `host`; an interface's name or `*` is not it."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Return host and port of `127.0.0.1:9464` or `[::1]:9464`.
-
-    Raises:
-        UsageError: It is no such thing.
-    """
-    host, _, port = address.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or re.fullmatch("[0-9]{1,5}", port) is None or int(port) > MAX_PORT:
-        raise UsageError(
-            f"--metrics wants an address such as 127.0.0.1:9464, a port up to {MAX_PORT} at its "
-            f"end, got {address!r}"
-        )
-    return host, int(port)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,9 +220,9 @@ class PublisherConfig:
                 f"got {self.bind!r}"
             )
         port = self.bind.rpartition(":")[2]
-        number = re.fullmatch("[0-9]{1,5}", port)
-        fits = port == "*" or (number is not None and int(port) <= MAX_PORT)
-        if self.bind.startswith("tcp://") and not fits:  # libzmq takes 99999 for 34463
+        if (
+            self.bind.startswith("tcp://") and port != "*" and not is_port(port)
+        ):  # libzmq takes 99999 for 34463
             raise UsageError(
                 f"--bind wants a port up to {MAX_PORT} at its end, such as {DEFAULT_BIND}, "
                 f"got {self.bind!r}"

@@ -14,7 +14,7 @@ import errno
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from realtime.config import is_loopback, split_address
+from realtime.addresses import is_loopback, split_address
 from realtime.errors import OutputError, UsageError
 from realtime.stats import StatsSnapshot
 

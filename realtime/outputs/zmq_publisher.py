@@ -22,8 +22,9 @@ from pathlib import Path
 
 import zmq
 
+from realtime.addresses import is_loopback
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock
-from realtime.config import DEFAULT_BIND, PublisherConfig, is_loopback
+from realtime.config import DEFAULT_BIND, PublisherConfig
 from realtime.errors import OutputError, UsageError
 from realtime.mailbox import Mailbox
 from realtime.outputs.curve_files import CLIENTS_FOLDER, AllowedClients, read_server_keys

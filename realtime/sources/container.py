@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from realtime.addresses import is_network
 from realtime.clock import NS_PER_S
-from realtime.config import is_network
 from realtime.errors import LibraryMissing, SourceError
 from realtime.redaction import redacted_location
 from realtime.sources.audio_intake import MAX_RATE, MIN_RATE

@@ -12,7 +12,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from realtime.config import SourceConfig, is_network
+from realtime.addresses import is_network
+from realtime.config import SourceConfig
 from realtime.errors import LibraryMissing, SourceError
 from realtime.packets import Sense, SenseState, SenseStatus
 from realtime.sources.base import Inlet, Reader, SourceSenses, Tap

@@ -6,7 +6,8 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from realtime.config import SourceConfig, is_network
+from realtime.addresses import is_network
+from realtime.config import SourceConfig
 from realtime.errors import SourceError
 from realtime.redaction import redacted_location
 

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from realtime.cli import LEAVE_SCREEN, main, make_config, make_parser
+from realtime.cli import main
+from realtime.flags import make_parser
+from realtime.interrupt import LEAVE_SCREEN
+from realtime.settings import make_config
 
 INTERRUPTED_TWICE = """
 import signal, sys
-from realtime.cli import _Interrupt
+from realtime.interrupt import Interrupt
 
-interrupted = _Interrupt()
+interrupted = Interrupt()
 interrupted.running = True
 interrupted.screen = sys.stdout.fileno() if sys.argv[1] == "dashboard" else None
 signal.raise_signal(signal.SIGINT)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from realtime.cli import main, make_config, make_parser
+from realtime.cli import main
 from realtime.config import PublisherConfig, RunConfig, WindowConfig
 from realtime.config_file import MAX_FILE_BYTES, format_config
 from realtime.errors import UsageError
+from realtime.flags import make_parser
+from realtime.settings import make_config
 
 
 def configure(*flags: str) -> RunConfig:

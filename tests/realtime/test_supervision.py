@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from realtime.cli import make_config, make_parser
 from realtime.clock import NS_PER_S, ManualClock
+from realtime.flags import make_parser
+from realtime.settings import make_config
 from realtime.supervision import PATIENCE_S, ServiceManager, Watchdog
 
 UNIT = Path(__file__).parents[2] / "docs" / "mafnet-live.service"

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from realtime.config import RunConfig, SourceConfig, split_address
+from realtime.addresses import split_address
+from realtime.config import RunConfig, SourceConfig
 from realtime.errors import OutputError, UsageError
 from realtime.outputs.metrics import MetricsPage
 from realtime.stats import Stats

@@ -1,0 +1,47 @@
+"""What an address or a URL means: who reaches it, and whether it plays by itself."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from realtime.errors import UsageError
+
+MAX_PORT = 65_535
+
+
+def is_network(location: str) -> bool:
+    """Return whether `location` is a URL that plays by itself rather than a file to be read."""
+    scheme, found, _ = location.partition("://")
+    return bool(found) and scheme.lower() not in ("file",)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches `host`; an interface's name or `*` is not it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_port(text: str) -> bool:
+    """Return whether `text` is a port's number."""
+    return re.fullmatch("[0-9]{1,5}", text) is not None and int(text) <= MAX_PORT
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of `127.0.0.1:9464` or `[::1]:9464`.
+
+    Raises:
+        UsageError: It is no such thing.
+    """
+    host, _, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not is_port(port):
+        raise UsageError(
+            f"--metrics wants an address such as 127.0.0.1:9464, a port up to {MAX_PORT} at its "
+            f"end, got {address!r}"
+        )
+    return host, int(port)
