@@ -48,6 +48,7 @@ class ClipSource:
         self._weights = weights / weights.sum()
         self._beds = files[corpus.labels[files] == corpus.names.index(BACKGROUND)]
         self._pauses = find_pauses(corpus, files) if config.places else []
+        self._places_share = config.places if len(self._beds) or self._pauses else 0.0
         # Sounds that are a bed to other events, and events of their own when alone.
         ambient = tuple(
             files[corpus.labels[files] == corpus.names.index(name)]
@@ -86,9 +87,9 @@ class ClipSource:
                 return np.zeros(SAMPLE_RATE, dtype=np.float32), names.index(BACKGROUND)
             return SYNTHESISED_BACKGROUND[kind](SAMPLE_RATE, rng), names.index(BACKGROUND)
         chance -= self.config.nothing
-        if chance < self.config.places and (len(self._beds) or self._pauses):
+        if chance < self._places_share:
             return self._places(rng), names.index(BACKGROUND)
-        chance -= self.config.places
+        chance -= self._places_share
         if self._synthesised and chance < self.config.synthesised:
             name = str(rng.choice(self._synthesised))
             wave = SYNTHESISED_EVENTS[name](SAMPLE_RATE, rng)

@@ -2,7 +2,8 @@
 
 Place in the flow: between `sound_corpus` and `clip_source`. Recordings of nothing in particular are
 few and of one source; the pauses of event recordings are as many places as there are recordings.
-It refuses pauses in which an event may still ring, and digital silence, which is no place.
+It refuses digital silence, which is no place, and what an event may be in: just after one, where it
+fades in or out, and all of a recording whose event goes on and on.
 """
 
 import numpy as np
@@ -16,6 +17,11 @@ SILENCE = 2e-4  # full scale (-74 dBFS): under it there is no room, only roundin
 AFTER_S = 0.3  # an event's reverberation
 BEFORE_S = 0.06  # its attack
 SHORTEST_S = 0.6
+MOST_DRIFT_DB = 4.0  # from the first third to the last: more is a fade
+GO_ON = (  # what is quiet in these is the event farther away
+    *("Air conditioner", "Chainsaw", "Children playing", "Drilling", "Drone", "Engine idling"),
+    *("Fire crackling", "Helicopter", "Jackhammer", "Rain", "Sea waves", "Siren", "Street music"),
+)
 PADDED_S = 1.3  # a second at the slowest tape speed
 
 Pause = tuple[int, int, int]  # file number, first and end sample
@@ -33,11 +39,14 @@ def find_pauses(corpus: SoundCorpus, files: NDArray[np.int64]) -> list[Pause]:
     """
     found: list[Pause] = []
     for index in files:
+        if corpus.names[corpus.labels[index]] in GO_ON:
+            continue
         levels = block_levels(corpus.waveform(int(index)))
         first, n_blocks = _longest_run(
             (levels * corpus.levels[index] > SILENCE) & ~_near(levels >= QUIET)
         )
-        if n_blocks * LEVEL_BLOCK >= SHORTEST_S * SAMPLE_RATE:
+        is_long = n_blocks * LEVEL_BLOCK >= SHORTEST_S * SAMPLE_RATE
+        if is_long and _drift_db(levels[first : first + n_blocks]) <= MOST_DRIFT_DB:
             found.append((int(index), first * LEVEL_BLOCK, (first + n_blocks) * LEVEL_BLOCK))
     return found
 
@@ -58,6 +67,13 @@ def pause_waveform(corpus: SoundCorpus, pause: Pause) -> Samples:
     missing = int(PADDED_S * SAMPLE_RATE) - len(part)
     padded: Samples = np.pad(part, (0, max(0, missing)), mode="reflect").astype(np.float32)
     return padded
+
+
+def _drift_db(levels: Samples) -> float:
+    third = len(levels) // 3
+    parts = (levels[:third], levels[-third:])
+    first, last = (20 * np.log10(np.sqrt(np.square(part).mean())) for part in parts)
+    return abs(float(last - first))
 
 
 def _near(loud: NDArray[np.bool_]) -> NDArray[np.bool_]:

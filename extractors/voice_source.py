@@ -21,7 +21,7 @@ class VoiceSource(ClipSource):
     """Speech in a reverberant place with a crowd or music under it; the studio gives none of it."""
 
     def __init__(self, corpus: SoundCorpus, split: str, config: TrainSoundConfig) -> None:
-        super().__init__(corpus, split, config)
+        super().__init__(corpus, split, dataclasses.replace(config, places=0.0))
         self.augment = dataclasses.replace(
             self.augment, reverb=0.8, noise=1.0, snr_db=(-3.0, 15.0), blend=0.0
         )

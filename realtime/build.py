@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extractors.frame_transform import TRANSFORMS, FrameTransform
@@ -172,15 +173,17 @@ def make_recorder(
     from realtime.outputs.record_store import RecordStore
     from realtime.outputs.recorder import Recorder  # imports PyAV: only to record
 
+    base = Path(record.directory)
     record = replace(record, labels=chosen_labels(record.labels, bundle))
     if config.more_sources:
         record = record.part_of(source.name, len(config.sources))
-    store = RecordStore(record)
+    store = RecordStore(record, base=base)
     store.open()
     feed = RecordFeed(live=source.live, max_fps=record.max_fps)
     hop_s = config.window.hop_s
     recorder = Recorder(
         config=record,
+        source=source.name,
         store=store,
         feed=feed,
         timeline=rings.timeline,

@@ -5,6 +5,7 @@ Times are in seconds here and only here; each stage turns them into nanoseconds 
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +18,6 @@ HOP_STEP_S = 1 / GRID_HZ  # hops lie on the picture grid
 MAX_KEPT_MESSAGES = 100_000  # of a few kB each; what a stopped subscriber may cost
 MAX_NAME_LENGTH = 100  # a subscription with a stream's name fits what the publisher takes
 LOG_FORMATS = ("text", "json")
-MIN_RECORD_MEMORY_MIB = 8
 MIN_KEEP_GIB = 0.01
 MAX_SOURCES = 64  # each has rings of 10 MB and up to three threads
 MAX_WINDOW_CLIPS = 600  # ten minutes of clips; the attention over them stays below a millisecond
@@ -244,7 +244,7 @@ class RecordConfig:
         max_length_s: A longer recording goes on in another file.
         max_height: Of the picture; a larger one is shrunk.
         max_fps: Frames a second at most.
-        memory_mib: The ring that holds the time before an onset never has more.
+        memory_mib: The ring that holds the time before an onset never has more; a stream's.
         keep_days: Older recordings are deleted.
         keep_gib: Beyond this the oldest recordings are deleted.
         min_free_mib: Recording stops while the disk has less left.
@@ -275,7 +275,7 @@ class RecordConfig:
             ("max_length_s", 10.0, 3600.0),
             ("max_height", 16, 2160),
             ("max_fps", 1.0, 240.0),
-            ("memory_mib", MIN_RECORD_MEMORY_MIB, 4096),
+            ("memory_mib", 8, 4096),
             ("keep_days", 0.01, 36_500.0),
             ("keep_gib", MIN_KEEP_GIB, 1e6),
             ("min_free_mib", 0, 1_000_000),
@@ -287,12 +287,11 @@ class RecordConfig:
 
         Args:
             name: The stream's, which names its folder.
-            n_streams: Memory and disk are shared out evenly among so many.
+            n_streams: The disk is shared out evenly among so many.
         """
         return replace(
             self,
             directory=str(Path(self.directory, name)),
-            memory_mib=max(MIN_RECORD_MEMORY_MIB, self.memory_mib // n_streams),
             keep_gib=max(MIN_KEEP_GIB, self.keep_gib / n_streams),
         )
 
@@ -351,13 +350,15 @@ class RunConfig:
                 )
         if len(self.sources) > MAX_SOURCES:
             raise UsageError(f"a run has up to {MAX_SOURCES} sources, got {len(self.sources)}")
-        names = [source.name for source in self.sources]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise UsageError(
-                f"each source wants a name of its own, {twice[0]!r} came {names.count(twice[0])} "
-                "times; change `name` under [[source]]"
-            )
+        taken: dict[str, str] = {}
+        for source in self.sources:  # a name may be a folder's, where case is not told apart
+            same = unicodedata.normalize("NFC", source.name).casefold()
+            if same in taken:
+                raise UsageError(
+                    f"each source wants a name of its own, got {taken[same]!r} and "
+                    f"{source.name!r}; change `name` under [[source]]"
+                )
+            taken[same] = source.name
         if self.metrics is not None:
             split_address(self.metrics)
         if self.duration_s is not None:

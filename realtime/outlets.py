@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 JSON_LOG_CAPACITY = 1000
 POLL_S = 0.1
+RECORDER_S = 0.5  # to end a recording, where several streams are recorded
 STATES_OF_THE_END = (StreamState.ENDED.value, StreamState.FAILED.value)
 
 
@@ -188,8 +189,8 @@ class Outlets:
             self._output_ended(error)
 
         self._feeds[source], self._recorders[source] = feed, recorder
-        name = "record" if len(self._feeds) == 1 else f"record-{len(self._feeds)}"
-        self._record_workers.append(Worker(name, recorder.step, threading.Event(), ended))
+        worker = Worker(f"record-{source}", recorder.step, threading.Event(), ended)
+        self._record_workers.append(worker)
 
     def start(self) -> None:
         """Start all threads."""
@@ -218,10 +219,15 @@ class Outlets:
             feed.close()
 
     def close(self, deadline_s: float) -> None:
-        """End, and wait for the threads until `time.monotonic()` is `deadline_s`."""
+        """End, and wait for the threads until `time.monotonic()` is `deadline_s`.
+
+        Recorders write to one disk: each beyond the first has the others wait longer.
+        """
         self.end()
+        deadline_s = max(deadline_s, time.monotonic() + 0.1)
+        deadline_s += RECORDER_S * max(0, len(self._record_workers) - 1)
         for worker in self.workers:
-            worker.join(max(0.1, deadline_s - time.monotonic()))
+            worker.join(max(0.0, deadline_s - time.monotonic()))
         if self._publisher is not None and not any(worker.alive for worker in self.workers):
             self._publisher.close()
         if self._metrics is not None:

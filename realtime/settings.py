@@ -168,7 +168,7 @@ def _default_name(settings: dict[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-")
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-.")
 
 
 def _replace(settings: dict[str, Any], **flags: object) -> None:

@@ -13,6 +13,8 @@ from realtime.errors import OutputError
 from realtime.packets import Event, Prediction, Sense, SenseStatus
 from realtime.stats import StatsSnapshot
 
+RECORDING_STOPPED = "recording stopped"  # how a recorder says that it cannot
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DashboardSnapshot:

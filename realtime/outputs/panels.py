@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from realtime.clock import NS_PER_S
-from realtime.outputs.base import DashboardSnapshot
+from realtime.outputs.base import RECORDING_STOPPED, DashboardSnapshot
 from realtime.outputs.lines import clean, cut, decided_by, milliseconds, share, stream_time
 from realtime.packets import SAMPLE_RATE, Event, Sense, SenseState
 from realtime.stats import StatsSnapshot
@@ -84,9 +84,12 @@ def _run_line(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Text
 
 
 def _recording(snapshot: DashboardSnapshot) -> str:
-    """Return what is recorded of the stream that is shown, or else of another one."""
-    others = (f"{o.source}: {o.recording}" for o in snapshot.others if o.recording)
-    return snapshot.recording or next(others, "")
+    """Return what is recorded, of the stream that is shown first; what cannot be comes last."""
+    said = [snapshot.recording] if snapshot.recording else []
+    said += [f"{o.source}: {o.recording}" for o in snapshot.others if o.recording]
+    said.sort(key=lambda text: RECORDING_STOPPED in text)
+    more = f" and {len(said) - 1} more" if len(said) > 1 else ""
+    return f"{said[0]}{more}" if said else ""
 
 
 def _senses_line(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Text:

@@ -40,6 +40,7 @@ class PreRollRing:
 
     Attributes:
         n_evicted: Frames and blocks that went for want of memory before their time.
+        n_lost: Those of them that a recording still wanted.
         n_bytes: What is stored, overhead included; never more than `max_bytes`.
     """
 
@@ -52,7 +53,10 @@ class PreRollRing:
         self._frames: deque[StoredFrame] = deque()
         self._blocks: deque[tuple[int, NDArray[np.int16]]] = deque()
         self.n_evicted = 0
+        self.n_lost = 0
         self.n_bytes = 0
+        self._wanted_ns: int | None = None  # by a recording: frames from here on
+        self._wanted_index: int | None = None
 
     @property
     def first_frame_ns(self) -> int | None:
@@ -125,6 +129,7 @@ class PreRollRing:
             written_ns: Frames from here on are still to be written and stay; None for none.
             written_index: Likewise for sound.
         """
+        self._wanted_ns, self._wanted_index = written_ns, written_index
         if self._frames:
             before_ns = self._frames[-1].time_ns - self._hold_ns
             before_ns = before_ns if written_ns is None else min(before_ns, written_ns)
@@ -142,8 +147,13 @@ class PreRollRing:
         while self.n_bytes > self._max_bytes and (self._frames or self._blocks):
             self.n_evicted += 1
             if self._frames:  # sound is small
+                wanted_ns = self._wanted_ns
+                self.n_lost += wanted_ns is not None and self._frames[0].time_ns >= wanted_ns
                 self._drop_frame()
             else:
+                first, block = self._blocks[0]
+                wanted = self._wanted_index
+                self.n_lost += wanted is not None and first + len(block) > wanted
                 self._drop_block()
 
     def _drop_frame(self) -> None:

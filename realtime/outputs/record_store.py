@@ -58,14 +58,17 @@ class RecordStore:
     Args:
         config: Folder and retention.
         free_bytes: Returns the room on a folder's disk.
+        base: The folder that several streams share; None where this one has it alone.
     """
 
     def __init__(
         self,
         config: RecordConfig,
         free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
+        base: Path | None = None,
     ) -> None:
         self._folder = Path(config.directory)
+        self._base = self._folder if base is None else base
         self._keep = timedelta(days=config.keep_days)
         self._keep_bytes = round(config.keep_gib * (1 << 30))
         self._min_free_bytes = config.min_free_mib << 20
@@ -95,6 +98,7 @@ class RecordStore:
 
         Not that one: below a mount point, say, it would lie on another disk.
         """
+        self._base.mkdir(exist_ok=True)
         self._folder.mkdir(exist_ok=True)
 
     def has_room(self) -> bool:

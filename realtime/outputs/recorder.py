@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from realtime.clock import NS_PER_S, Clock, Timeline
 from realtime.errors import OutputError
+from realtime.outputs.base import RECORDING_STOPPED
 from realtime.outputs.record_codec import FrameCodec
 from realtime.outputs.record_fault import advice_on, reason_of
 from realtime.outputs.record_feed import N_BLOCKS, N_FRAMES, N_MESSAGES, RecordFeed
@@ -49,6 +50,7 @@ class Recorder:
 
     Args:
         config: What to record and where.
+        source: The stream's name, for the log.
         store: The folder, open.
         feed: Frames, sound and messages.
         timeline: The stream's time.
@@ -66,6 +68,7 @@ class Recorder:
         self,
         *,
         config: RecordConfig,
+        source: str,
         store: RecordStore,
         feed: RecordFeed,
         timeline: Timeline,
@@ -78,6 +81,7 @@ class Recorder:
         open_sink: Callable[[Path], BinaryIO] = open_exclusive,
     ) -> None:
         self._config = config
+        self._source = source
         self._store = store
         self._feed = feed
         self._timeline = timeline
@@ -144,6 +148,7 @@ class Recorder:
         """Close what an error elsewhere left open; tell of sidecars that could not be written."""
         self._abandon("the program stopped")
         self._tell_again()
+        self._fault = ""  # nothing is to be recorded any more
 
     def _take_message(self, message: Message) -> None:
         body: dict[str, Any] = message.body
@@ -305,7 +310,7 @@ class Recorder:
         self._tell_again()
         if self._fault:
             self._fault = ""
-            logger.info("there is room again: recording goes on")
+            logger.info("%s: there is room again: recording goes on", self._source)
             self._remark("")
         return True
 
@@ -329,9 +334,9 @@ class Recorder:
         if self._fault:
             return
         why = "the disk is almost full" if error is None else reason_of(error)
-        self._fault = f"recording stopped: {why}"
+        self._fault = f"{RECORDING_STOPPED}: {why}"
         advice = advice_on(error, self._config.directory, RETRY_NS // NS_PER_S)
-        logger.warning("%s; %s", self._fault, advice)
+        logger.warning("%s: %s; %s", self._source, self._fault, advice)
         self._remark(self._fault)
 
     def _abandon(self, why: str) -> None:
@@ -352,7 +357,7 @@ class Recorder:
         self._stats.count("lost_recordings")
 
     def _losses(self) -> tuple[int, int]:
-        return self._feed.frames.n_dropped + self._ring.n_evicted, self._feed.sounds.n_dropped
+        return self._feed.frames.n_dropped + self._ring.n_lost, self._feed.sounds.n_dropped
 
     def _count_losses(self) -> None:
         dropped = [*self._losses(), self._feed.messages.n_dropped]

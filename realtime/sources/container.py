@@ -40,6 +40,7 @@ MAX_LEAP_NS = 1800 * NS_PER_S  # no picture stands for half an hour: such a time
 MAX_FALL_NS = NS_PER_S  # nor do two parts of a file overlap by so much: a new origin of time
 DEFAULT_FRAME_RATE = 25  # where neither time stamps nor a rate are given
 _LIVE_OPTIONS = {"rtsp_transport": "tcp", "fflags": "nobuffer", "flags": "low_delay"}
+_FORMATS_WITH_A_LENGTH = ("matroska", "mp4", "rtsp", "avi", "flac", "wav")  # elsewhere a guess
 _TURNS = {90: 1, 180: 2, -180: 2, -90: 3, 270: 3}  # display matrix -> np.rot90's quarter turns
 _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
 
@@ -102,6 +103,7 @@ class MediaContainer:
         self._packets: Iterator[Any] = self._demux()
         self._n_broken_in_a_row = 0
         self._n_failed_in_a_row = 0
+        self._is_undecodable = False
         self.has_decoded = False
         self._next_ns: dict[int, int] = {}
         self._moved_ns: dict[int, int] = {}  # by so much a stream's time stamps are taken otherwise
@@ -126,11 +128,12 @@ class MediaContainer:
 
     @property
     def missing_s(self) -> float:
-        """How much of a recording, by its own account, has not been read; 0 where none says."""
-        if self._container.duration is None or not self._next_ns:
+        """How much of a recording was not sent, by its own account; 0 where it gives none."""
+        tells = any(name in self._container.format.name for name in _FORMATS_WITH_A_LENGTH)
+        if not tells or self._is_undecodable or self._container.duration is None:
             return 0.0
         end_ns: int = ((self._container.start_time or 0) + self._container.duration) * 1000
-        return max(0.0, (end_ns - max(self._next_ns.values())) / NS_PER_S)
+        return max(0.0, (end_ns - max(self._next_ns.values(), default=0)) / NS_PER_S)
 
     def describe(self) -> str:
         """Return codecs and rates, for a status line; works after `close` too."""
@@ -265,6 +268,7 @@ class MediaContainer:
             self._n_broken_in_a_row > MAX_BROKEN_IN_A_ROW
             or self._n_failed_in_a_row > MAX_FAILED_READS_IN_A_ROW
         ):
+            self._is_undecodable = self._n_failed_in_a_row <= MAX_FAILED_READS_IN_A_ROW
             if self.has_decoded:  # else whoever opened it says so
                 logger.warning("%s: nothing more can be decoded; taken for its end", self._where)
             return None

@@ -1,5 +1,7 @@
 """Pauses: found between events, long enough, away from ringing and from digital silence."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -42,11 +44,26 @@ def test_the_longest_pause_is_found_clear_of_the_events() -> None:
 
 
 @pytest.mark.parametrize(
-    "pause", [noise(0.7, ROOM), noise(3, 0.2 * EVENT), np.zeros(3 * SAMPLE_RATE)]
+    "pause",
+    [
+        noise(0.7, ROOM),
+        noise(3, 0.2 * EVENT),
+        np.zeros(3 * SAMPLE_RATE),
+        noise(3, ROOM) * np.linspace(3, 0.3, 3 * SAMPLE_RATE),
+    ],
+    ids=["short", "loud", "digital silence", "a fade"],
 )
-def test_what_is_short_loud_or_digital_silence_is_no_pause(pause: NDArray[np.float64]) -> None:
+def test_what_may_not_be_a_place_is_no_pause(pause: NDArray[np.float64]) -> None:
     wave = np.concatenate([noise(1, EVENT), pause, noise(1, EVENT)])
     assert find_pauses(corpus_of(wave), np.array([0])) == []
+
+
+def test_an_event_that_goes_on_has_no_pauses() -> None:
+    wave = np.concatenate([noise(1, EVENT), noise(3, ROOM)])
+    names = (BACKGROUND, "Helicopter")
+    corpus = dataclasses.replace(corpus_of(wave), names=names)
+    assert find_pauses(corpus, np.array([0])) == []
+    assert len(find_pauses(corpus_of(wave), np.array([0]))) == 1
 
 
 def test_a_short_pause_is_padded_to_a_clip_at_any_speed() -> None:

@@ -105,6 +105,10 @@ def test_single_source_may_be_written_as_a_list(tmp_path: Path) -> None:
         ('[source]\nkind = "demo"\nhold_s = 1' + "0" * 400, "hold_s"),
         ("duration_s = 1" + "0" * 5000, "not valid TOML"),
         ('[[source]]\nkind = "demo"\nname = "a"\n' * 2, "a name of its own"),
+        (
+            '[[source]]\nkind = "demo"\nname = "Yard"\n[[source]]\nkind = "demo"\nname = "yard"\n',
+            "'Yard' and 'yard'",
+        ),
         ("source = []", "at least one"),
         ("source = [1, 2]", "[source] must be a table"),
         ("source = 3", "[source]"),

@@ -55,6 +55,7 @@ class Scene:
         audio_clock = AudioClock.exact(0) if sound else AudioClock()
         self.recorder = Recorder(
             config=config,
+            source="x",
             store=self.store,
             feed=self.feed,
             timeline=timeline,

@@ -144,6 +144,14 @@ def test_the_newest_event_comes_first() -> None:
     assert text.index("1:04.00") < text.index("0:56.00")
 
 
+def test_that_a_camera_records_is_said_before_what_cannot_be_recorded() -> None:
+    full = make_snapshot(source="gate", recording="recording stopped: the disk is almost full")
+    yard = make_snapshot(source="yard", recording="recording 1_Bark.mp4")
+    head = draw(replace(full, others=(yard,)), 150)[0]
+    assert "yard: recording 1_Bark.mp4 and 1 more" in head
+    assert "gate: recording stopped" in draw(replace(make_snapshot(), others=(full,)), 150)[0]
+
+
 def test_a_larger_terminal_shows_more_events() -> None:
     small, large = (
         sum("sound " in line for line in draw(make_snapshot(), 120, n)) for n in (24, 50)

@@ -15,6 +15,7 @@ import av
 import pytest
 from record_scene import STARTED, Scene, SmallDisk, flash_and_click_s, lengths_s
 
+from realtime.config import RecordConfig
 from realtime.errors import OutputError
 from realtime.outputs.record_store import RecordPaths, RecordStore
 
@@ -244,6 +245,26 @@ def test_folder_is_made_again_when_it_was_moved_away(
     assert scene.remarks == ["recording stopped: No such file or directory", ""]
     assert "moved or removed" in caplog.text
     assert "make room" not in caplog.text
+
+
+def test_the_folder_that_streams_share_is_made_again_with_a_stream_s_own(tmp_path: Path) -> None:
+    shared = tmp_path / "events"
+    config = RecordConfig(directory=str(shared)).part_of("yard", 4)
+    store = RecordStore(config, base=shared)
+    store.open()
+    shared.rename(tmp_path / "elsewhere")
+
+    store.restore()
+
+    assert Path(config.directory) == shared / "yard"
+    assert (shared / "yard").is_dir()
+    assert config.keep_gib == RecordConfig(directory="x").keep_gib / 4
+    tmp_path.joinpath("events", "yard").rmdir()
+    lost = RecordStore(
+        RecordConfig(directory=str(shared / "gone" / "yard")), base=shared / "gone/x"
+    )
+    with pytest.raises(FileNotFoundError):  # the one above the shared folder is not ours to make
+        lost.restore()
 
 
 def test_nothing_is_written_while_the_disk_keeps_its_reserve(tmp_path: Path) -> None:

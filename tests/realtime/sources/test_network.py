@@ -212,7 +212,9 @@ def test_close_is_quick_when_the_sender_hangs(server: str) -> None:
 
 
 @pytest.mark.timeout(60)
-def test_a_recording_on_a_server_plays_at_its_own_speed(server: str) -> None:
+def test_a_recording_on_a_server_plays_at_its_own_speed(
+    server: str, caplog: pytest.LogCaptureFixture
+) -> None:
     config = SourceConfig(name="c", kind="media", media=f"{server}/a.mkv")
     stream, opened = open_config(config)
     (reader,) = opened.readers
@@ -225,6 +227,7 @@ def test_a_recording_on_a_server_plays_at_its_own_speed(server: str) -> None:
     assert (opened.senses.picture, opened.senses.sound) == (True, True)
     assert len(stream.slots()) >= 14
     assert stream.sounds.end_index >= 15_000
+    assert "broke off" not in caplog.text
 
 
 @pytest.mark.timeout(60)
