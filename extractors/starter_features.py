@@ -43,7 +43,6 @@ N_CLIPS = {"train": 14_000, "val": 3_000, "test": 3_000, "fusion": 5_000, "settl
 N_OF_LABEL = 160  # vectors from the classifier's rows for a label
 N_KERNEL_ROWS = 512  # width of the head's picture layer
 N_OF_NO_LABEL = 4  # and for a class that shows none
-PLACES = 0.1  # of the clips: recorded backgrounds and the pauses of recordings
 N_VOICES = 0.12  # of the clips: voices over a crowd, on top
 BATCH = 50
 SEED = 11
@@ -57,6 +56,7 @@ def sound_features(
     to: Path,
     share: float = 1.0,
     splits: Sequence[str] = (*SPLITS, *HALVES),
+    places: float = 0.0,
 ) -> None:
     """Write the maps of augmented clips of each split.
 
@@ -67,12 +67,13 @@ def sound_features(
         to: Folder to write to.
         share: Of `N_CLIPS`, for a quick look.
         splits: Which; what is drawn of one does not depend on the others.
+        places: Of the clips: recorded backgrounds and the pauses of recordings.
     """
     corpus = load_corpus(data, cache)
     for number, split in enumerate((*SPLITS, *HALVES)):
         if split not in splits:
             continue
-        config = TrainSoundConfig(seed=SEED + number, nothing=0.1, places=PLACES, synthesised=0.03)
+        config = TrainSoundConfig(seed=SEED + number, nothing=0.12, places=places, synthesised=0.03)
         source = ClipSource(corpus, split, config)
         source.augment = dataclasses.replace(source.augment, blend=0.0)
         voices = VoiceSource(corpus, split, config)
@@ -198,6 +199,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, default=Path("runs"), help="decoded samples")
     parser.add_argument("--sound-trunk", type=Path, help="vggish.safetensors; none: no sounds")
     parser.add_argument("--share", type=float, default=1.0, help="share of the clips to draw")
+    parser.add_argument(
+        "--places",
+        type=float,
+        default=0.0,
+        help="share of the clips with recorded backgrounds and pauses of recordings (0)",
+    )
     parser.add_argument("--picture-trunk", type=Path, help="its weights; none: no pictures")
     parser.add_argument("--backend", choices=BACKENDS, default="auto", help="of the sound trunk")
 
@@ -220,7 +227,7 @@ def run(args: argparse.Namespace) -> int:
     if args.sound_trunk is not None:
         encoder = load_encoders(vggish=args.sound_trunk, backend=args.backend).sound
         assert encoder is not None  # a path was given
-        sound_features(args.data, args.cache, encoder, args.to, args.share)
+        sound_features(args.data, args.cache, encoder, args.to, args.share, places=args.places)
     return 0
 
 
