@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from realtime.clock import Clock
 from realtime.config import DEFAULT_BIND, PublisherConfig
@@ -34,6 +34,14 @@ JSON_LOG_CAPACITY = 1000
 POLL_S = 0.1
 RECORDER_S = 0.5  # to end a recording, where several streams are recorded
 STATES_OF_THE_END = (StreamState.ENDED.value, StreamState.FAILED.value)
+
+
+class _Recorded(NamedTuple):
+    """What records one stream."""
+
+    recorder: Recorder
+    feed: RecordFeed
+    worker: Worker
 
 
 class Outlets:
@@ -65,14 +73,12 @@ class Outlets:
         self._json_mailbox: Mailbox[Message] | None = None
         self._publisher: ZmqPublisher | None = None
         self._metrics: MetricsPage | None = None
-        self._feeds: dict[str, RecordFeed] = {}  # by the stream's name, as the recorders
-        self._recorders: dict[str, Recorder] = {}
-        self._record_workers: list[Worker] = []
+        self._recorded: dict[str, _Recorded] = {}  # by the stream's name
 
     def recording(self, source: str) -> str:
         """What is being recorded of a stream, or why nothing is; empty for nothing."""
-        recorder = self._recorders.get(source)
-        return "" if recorder is None else recorder.state
+        recorded = self._recorded.get(source)
+        return "" if recorded is None else recorded.recorder.state
 
     @property
     def endpoint(self) -> str | None:
@@ -87,7 +93,8 @@ class Outlets:
     @property
     def workers(self) -> tuple[Worker, ...]:
         """The threads, for whoever joins them and asks for their errors."""
-        return (*(worker for _, worker in self._outputs), *self._record_workers)
+        outputs = (worker for _, worker in self._outputs)
+        return (*outputs, *(recorded.worker for recorded in self._recorded.values()))
 
     def open_publisher(
         self,
@@ -188,9 +195,8 @@ class Outlets:
             recorder.finish()
             self._output_ended(error)
 
-        self._feeds[source], self._recorders[source] = feed, recorder
         worker = Worker(f"record-{source}", recorder.step, threading.Event(), ended)
-        self._record_workers.append(worker)
+        self._recorded[source] = _Recorded(recorder, feed, worker)
 
     def start(self) -> None:
         """Start all threads."""
@@ -205,18 +211,18 @@ class Outlets:
             while not mailbox.put(message, POLL_S):
                 if worker.error is not None or mailbox.closed or self._stop.is_set():
                     break
-        feed = self._feeds.get(str(message.body.get("source")))
-        if feed is not None:
-            feed.take_message(message)
+        recorded = self._recorded.get(str(message.body.get("source")))
+        if recorded is not None:
+            recorded.feed.take_message(message)
             if message.body["type"] == "status" and message.body["state"] in STATES_OF_THE_END:
-                feed.close()
+                recorded.feed.close()
 
     def end(self) -> None:
         """Say that no message comes any more; what was said still goes out. Any thread."""
         for mailbox, _ in self._outputs:
             mailbox.close()
-        for feed in self._feeds.values():
-            feed.close()
+        for recorded in self._recorded.values():
+            recorded.feed.close()
 
     def close(self, deadline_s: float) -> None:
         """End, and wait for the threads until `time.monotonic()` is `deadline_s`.
@@ -225,7 +231,7 @@ class Outlets:
         """
         self.end()
         deadline_s = max(deadline_s, time.monotonic() + 0.1)
-        deadline_s += RECORDER_S * max(0, len(self._record_workers) - 1)
+        deadline_s += RECORDER_S * max(0, len(self._recorded) - 1)
         for worker in self.workers:
             worker.join(max(0.0, deadline_s - time.monotonic()))
         if self._publisher is not None and not any(worker.alive for worker in self.workers):
