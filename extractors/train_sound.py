@@ -18,8 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from extractors.clip_source import ClipSource, half_second
@@ -259,7 +261,8 @@ def run(args: argparse.Namespace) -> int:
     """
     from safetensors.torch import save_file
 
-    corpus = without_sources(load_corpus(args.data, args.cache), args.leave_out)
+    everything = load_corpus(args.data, args.cache)
+    corpus = without_sources(everything, args.leave_out)
     if args.finish:
         kept = torch.load(args.to / "checkpoint.pt", weights_only=True)
         model = averaged_model(kept["average"], len(corpus.names))
@@ -290,24 +293,29 @@ def run(args: argparse.Namespace) -> int:
         accuracy, per_label = file_accuracy(model, corpus, split)
         figures[split] = {"files": round(accuracy, 4), "per_label": per_label}
         logger.info("%s: file accuracy %.3f", split, accuracy)
+    figures["test by source"] = right_by_source(model, corpus, everything.files("test"))
     if args.leave_out:
-        figures["left out"] = left_out_figures(model, corpus)
+        figures["left out"] = right_by_source(model, corpus, corpus.files(LEFT_OUT))
         logger.info("named right of what was left out: %s", json.dumps(figures["left out"]))
     (args.to / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     return 0
 
 
-def left_out_figures(model: nn.Module, corpus: SoundCorpus) -> dict[str, list[int]]:
-    """Count what is named right of the sources that training did without.
+def right_by_source(
+    model: nn.Module, corpus: SoundCorpus, files: NDArray[np.int64]
+) -> dict[str, list[int]]:
+    """Count what is named right, label by label and source by source.
 
     Args:
         model: Log-mel to logits, in evaluation mode.
-        corpus: From `without_sources`.
+        corpus: The sounds.
+        files: Numbers of the files that are asked about, at least one. The test split of all
+            sources compares a training without some of them to one with them; all files of a
+            source that was left out are more, since none was learned from.
 
     Returns:
         Files named right and files, by `label, source`.
     """
-    files = corpus.files(LEFT_OUT)
     right = files_right(model, corpus, files)
     counts: dict[str, list[int]] = {}
     for index, is_right in zip(files, right, strict=True):

@@ -14,7 +14,7 @@ from extractors.leave_out import LEFT_OUT, left_out_rows, without_sources
 from extractors.linear_probe import fit_probe
 from extractors.sound_corpus import SoundCorpus
 from extractors.source_probe import Examples, leave_out_table, lines_of, one_source_table
-from extractors.train_sound import left_out_figures
+from extractors.train_sound import right_by_source
 
 LABELS = ("Bark", "Bark", "Bark", "Rain")
 SOURCES = ("a", "b", "a", "a")
@@ -72,8 +72,14 @@ class SaysBark(nn.Module):
 
 
 def test_training_counts_what_is_named_right_of_what_was_left_out() -> None:
-    figures = left_out_figures(SaysBark(), without_sources(corpus(), ["a"]))
+    without = without_sources(corpus(), ["a"])
+    figures = right_by_source(SaysBark(), without, without.files(LEFT_OUT))
     assert figures == {"Bark, a": [2, 2]}
+
+
+def test_files_named_right_are_counted_by_label_and_source() -> None:
+    figures = right_by_source(SaysBark(), corpus(), np.arange(len(LABELS)))
+    assert figures == {"Bark, a": [2, 2], "Bark, b": [1, 1], "Rain, a": [0, 1]}
 
 
 def test_probe_separates_what_a_plane_separates_and_never_names_what_it_has_not_seen() -> None:
