@@ -28,7 +28,8 @@ EMPTY_WEIGHT = 3.0  # of a detection where nothing happens
 PRIOR = 1.0  # weight of all labels' mean beside a label's own counts
 CONFIRM = ((2, 3), (3, 4), (3, 5))
 MERGE_GAPS_S = (1.0, 2.0)
-RAISES = (-0.1, -0.05, 0.0, 0.05, 0.1)  # of the bundle's own thresholds
+RAISES = (-0.1, -0.05, 0.0, 0.05, 0.1, 0.15)  # of the bundle's own thresholds
+QUIET_STEP = 0.05  # by which a label's threshold rises while it is told where nothing happens
 ON_RANGE = (0.3, 0.95)
 _ROUNDS = 8  # of Dinkelbach's iteration; it settles in three or four
 
@@ -129,6 +130,33 @@ def raised(bundle: Bundle, by: float) -> dict[str, float]:
         for label in event_labels(bundle)
     }
     return {label: float(np.clip(round(on + by, 3), *ON_RANGE)) for label, on in own.items()}
+
+
+def quieted(
+    streams: Sequence[KeptStream], bundle: Bundle, times: Times, on: Mapping[str, float]
+) -> dict[str, float]:
+    """Raise the thresholds of the labels that are told where nothing happens, until none is.
+
+    Args:
+        streams: Those without an event count.
+        bundle: Whose labels.
+        times: What all labels share.
+        on: Thresholds to begin with; they only rise, at most to the end of `ON_RANGE`.
+    """
+    raised_on = dict(on)
+    empty = [stream for stream in streams if stream.kind in EMPTY]
+    while True:
+        said = results(empty, settled(bundle, times, raised_on))
+        too_low = {
+            detection.label
+            for result in said
+            for detection in result.false
+            if raised_on[detection.label] < ON_RANGE[1]
+        }
+        if not too_low:
+            return raised_on
+        for label in too_low:
+            raised_on[label] = min(ON_RANGE[1], round(raised_on[label] + QUIET_STEP, 3))
 
 
 def choose(counts: Counts, streams: Sequence[KeptStream], bundle: Bundle) -> dict[str, float]:

@@ -15,7 +15,7 @@ import dataclasses
 import json
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from benchmarks.streaming.choose import (
     choose,
     count,
     of_streams,
+    quieted,
     raised,
     results,
     settled,
@@ -123,8 +124,10 @@ def _settle(options: argparse.Namespace, scenes: Sequence[SceneSettings]) -> int
     for times in track(all_times(), "trying settings", transient=True):
         for by in RAISES:
             name = f"{times}, the bundle's thresholds" + (f" {by:+g}" if by else "")
-            moved = settled(bundle, times, raised(bundle, by))
+            on = raised(bundle, by)
+            moved = settled(bundle, times, on)
             tried.append(_tried(name, moved, results(streams, moved)))
+            tried.append(_quieted(streams, bundle, times, on, name))
         tried.append(_with_chosen(streams, bundle, times))
     best = best_of(tried)
     if best.delay_s > LONGEST_DELAY_S:
@@ -155,14 +158,43 @@ def _tried(name: str, bundle: Bundle, of_streams: list[StreamResult]) -> Tried:
 def _with_chosen(streams: Sequence[KeptStream], bundle: Bundle, times: Times) -> Tried:
     """Choose thresholds on all folds but one, for each, and on all of them to be written."""
     counts = count(streams, bundle, times)
+
+    def choose_on(rows: Sequence[int]) -> dict[str, float]:
+        return choose(of_streams(counts, rows), [streams[k] for k in rows], bundle)
+
+    return _by_folds(streams, bundle, times, choose_on, f"{times}, thresholds chosen")
+
+
+def _quieted(
+    streams: Sequence[KeptStream],
+    bundle: Bundle,
+    times: Times,
+    on: Mapping[str, float],
+    name: str,
+) -> Tried:
+    """Raise what is told where nothing happens in all folds but one, for each, and in all."""
+
+    def choose_on(rows: Sequence[int]) -> dict[str, float]:
+        return quieted([streams[k] for k in rows], bundle, times, on)
+
+    return _by_folds(streams, bundle, times, choose_on, f"{name}, quieted")
+
+
+def _by_folds(
+    streams: Sequence[KeptStream],
+    bundle: Bundle,
+    times: Times,
+    choose_on: Callable[[Sequence[int]], dict[str, float]],
+    name: str,
+) -> Tried:
+    """Score each fold with thresholds from the others; the bundle gets those from all folds."""
+    everything = range(len(streams))
     held_out: list[StreamResult] = []
     for fold in sorted({stream.fold for stream in streams}):
-        rest = [k for k, stream in enumerate(streams) if stream.fold != fold]
-        on = choose(of_streams(counts, rest), [streams[k] for k in rest], bundle)
+        on = choose_on([k for k in everything if streams[k].fold != fold])
         its = [stream for stream in streams if stream.fold == fold]
         held_out += results(its, settled(bundle, times, on))
-    chosen = settled(bundle, times, choose(counts, streams, bundle))
-    return _tried(f"{times}, thresholds chosen", chosen, held_out)
+    return _tried(name, settled(bundle, times, choose_on(everything)), held_out)
 
 
 def _streams(

@@ -13,6 +13,7 @@ from benchmarks.streaming.choose import (
     all_times,
     choose,
     count,
+    quieted,
     raised,
     results,
     settled,
@@ -106,6 +107,23 @@ def test_raised_thresholds_stay_in_range_and_every_time_is_tried(bundle: Bundle)
     assert len(set(all_times())) == len(all_times()) > 1
     for times, by in itertools.product(all_times(), (-0.9, 0.0, 0.9)):
         bundles_config(settled(bundle, times, raised(bundle, by)), {})  # refuses what cannot work
+
+
+def test_only_what_is_told_where_nothing_happens_gets_a_higher_threshold(bundle: Bundle) -> None:
+    own = dict.fromkeys(raised(bundle, 0.0), 0.5)
+    busy = make_stream(bundle, "both", [happens("Siren", 10.0)], {"Siren": 0.9})
+    empty = make_stream(
+        bundle,
+        "noise",
+        [happens("Bark", 10.0), happens("Rain", 30.0)],
+        {"Bark": 0.72, "Rain": 0.99},
+    )
+    empty = dataclasses.replace(empty, truths=())  # it scores, and nothing happens
+
+    on = quieted([busy, empty], bundle, TIMES, own)
+
+    assert on == own | {"Bark": 0.75, "Rain": 0.95}  # 0.95 is as high as it goes
+    assert quieted([busy], bundle, TIMES, own) == own
 
 
 def test_fewest_false_alarms_are_taken_among_settings_that_are_as_good(bundle: Bundle) -> None:
