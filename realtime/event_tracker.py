@@ -3,7 +3,8 @@
 Score. `Prediction.scores`: the window says what is going on, the newest clip whether it is now.
 Kin (two voices, say) are labels that share what is heard: where each alone scores below its `on`
 and all together reach it, something of their kind happens, and the sum counts as the score of the
-one that the window thinks likelier.
+one that the window thinks likelier. Whose it is may turn out later: for the others such a clip
+dates an event as a hit before its run does (below), and counts for nothing else.
 
 Times. The score of a clip crosses a threshold when about half of its second is event, so an event
 begins and ends at the centre of the first and last clip at or above its threshold; except at the
@@ -70,10 +71,10 @@ class EventTracker:
         fresh = last is None or end_t_ns - last > MAX_TRACKED_GAP_NS
         self._last_end_t_ns = end_t_ns
         scores = prediction.scores(self._context)
-        self._join_kin(scores, prediction.window)
+        shared = self._join_kin(scores, prediction.window)
         events: list[Event] = []
         for index, detector in self._detectors:
-            events += detector.update(float(scores[index]), end_t_ns, fresh)
+            events += detector.update(float(scores[index]), end_t_ns, fresh, index in shared)
         return tuple(events)
 
     def close(self, end_t_ns: int) -> tuple[Event, ...]:
@@ -83,7 +84,9 @@ class EventTracker:
             events += detector.close(end_t_ns)
         return tuple(events)
 
-    def _join_kin(self, scores: NDArray[np.float64], window: NDArray[np.float32]) -> None:
+    def _join_kin(self, scores: NDArray[np.float64], window: NDArray[np.float32]) -> set[int]:
+        """Give joint scores to the likelier of kin; return all labels that took part in one."""
+        shared: set[int] = set()
         for kin in self._kin:
             if (scores[kin] >= self._on[kin]).any():
                 continue
@@ -91,6 +94,8 @@ class EventTracker:
             together = scores[kin].sum()
             if together >= self._on[likelier]:
                 scores[likelier] = min(together, 1.0)  # of independent labels it may be more
+                shared.update(kin.tolist())
+        return shared
 
 
 class _Detector:
@@ -115,15 +120,22 @@ class _Detector:
         self._last_offset_t_ns = 0
         self._quiet_until_t_ns = 0
 
-    def update(self, score: float, end_t_ns: int, fresh: bool) -> list[Event]:
-        """Take one score in; `fresh` says that no prediction came shortly before this one."""
+    def update(self, score: float, end_t_ns: int, fresh: bool, shared: bool) -> list[Event]:
+        """Take one score in.
+
+        Args:
+            score: Of the clip.
+            end_t_ns: The clip's end.
+            fresh: No prediction came shortly before this one.
+            shared: This label's kin, together with it, made a score that reaches `on`.
+        """
         events: list[Event] = []
         if fresh and self._active is not None:
             events.append(self._end(self._active, self._active.quiet_t_ns, "no data"))
         if fresh:
             self._reset()
         if self._active is None:
-            return events + self._try_to_start(score, end_t_ns, fresh)
+            return events + self._try_to_start(score, end_t_ns, fresh, shared)
         return events + self._go_on(self._active, score, end_t_ns)
 
     def close(self, end_t_ns: int) -> list[Event]:
@@ -135,10 +147,11 @@ class _Detector:
         offset_t_ns = active.quiet_t_ns if stopping else max(end_t_ns, active.quiet_t_ns)
         return [self._end(active, offset_t_ns, "quiet" if stopping else "stream ended")]
 
-    def _try_to_start(self, score: float, end_t_ns: int, fresh: bool) -> list[Event]:
+    def _try_to_start(self, score: float, end_t_ns: int, fresh: bool, shared: bool) -> list[Event]:
         if end_t_ns < self._quiet_until_t_ns:
             return []
-        hit = self._hit(end_t_ns, fresh) if score >= self._on else None
+        heard = self._hit(end_t_ns, fresh) if shared or score >= self._on else None
+        hit = heard if score >= self._on else None
         self._newest_t_ns = end_t_ns
         self._hits.append(hit)
         hits = [earlier for earlier in self._hits if earlier is not None]

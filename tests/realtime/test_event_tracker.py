@@ -230,6 +230,16 @@ def test_kin_that_share_what_is_heard_are_an_event_of_the_likelier() -> None:
     assert events[0].confidence == pytest.approx(0.7)
 
 
+def test_event_is_dated_from_a_clip_that_was_first_taken_for_its_kins() -> None:
+    nothing = (0.1, 0.1, 0.0)
+    somebody, woman = (0.4, 0.3, 0.0), (0.1, 0.9, 0.0)
+
+    (onset,) = track_kin([somebody, nothing, woman, woman])
+
+    assert (onset.label, onset.onset_t_ns) == ("Woman", 0)
+    assert track_kin([somebody, nothing, somebody, nothing, somebody]) == []  # two in a row
+
+
 def test_labels_that_are_no_kin_are_never_added_up() -> None:
     assert track_kin([(0.1, 0.3, 0.4), (0.1, 0.3, 0.4), (0.1, 0.3, 0.4)]) == []
 
