@@ -3,8 +3,9 @@
 Score. `Prediction.scores`: the window says what is going on, the newest clip whether it is now.
 Kin (two voices, say) are labels that share what is heard: where each alone scores below its `on`
 and all together reach it, something of their kind happens, and the sum counts as the score of the
-one that the window thinks likelier. Whose it is may turn out later: for the others such a clip
-dates an event as a hit before its run does (below), and counts for nothing else.
+one that the window thinks likelier. Whose it is may turn out later: unless an event of one of them
+is going on, such a clip dates an event of each that has at least half of the largest score, as a
+hit before its run does (below), and counts for nothing else.
 
 Times. The score of a clip crosses a threshold when about half of its second is event, so an event
 begins and ends at the centre of the first and last clip at or above its threshold; except at the
@@ -38,6 +39,7 @@ from realtime.packets import Event, Phase, Prediction
 CLIP_NS = NS_PER_S
 HALF_CLIP_NS = CLIP_NS // 2
 MAX_TRACKED_GAP_NS = 2 * NS_PER_S  # predictions further apart than this begin anew
+KIN_SHARE = 0.5  # of the largest score among kin: less is not heard in a clip that they share
 
 
 class EventTracker:
@@ -71,7 +73,7 @@ class EventTracker:
         fresh = last is None or end_t_ns - last > MAX_TRACKED_GAP_NS
         self._last_end_t_ns = end_t_ns
         scores = prediction.scores(self._context)
-        shared = self._join_kin(scores, prediction.window)
+        shared = self._join_kin(scores, prediction.window, fresh)
         events: list[Event] = []
         for index, detector in self._detectors:
             events += detector.update(float(scores[index]), end_t_ns, fresh, index in shared)
@@ -84,17 +86,21 @@ class EventTracker:
             events += detector.close(end_t_ns)
         return tuple(events)
 
-    def _join_kin(self, scores: NDArray[np.float64], window: NDArray[np.float32]) -> set[int]:
-        """Give joint scores to the likelier of kin; return all labels that took part in one."""
+    def _join_kin(
+        self, scores: NDArray[np.float64], window: NDArray[np.float32], fresh: bool
+    ) -> set[int]:
+        """Give joint scores to the likelier of kin; return the labels whose events they date."""
         shared: set[int] = set()
         for kin in self._kin:
-            if (scores[kin] >= self._on[kin]).any():
+            alone = scores[kin]
+            if (alone >= self._on[kin]).any():
                 continue
             likelier = kin[window[kin].argmax()]
-            together = scores[kin].sum()
-            if together >= self._on[likelier]:
-                scores[likelier] = min(together, 1.0)  # of independent labels it may be more
-                shared.update(kin.tolist())
+            if alone.sum() < self._on[likelier]:
+                continue
+            scores[likelier] = min(alone.sum(), 1.0)  # of independent labels it may be more
+            if fresh or not any(each.is_active for k, each in self._detectors if k in kin):
+                shared.update(kin[alone >= KIN_SHARE * alone.max()].tolist())
         return shared
 
 
@@ -112,13 +118,18 @@ class _Detector:
         self._numbers = numbers
         # Of the last M hops: the onset that a hit stands for, None for a miss.
         self._hits: deque[_Hit | None] = deque(maxlen=config.confirm_m)
-        # Of the hits within the merge gap: the end of the clip, the onset.
+        # Of the hits and shared clips within the merge gap: the end of the clip, the onset.
         self._recent: deque[tuple[int, int]] = deque()
         self._newest_t_ns = 0
         self._starting: _Hit | None = None  # where the run began that may become an event
         self._active: _Active | None = None
         self._last_offset_t_ns = 0
         self._quiet_until_t_ns = 0
+
+    @property
+    def is_active(self) -> bool:
+        """Whether an event is going on, as far as the last update told."""
+        return self._active is not None
 
     def update(self, score: float, end_t_ns: int, fresh: bool, shared: bool) -> list[Event]:
         """Take one score in.
@@ -127,7 +138,7 @@ class _Detector:
             score: Of the clip.
             end_t_ns: The clip's end.
             fresh: No prediction came shortly before this one.
-            shared: This label's kin, together with it, made a score that reaches `on`.
+            shared: It is of kin that only together make a score, and may be this label's.
         """
         events: list[Event] = []
         if fresh and self._active is not None:
@@ -231,7 +242,7 @@ class _Detector:
 @dataclass(frozen=True, slots=True)
 class _Hit:
     onset_t_ns: int  # what it stands for by itself
-    joined_t_ns: int  # that of the earliest hit that a running event would have joined it with
+    joined_t_ns: int  # of the earliest hit or shared clip that a running event would have joined
 
 
 @dataclass(slots=True, kw_only=True)

@@ -240,6 +240,33 @@ def test_event_is_dated_from_a_clip_that_was_first_taken_for_its_kins() -> None:
     assert track_kin([somebody, nothing, somebody, nothing, somebody]) == []  # two in a row
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        (0.3, 0.15, 0.0),  # too little even together
+        (0.49, 0.02, 0.0),  # enough together, but hers is next to nothing
+    ],
+)
+def test_clip_that_is_hardly_a_labels_own_does_not_date_its_event(
+    before: tuple[float, float, float],
+) -> None:
+    nothing, woman = (0.1, 0.1, 0.0), (0.1, 0.9, 0.0)
+
+    (onset,) = track_kin([before, nothing, nothing, woman, woman])
+
+    assert onset.label == "Woman"
+    assert onset.onset_t_ns == round((1.0 + 3 * HOP_S - 0.5) * NS_PER_S)  # its own first hit
+
+
+def test_clip_that_kin_share_while_one_of_them_goes_on_dates_no_event_of_the_other() -> None:
+    woman, both, nothing, man = (0.1, 0.9, 0.0), (0.3, 0.4, 0.0), (0.0, 0.1, 0.0), (0.9, 0.1, 0.0)
+
+    events = track_kin([woman, woman, both, nothing, nothing, man, man])
+
+    onsets = {event.label: event.onset_t_ns for event in events if event.phase is Phase.ONSET}
+    assert onsets == {"Woman": 0, "Man": round((1.0 + 5 * HOP_S - 0.5) * NS_PER_S)}
+
+
 def test_labels_that_are_no_kin_are_never_added_up() -> None:
     assert track_kin([(0.1, 0.3, 0.4), (0.1, 0.3, 0.4), (0.1, 0.3, 0.4)]) == []
 
