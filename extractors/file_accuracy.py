@@ -77,9 +77,46 @@ def file_accuracy(
         The share over all files, and per label.
     """
     files = corpus.files(split)
-    right = files_right(model, corpus, files)
+    return share_right(corpus, files, files_right(model, corpus, files))
+
+
+def share_right(
+    corpus: SoundCorpus, files: NDArray[np.int64], right: NDArray[np.bool_]
+) -> tuple[float, dict[str, float]]:
+    """Share of files that are named right.
+
+    Args:
+        corpus: The sounds.
+        files: Numbers of the files, at least one.
+        right: Which of them, in the same order.
+
+    Returns:
+        The share over all files, and per label.
+    """
     labels = corpus.labels[files]
     per_label = {
         corpus.names[label]: float(right[labels == label].mean()) for label in np.unique(labels)
     }
     return float(right.mean()), per_label
+
+
+def right_by_source(
+    corpus: SoundCorpus, files: NDArray[np.int64], right: NDArray[np.bool_]
+) -> dict[str, list[int]]:
+    """Count files that are named right, label by label and source by source.
+
+    Args:
+        corpus: The sounds.
+        files: Numbers of the files.
+        right: Which of them, in the same order.
+
+    Returns:
+        Files named right and files, by `label, source`.
+    """
+    counts: dict[str, list[int]] = {}
+    for index, is_right in zip(files, right, strict=True):
+        key = f"{corpus.names[corpus.labels[index]]}, {corpus.sources[index]}"
+        row = counts.setdefault(key, [0, 0])
+        row[0] += int(is_right)
+        row[1] += 1
+    return dict(sorted(counts.items()))

@@ -21,12 +21,11 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from extractors.clip_source import ClipSource, half_second
 from extractors.errors import ExtractorError
-from extractors.file_accuracy import file_accuracy, files_right
+from extractors.file_accuracy import file_accuracy, files_right, right_by_source, share_right
 from extractors.leave_out import LEFT_OUT, without_sources
 from extractors.log_mel import LogMel
 from extractors.normed_trunk import NormedTrunk, SoundClassifier, averaged_model
@@ -288,42 +287,25 @@ def run(args: argparse.Namespace) -> int:
     halved.load_state_dict({k: v.half().float() for k, v in trunk.state_dict().items()})
     model.trunk = halved  # figures are those of the file that is shipped
     model.eval()
+    asked = np.flatnonzero(np.array(corpus.splits) != "train")
+    right = np.zeros(len(corpus.splits), dtype=np.bool_)
+    right[asked] = files_right(model, corpus, asked)
     figures: dict[str, Any] = {"steps": n_steps}
     for split in ("val", "test"):
-        accuracy, per_label = file_accuracy(model, corpus, split)
+        files = corpus.files(split)
+        accuracy, per_label = share_right(corpus, files, right[files])
         figures[split] = {"files": round(accuracy, 4), "per_label": per_label}
         logger.info("%s: file accuracy %.3f", split, accuracy)
-    figures["test by source"] = right_by_source(model, corpus, everything.files("test"))
+    # The test files of all sources, to be set beside a training with them; of a source that was
+    # left out all files, whatever their split, since none was learned from.
+    files = everything.files("test")
+    figures["test by source"] = right_by_source(corpus, files, right[files])
     if args.leave_out:
-        figures["left out"] = right_by_source(model, corpus, corpus.files(LEFT_OUT))
+        files = corpus.files(LEFT_OUT)
+        figures["left out"] = right_by_source(corpus, files, right[files])
         logger.info("named right of what was left out: %s", json.dumps(figures["left out"]))
     (args.to / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     return 0
-
-
-def right_by_source(
-    model: nn.Module, corpus: SoundCorpus, files: NDArray[np.int64]
-) -> dict[str, list[int]]:
-    """Count what is named right, label by label and source by source.
-
-    Args:
-        model: Log-mel to logits, in evaluation mode.
-        corpus: The sounds.
-        files: Numbers of the files that are asked about, at least one. The test split of all
-            sources compares a training without some of them to one with them; all files of a
-            source that was left out are more, since none was learned from.
-
-    Returns:
-        Files named right and files, by `label, source`.
-    """
-    right = files_right(model, corpus, files)
-    counts: dict[str, list[int]] = {}
-    for index, is_right in zip(files, right, strict=True):
-        key = f"{corpus.names[corpus.labels[index]]}, {corpus.sources[index]}"
-        row = counts.setdefault(key, [0, 0])
-        row[0] += int(is_right)
-        row[1] += 1
-    return dict(sorted(counts.items()))
 
 
 def main() -> int:

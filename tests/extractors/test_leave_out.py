@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from extractors.__main__ import main
 from extractors.errors import DataSetError
+from extractors.file_accuracy import files_right, right_by_source
 from extractors.leave_out import LEFT_OUT, left_out_rows, without_sources
 from extractors.linear_probe import fit_probe
 from extractors.sound_corpus import SoundCorpus
 from extractors.source_probe import Examples, leave_out_table, lines_of, one_source_table
-from extractors.train_sound import right_by_source
 
 LABELS = ("Bark", "Bark", "Bark", "Rain")
 SOURCES = ("a", "b", "a", "a")
@@ -73,12 +73,14 @@ class SaysBark(nn.Module):
 
 def test_training_counts_what_is_named_right_of_what_was_left_out() -> None:
     without = without_sources(corpus(), ["a"])
-    figures = right_by_source(SaysBark(), without, without.files(LEFT_OUT))
+    files = without.files(LEFT_OUT)
+    figures = right_by_source(without, files, files_right(SaysBark(), without, files))
     assert figures == {"Bark, a": [2, 2]}
 
 
 def test_files_named_right_are_counted_by_label_and_source() -> None:
-    figures = right_by_source(SaysBark(), corpus(), np.arange(len(LABELS)))
+    files = np.arange(len(LABELS))
+    figures = right_by_source(corpus(), files, files_right(SaysBark(), corpus(), files))
     assert figures == {"Bark, a": [2, 2], "Bark, b": [1, 1], "Rain, a": [0, 1]}
 
 
