@@ -6,6 +6,9 @@ threshold are computed once. F1 is a ratio of sums: it is maximised by taking, f
 threshold with the most `2 * right - F * detections` at the F1 that this gives (Dinkelbach 1967).
 A label happens a few times only; so its counts are blended with the mean of all labels' at the same
 threshold.
+
+The other way is to keep the bundle's own thresholds, moved together, and to raise those of labels
+that are told where nothing happens (`quieted`).
 """
 
 import dataclasses
@@ -135,13 +138,17 @@ def raised(bundle: Bundle, by: float) -> dict[str, float]:
 def quieted(
     streams: Sequence[KeptStream], bundle: Bundle, times: Times, on: Mapping[str, float]
 ) -> dict[str, float]:
-    """Raise the thresholds of the labels that are told where nothing happens, until none is.
+    """Raise the thresholds of the labels that are told where nothing happens, and no others.
 
     Args:
-        streams: Those without an event count.
+        streams: Only those in which nothing happens are looked at.
         bundle: Whose labels.
         times: What all labels share.
-        on: Thresholds to begin with; they only rise, at most to the end of `ON_RANGE`.
+        on: Thresholds of all its event labels, to begin with.
+
+    Returns:
+        Each label's first threshold, in steps of `QUIET_STEP`, at which it is not told; the end of
+        `ON_RANGE` where it always is.
     """
     raised_on = dict(on)
     empty = [stream for stream in streams if stream.kind in EMPTY]

@@ -4,9 +4,11 @@
 
 Streams of every kind are composed from the half of the validation split that no head learned from,
 several folds of them, and recognized by the real pipeline once. Then tracker settings are tried on
-the kept scores: thresholds that are printed for a fold were chosen without it (among the rows the
-best is picked on all folds, so its figure flatters a little). `--write DIR` writes the
-bundle with the settings that all folds give together. Can be stopped; the same command goes on.
+the kept scores: the bundle's thresholds, moved together; the same with higher ones for labels that
+are told where nothing happens ("quieted"); or each label's own. Thresholds that are printed for a
+fold were chosen without it (among the rows the best is picked on all folds, so its figure flatters
+a little; and folds draw on the same recordings of nothing, so quieted rows flatter there).
+`--write DIR` writes the bundle with the settings that all folds give together. Can be stopped; the same command goes on.
 Exit codes: 0 done, 1 something failed (one sentence), 2 usage, 130 interrupted.
 """
 
