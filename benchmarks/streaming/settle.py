@@ -8,7 +8,8 @@ the kept scores: the bundle's thresholds, moved together; the same with higher o
 are told where nothing happens ("quieted"); or each label's own. Thresholds that are printed for a
 fold were chosen without it (among the rows the best is picked on all folds, so its figure flatters
 a little; and folds draw on the same recordings of nothing, so quieted rows flatter there).
-`--write DIR` writes the bundle with the settings that all folds give together. Can be stopped; the same command goes on.
+`--write DIR` writes the bundle with the settings that all folds give together. Can be stopped; the
+same command goes on.
 Exit codes: 0 done, 1 something failed (one sentence), 2 usage, 130 interrupted.
 """
 
@@ -129,7 +130,7 @@ def _settle(options: argparse.Namespace, scenes: Sequence[SceneSettings]) -> int
             on = raised(bundle, by)
             moved = settled(bundle, times, on)
             tried.append(_tried(name, moved, results(streams, moved)))
-            tried.append(_quieted(streams, bundle, times, on, name))
+            tried.append(with_quieted(streams, bundle, times, on, name))
         tried.append(_with_chosen(streams, bundle, times))
     best = best_of(tried)
     if best.delay_s > LONGEST_DELAY_S:
@@ -167,7 +168,7 @@ def _with_chosen(streams: Sequence[KeptStream], bundle: Bundle, times: Times) ->
     return _by_folds(streams, bundle, times, choose_on, f"{times}, thresholds chosen")
 
 
-def _quieted(
+def with_quieted(
     streams: Sequence[KeptStream],
     bundle: Bundle,
     times: Times,

@@ -20,7 +20,7 @@ from benchmarks.streaming.choose import (
 )
 from benchmarks.streaming.replay import Scores, replay
 from benchmarks.streaming.scoring import Detection, StreamResult, Truth, score, summarize
-from benchmarks.streaming.settle import AS_GOOD, Tried, best_of
+from benchmarks.streaming.settle import AS_GOOD, Tried, best_of, with_quieted
 from realtime.build import tracker_config as bundles_config
 from realtime.clock import NS_PER_S
 from weights.bundle import Bundle, load_bundle
@@ -124,6 +124,18 @@ def test_only_what_is_told_where_nothing_happens_gets_a_higher_threshold(bundle:
 
     assert on == own | {"Bark": 0.75, "Rain": 0.95}  # 0.95 is as high as it goes
     assert quieted([busy], bundle, TIMES, own) == own
+
+
+def test_fold_has_no_say_in_the_thresholds_that_it_is_scored_with(bundle: Bundle) -> None:
+    own = dict.fromkeys(raised(bundle, 0.0), 0.5)
+    noisy = make_stream(bundle, "noise", [happens("Bark", 10.0)], {"Bark": 0.72})
+    noisy = dataclasses.replace(noisy, truths=())  # it scores, and nothing happens
+    calm = dataclasses.replace(make_stream(bundle, "noise", [], {}), fold=2)
+
+    tried = with_quieted([noisy, calm], bundle, TIMES, own, "own")
+
+    assert [len(result.false) for result in tried.results] == [1, 0]  # at what fold 2 asks for
+    assert tried.bundle.events.per_label["Bark"]["on"] == 0.75  # at what both do
 
 
 def test_fewest_false_alarms_are_taken_among_settings_that_are_as_good(bundle: Bundle) -> None:
