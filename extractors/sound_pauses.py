@@ -41,14 +41,28 @@ def find_pauses(corpus: SoundCorpus, files: NDArray[np.int64]) -> list[Pause]:
     for index in files:
         if corpus.names[corpus.labels[index]] in GO_ON:
             continue
-        levels = block_levels(corpus.waveform(int(index)))
-        first, n_blocks = _longest_run(
-            (levels * corpus.levels[index] > SILENCE) & ~_near(levels >= QUIET)
-        )
-        is_long = n_blocks * LEVEL_BLOCK >= SHORTEST_S * SAMPLE_RATE
-        if is_long and _drift_db(levels[first : first + n_blocks]) <= MOST_DRIFT_DB:
-            found.append((int(index), first * LEVEL_BLOCK, (first + n_blocks) * LEVEL_BLOCK))
+        pause = longest_pause(corpus.waveform(int(index)), float(corpus.levels[index]))
+        if pause is not None:
+            found.append((int(index), *pause))
     return found
+
+
+def longest_pause(waveform: Samples, loud: float) -> tuple[int, int] | None:
+    """Find the longest pause of a recording.
+
+    Args:
+        waveform: `(n_samples,)` float32 at 16 kHz, its loud level 1.
+        loud: Its loud level before, full scale 1.
+
+    Returns:
+        First sample and the one after the last; None where no pause is long and steady enough.
+    """
+    levels = block_levels(waveform)
+    first, n_blocks = _longest_run((levels * loud > SILENCE) & ~_near(levels >= QUIET))
+    is_long = n_blocks * LEVEL_BLOCK >= SHORTEST_S * SAMPLE_RATE
+    if not is_long or _drift_db(levels[first : first + n_blocks]) > MOST_DRIFT_DB:
+        return None
+    return first * LEVEL_BLOCK, (first + n_blocks) * LEVEL_BLOCK
 
 
 def pause_waveform(corpus: SoundCorpus, pause: Pause) -> Samples:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from extractors.backend_flags import BACKENDS
+from extractors.background_source import BackgroundSource
 from extractors.clip_source import ClipSource
 from extractors.efficientnet import EfficientNetLite0Trunk
 from extractors.encoders import PictureEncoder, SoundEncoder, load_encoders
@@ -44,6 +45,7 @@ N_OF_LABEL = 160  # vectors from the classifier's rows for a label
 N_KERNEL_ROWS = 512  # width of the head's picture layer
 N_OF_NO_LABEL = 4  # and for a class that shows none
 N_VOICES = 0.12  # of the clips: voices over a crowd, on top
+N_PLACES = 0.2  # of the clips: nothing, as other places give it, on top
 BATCH = 50
 SEED = 11
 
@@ -78,13 +80,18 @@ def sound_features(
         source.augment = dataclasses.replace(source.augment, blend=0.0)
         voices = VoiceSource(corpus, split, config)
         n_ordinary = math.ceil(share * N_CLIPS[split] / BATCH)
-        n_batches = n_ordinary + (math.ceil(N_VOICES * n_ordinary) if voices.speaks else 0)
-        shape = (n_batches * BATCH, *(VGGishTrunk.dim, *VGGishTrunk.map_size))
+        sources: list[ClipSource] = [source] * n_ordinary
+        if voices.speaks:
+            sources += [voices] * math.ceil(N_VOICES * n_ordinary)
+        elsewhere = BackgroundSource(corpus, split, config)
+        if elsewhere.has_places:
+            sources += [elsewhere] * math.ceil(N_PLACES * n_ordinary)
+        shape = (len(sources) * BATCH, *(VGGishTrunk.dim, *VGGishTrunk.map_size))
         maps = np.lib.format.open_memmap(to / f"sound_{split}.npy", "w+", np.float16, shape)
         labels: list[int] = []
         levels: list[float] = []
-        for step in range(n_batches):
-            waves, targets = (source if step < n_ordinary else voices).draw(BATCH, step)
+        for step, drawn_from in enumerate(sources):
+            waves, targets = drawn_from.draw(BATCH, step)
             maps[step * BATCH : (step + 1) * BATCH] = encoder.encode(waves.numpy())[1]
             labels += targets.argmax(dim=1).tolist()
             levels += waves.square().mean(dim=1).sqrt().tolist()

@@ -15,9 +15,11 @@ import numpy as np
 from benchmarks.starter_clips import sound_of
 from extractors.log_mel import SAMPLE_RATE
 from extractors.sound_corpus import HALVES, LEVEL_BLOCK, Samples, block_levels, half_of
+from extractors.sound_pauses import GO_ON, longest_pause
 from weights.bundle import Bundle
 
 AUDIBLE = 0.1  # of the loud level (−20 dB)
+SILENT = 1e-4  # loud level, full scale 1, under which there is nothing to hear
 LONGEST_PAUSE_S = 0.5  # silence inside one stretch
 SHORTEST_S = 0.1
 BED_LABELS = ("Background", "Air conditioner")  # a bed where the bundle does not name it
@@ -38,6 +40,9 @@ class Material:
         pictures: By label: files that show it.
         scenes: Files that show no label.
         beds: Recordings in which nothing happens, RMS 1.
+        pauses: Rooms: what is heard between the events of a recording, RMS 1.
+        spectra: Recordings whose event is no steady noise, RMS 1: noise with the spectrum of one
+            is a room or a machine that nobody recorded.
         faces: Labels that are shown as a face, which alone does not tell them.
     """
 
@@ -45,6 +50,8 @@ class Material:
     pictures: Mapping[str, Sequence[Path]]
     scenes: Sequence[Path]
     beds: Sequence[Samples]
+    pauses: Sequence[Samples]
+    spectra: Sequence[Samples]
     faces: frozenset[str]
 
     def labels(self, kind: str) -> list[str]:
@@ -71,16 +78,21 @@ def load_material(data: Path, bundle: Bundle, split: str = "test") -> Material:
     labels = set(bundle.labels) - {bundle.background}
     sounds: dict[str, list[Samples]] = {}
     beds: list[Samples] = []
+    pauses: list[Samples] = []
+    spectra: list[Samples] = []
     for row in _sound_rows(data / "sounds.csv", split):
         is_bed = row["label"] in BED_LABELS and row["label"] not in labels
         if not is_bed and row["label"] not in labels:
             continue
         wave = sound_of(data / row["file"])
         if is_bed and len(wave) >= SAMPLE_RATE:
-            beds.append(wave / max(float(np.sqrt(np.square(wave).mean())), 1e-6))
+            beds.append(_of_unit_power(wave))
         stretch = None if is_bed else audible_stretch(wave)
         if stretch is not None:
             sounds.setdefault(row["label"], []).append(stretch)
+            if row["label"] not in GO_ON:
+                spectra.append(_of_unit_power(wave))
+                pauses += _pause_of(wave)
     pictures: dict[str, list[Path]] = {}
     scenes: list[Path] = []
     for row in _rows(data / "pictures.csv", "val" if split in HALVES else split):
@@ -102,6 +114,8 @@ def load_material(data: Path, bundle: Bundle, split: str = "test") -> Material:
         pictures=pictures,
         scenes=scenes,
         beds=beds,
+        pauses=pauses,
+        spectra=spectra,
         faces=frozenset(labels.intersection(SPEECH)),
     )
 
@@ -117,8 +131,8 @@ def audible_stretch(wave: Samples) -> Samples | None:
         parts stretches. None where there is nothing to hear.
     """
     levels = block_levels(wave)
-    loud = float(np.percentile(levels, 95))
-    if loud < 1e-4:
+    loud = _loud_level(levels)
+    if loud < SILENT:
         return None
     heard = np.flatnonzero(levels >= AUDIBLE * loud)
     longest_pause = round(LONGEST_PAUSE_S * SAMPLE_RATE / LEVEL_BLOCK)
@@ -126,6 +140,20 @@ def audible_stretch(wave: Samples) -> Samples | None:
     run = max(runs, key=lambda blocks: int(blocks[-1] - blocks[0]))
     stretch = wave[run[0] * LEVEL_BLOCK : (run[-1] + 1) * LEVEL_BLOCK] / np.float32(loud)
     return stretch if len(stretch) >= SHORTEST_S * SAMPLE_RATE else None
+
+
+def _pause_of(wave: Samples) -> list[Samples]:
+    loud = _loud_level(block_levels(wave))
+    pause = longest_pause(wave / np.float32(loud), loud) if loud >= SILENT else None
+    return [] if pause is None else [_of_unit_power(wave[pause[0] : pause[1]])]
+
+
+def _loud_level(levels: Samples) -> float:
+    return float(np.percentile(levels, 95))
+
+
+def _of_unit_power(wave: Samples) -> Samples:
+    return wave / np.float32(max(float(np.sqrt(np.square(wave).mean())), 1e-6))
 
 
 def _sound_rows(table: Path, split: str) -> list[dict[str, str]]:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from benchmarks.streaming.material import Material
 from benchmarks.streaming.scene import Scene, SceneSettings
+from extractors.background_source import SMOOTHING_HZ, noise_like
 from extractors.log_mel import SAMPLE_RATE
 from extractors.sound_corpus import Samples
 from weights.files import written_whole
@@ -26,7 +27,8 @@ BLOCK = SAMPLE_RATE  # samples handed to the encoder at once
 BED_S, CROSSFADE_S = 5.0, 0.5
 CHAIN_GAP_S = 0.1  # between repetitions of a short sound
 FADE_S = 0.02
-NOISE_SHARE = 0.5  # of the beds of a noise-only stream that are coloured noise
+NOISE_SHARE = {"quiet": 1.0, "noise": 0.5}  # of the parts of a bed that are coloured noise
+PAUSE_SHARE = 0.5  # of the rooms that are pauses of recordings; the rest is noise like a recording
 PAN_PERIOD_S = 11.0
 ZOOM = 0.85
 
@@ -84,12 +86,11 @@ def render_sound(scene: Scene, material: Material, settings: SceneSettings) -> N
         `(n_samples,)` at 16 kHz.
     """
     rng = np.random.default_rng(scene.seed)
-    bed_db = {"quiet": settings.quiet_db, "noise": settings.noise_db}.get(
-        scene.kind, settings.bed_db
-    )
-    noise = NOISE_SHARE if scene.kind == "noise" else 1.0 if scene.kind == "quiet" else 0.0
-    level = np.float32(10 ** (bed_db / 20))
-    waveform = _bed(round(scene.seconds * SAMPLE_RATE), material, noise, rng) * level
+    levels = {"quiet": settings.quiet_db, "noise": settings.noise_db}
+    levels["rooms"] = 0.0  # each room has its own
+    level = np.float32(10 ** (levels.get(scene.kind, settings.bed_db) / 20))
+    n = round(scene.seconds * SAMPLE_RATE)
+    waveform = _bed(n, scene.kind, material, settings, rng) * level
     for event in scene.events:
         if event.snr_db is None:
             continue
@@ -116,12 +117,16 @@ def _chain(stretches: Sequence[Samples], n: int, rng: np.random.Generator) -> Sa
     return sound
 
 
-def _bed(n: int, material: Material, noise: float, rng: np.random.Generator) -> Samples:
+def _bed(
+    n: int, kind: str, material: Material, settings: SceneSettings, rng: np.random.Generator
+) -> Samples:
     fade, step = round(CROSSFADE_S * SAMPLE_RATE), round(BED_S * SAMPLE_RATE)
     bed = np.zeros(n + step + fade, dtype=np.float32)
     ramp = np.sqrt(np.linspace(0, 1, fade, dtype=np.float32))  # of equal power: they are unrelated
     for at in range(0, n, step):
-        if rng.random() < noise:
+        if kind == "rooms":
+            part = _room(step + fade, material, settings, rng)
+        elif rng.random() < NOISE_SHARE.get(kind, 0.0):
             part = _coloured(step + fade, float(rng.uniform(0, 2)), rng)
         else:
             part = np.resize(material.beds[int(rng.integers(0, len(material.beds)))], step + fade)
@@ -131,6 +136,17 @@ def _bed(n: int, material: Material, noise: float, rng: np.random.Generator) -> 
         part[step:] *= ramp[::-1]
         bed[at : at + step + fade] += part
     return bed[:n]
+
+
+def _room(n: int, material: Material, settings: SceneSettings, rng: np.random.Generator) -> Samples:
+    level = np.float32(10 ** (rng.uniform(*settings.rooms_db) / 20))
+    if material.pauses and rng.random() < PAUSE_SHARE:
+        pause = material.pauses[int(rng.integers(0, len(material.pauses)))]
+        return level * np.pad(pause, (0, max(0, n - len(pause))), mode="reflect")[:n]
+    if not material.spectra:
+        return level * _coloured(n, float(rng.uniform(0, 2)), rng)
+    spectrum = material.spectra[int(rng.integers(0, len(material.spectra)))]
+    return level * noise_like(np.resize(spectrum, n), float(rng.uniform(*SMOOTHING_HZ)), rng)
 
 
 def _coloured(n: int, slope: float, rng: np.random.Generator) -> Samples:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 # both: heard and seen; unseen: heard, while the camera shows something else; sound, picture: the
-# file has that sense alone; quiet, noise: nothing happens.
-KINDS = ("both", "unseen", "sound", "picture", "quiet", "noise")
-EMPTY = ("quiet", "noise")
+# file has that sense alone; quiet, noise, rooms: nothing happens.
+KINDS = ("both", "unseen", "sound", "picture", "quiet", "noise", "rooms")
+EMPTY = ("quiet", "noise", "rooms")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,7 @@ class SceneSettings:
         bed_db: RMS of the bed under events, full scale 0 dB.
         quiet_db: RMS of the bed of a quiet stream.
         noise_db: RMS of the bed of a noise-only stream.
+        rooms_db: Lowest and highest RMS of a room in a stream of rooms.
     """
 
     minutes: float = 30.0
@@ -43,6 +44,7 @@ class SceneSettings:
     bed_db: float = -45.0
     quiet_db: float = -65.0
     noise_db: float = -30.0
+    rooms_db: tuple[float, float] = (-60.0, -30.0)
 
     def __post_init__(self) -> None:
         if not 0 < self.minutes <= 24 * 60:

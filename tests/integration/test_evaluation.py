@@ -64,7 +64,7 @@ def test_thresholds_are_settled_on_the_validation_half_and_written(
     assert {label: pair["on"] for label, pair in settled.events.per_label.items()} == figures["on"]
     assert settled.head.sha256 == before.head.sha256
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "to").rglob("*.npz")}
-    assert len(kept) == 12  # six kinds, two folds
+    assert len(kept) == 14  # seven kinds, two folds
     capsys.readouterr()
 
     assert settle(arguments) == 0
