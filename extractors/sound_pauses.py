@@ -18,8 +18,16 @@ AFTER_S = 0.3  # an event's reverberation
 BEFORE_S = 0.06  # its attack
 SHORTEST_S = 0.6
 MOST_DRIFT_DB = 4.0  # from the first third to the last: more is a fade
-GO_ON = (  # what is quiet in these is the event farther away
-    *("Air conditioner", "Chainsaw", "Children playing", "Drilling", "Drone", "Engine idling"),
+GO_ON = (  # what is quiet in these is the event farther away, or a baby's whimper
+    *(
+        "Air conditioner",
+        "Baby cry, infant cry",
+        "Chainsaw",
+        "Children playing",
+        "Drilling",
+        "Drone",
+        "Engine idling",
+    ),
     *("Fire crackling", "Helicopter", "Jackhammer", "Rain", "Sea waves", "Siren", "Street music"),
 )
 PADDED_S = 1.3  # a second at the slowest tape speed
