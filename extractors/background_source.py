@@ -8,19 +8,24 @@ recordings whose event is a steady noise: noise with their spectrum is that even
 """
 
 import dataclasses
+import math
 
 import numpy as np
 
 from extractors.clip_source import ClipSource
 from extractors.log_mel import SAMPLE_RATE
 from extractors.sound_corpus import BACKGROUND, Samples, SoundCorpus, draw_clip
-from extractors.sound_pauses import GO_ON, find_pauses, pause_waveform
+from extractors.sound_pauses import GO_ON, PADDED_S, find_pauses, pause_waveform
 from extractors.sound_training import TrainSoundConfig
 
 SPEED = 0.5  # of a recorded background: 0.6 to 1.65 times
-PAUSE_SPEED = 0.25  # a pause is short
+PAUSE_SPEED = 0.95 * math.log(PADDED_S)  # a pause is short
+BACKWARDS, SECOND = 0.5, 0.4  # shares: recordings played backwards, clips with a second place
+LEVEL_DB = (-75.0, -10.0)  # RMS, full scale 0 dB: nothing happens most quietly
+BED_SHARE = 0.5  # of the clips that have another recording under them
 SMOOTHING_HZ = (100.0, 800.0)  # narrower, and a noise sings as the recording does
 UNDER_DB = 10.0  # a second place is as loud as the first or up to so much softer
+SILENT = 1e-6
 BEDS = (BACKGROUND, "Air conditioner")
 
 
@@ -29,7 +34,7 @@ class BackgroundSource(ClipSource):
 
     def __init__(self, corpus: SoundCorpus, split: str, config: TrainSoundConfig) -> None:
         super().__init__(corpus, split, dataclasses.replace(config, places=0.0))
-        self.augment = dataclasses.replace(self.augment, blend=0.0)
+        self.augment = dataclasses.replace(self.augment, blend=0.0, level_db=LEVEL_DB)
         files = corpus.files(split)
         names = np.array(corpus.names)[corpus.labels[files]]
         self._recorded = files[np.isin(names, BEDS)]
@@ -52,14 +57,19 @@ class BackgroundSource(ClipSource):
 
     def _one(self, rng: np.random.Generator) -> tuple[Samples, int]:
         clip = self._kinds[int(rng.integers(0, len(self._kinds)))](rng)
-        if rng.random() < 0.4:
+        if rng.random() < SECOND:
             other = self._kinds[int(rng.integers(0, len(self._kinds)))](rng)
             clip = clip + other * np.float32(10 ** (-rng.uniform(0, UNDER_DB) / 20))
         return clip, self.corpus.names.index(BACKGROUND)
 
+    def _bed(self, rng: np.random.Generator) -> Samples:
+        if not len(self._recorded) or rng.random() >= BED_SHARE:
+            return np.zeros(SAMPLE_RATE, dtype=np.float32)
+        return self._recording(rng)
+
     def _recording(self, rng: np.random.Generator) -> Samples:
         waveform = self.corpus.waveform(int(rng.choice(self._recorded)))
-        if rng.random() < 0.5:
+        if rng.random() < BACKWARDS:
             waveform = waveform[::-1]
         return draw_clip(waveform, rng, cut=0.0, speed=SPEED)
 
@@ -81,7 +91,7 @@ def noise_like(clip: Samples, smoothing_hz: float, rng: np.random.Generator) -> 
         rng: Source of the phases.
 
     Returns:
-        `(n_samples,)` float32 of RMS 1; silence for silence.
+        `(n_samples,)` float32 of RMS 1; silence for what is near it (RMS under 1e-6).
     """
     spectrum = np.abs(np.fft.rfft(clip))
     width = max(1, round(smoothing_hz * len(clip) / SAMPLE_RATE))
@@ -89,4 +99,4 @@ def noise_like(clip: Samples, smoothing_hz: float, rng: np.random.Generator) -> 
     phases = np.exp(1j * rng.uniform(0.0, 2 * np.pi, len(smooth)))
     noise = np.fft.irfft(smooth * phases, len(clip))
     level = float(np.sqrt(np.square(noise).mean()))
-    return (noise / max(level, 1e-6)).astype(np.float32)
+    return (noise / level if level >= SILENT else np.zeros_like(noise)).astype(np.float32)

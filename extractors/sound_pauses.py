@@ -1,7 +1,7 @@
 """Finds what is heard between the events of a recording: rooms, yards, streets, microphones.
 
-Place in the flow: between `sound_corpus` and `clip_source`. Recordings of nothing in particular are
-few and of one source; the pauses of event recordings are as many places as there are recordings.
+Place in the flow: between `sound_corpus` and the clip sources, and in composed streams. Recordings
+of nothing in particular are few; the pauses of event recordings are as many places as recordings.
 It refuses digital silence, which is no place, and what an event may be in: just after one, where it
 fades in or out, and all of a recording whose event goes on and on.
 """
@@ -60,10 +60,10 @@ def longest_pause(waveform: Samples, loud: float) -> tuple[int, int] | None:
 
     Args:
         waveform: `(n_samples,)` float32 at 16 kHz, its loud level 1.
-        loud: Its loud level before, full scale 1.
+        loud: What it was divided by for that, full scale 1.
 
     Returns:
-        First sample and the one after the last; None where no pause is long and steady enough.
+        First sample and the one after the last; None where the longest is too short or a fade.
     """
     levels = block_levels(waveform)
     first, n_blocks = _longest_run((levels * loud > SILENCE) & ~_near(levels >= QUIET))

@@ -45,7 +45,8 @@ N_OF_LABEL = 160  # vectors from the classifier's rows for a label
 N_KERNEL_ROWS = 512  # width of the head's picture layer
 N_OF_NO_LABEL = 4  # and for a class that shows none
 N_VOICES = 0.12  # of the clips: voices over a crowd, on top
-N_PLACES = 0.2  # of the clips: nothing, as other places give it, on top
+ELSEWHERE_SHARE = 0.2  # of the clips: nothing, as other places give it, on top
+ELSEWHERE_SPLITS = ("train", *HALVES)  # not of those that measure: their figures stay comparable
 BATCH = 50
 SEED = 11
 
@@ -69,7 +70,7 @@ def sound_features(
         to: Folder to write to.
         share: Of `N_CLIPS`, for a quick look.
         splits: Which; what is drawn of one does not depend on the others.
-        places: Of the clips: recorded backgrounds and the pauses of recordings.
+        places: Of the ordinary clips: recorded backgrounds and the pauses of recordings.
     """
     corpus = load_corpus(data, cache)
     for number, split in enumerate((*SPLITS, *HALVES)):
@@ -84,8 +85,8 @@ def sound_features(
         if voices.speaks:
             sources += [voices] * math.ceil(N_VOICES * n_ordinary)
         elsewhere = BackgroundSource(corpus, split, config)
-        if elsewhere.has_places:
-            sources += [elsewhere] * math.ceil(N_PLACES * n_ordinary)
+        if split in ELSEWHERE_SPLITS and elsewhere.has_places:
+            sources += [elsewhere] * math.ceil(ELSEWHERE_SHARE * n_ordinary)
         shape = (len(sources) * BATCH, *(VGGishTrunk.dim, *VGGishTrunk.map_size))
         maps = np.lib.format.open_memmap(to / f"sound_{split}.npy", "w+", np.float16, shape)
         labels: list[int] = []
@@ -210,7 +211,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--places",
         type=float,
         default=0.0,
-        help="share of the clips with recorded backgrounds and pauses of recordings (0)",
+        help="share of the ordinary clips with recorded backgrounds and pauses of recordings (0); "
+        "a fifth more, of places changed and made, is drawn on top of what a head learns from",
     )
     parser.add_argument("--picture-trunk", type=Path, help="its weights; none: no pictures")
     parser.add_argument("--backend", choices=BACKENDS, default="auto", help="of the sound trunk")

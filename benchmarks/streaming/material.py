@@ -2,7 +2,8 @@
 
 Reads the `test` rows of a data folder's `sounds.csv` and `pictures.csv`, or those of the half of
 the validation split that settles thresholds. A sound is cut to where it can be heard, so that an
-event's onset and offset are true; a file with pauses gives its longest stretch.
+event's onset and offset are true; a file with pauses gives its longest stretch. What streams of
+rooms are made of are the pauses of the same files, and their spectra.
 """
 
 import csv

@@ -86,11 +86,10 @@ def render_sound(scene: Scene, material: Material, settings: SceneSettings) -> N
         `(n_samples,)` at 16 kHz.
     """
     rng = np.random.default_rng(scene.seed)
-    levels = {"quiet": settings.quiet_db, "noise": settings.noise_db}
-    levels["rooms"] = 0.0  # each room has its own
-    level = np.float32(10 ** (levels.get(scene.kind, settings.bed_db) / 20))
-    n = round(scene.seconds * SAMPLE_RATE)
-    waveform = _bed(n, scene.kind, material, settings, rng) * level
+    levels_db = {"quiet": settings.quiet_db, "noise": settings.noise_db, "rooms": 0.0}  # their own
+    level = np.float32(10 ** (levels_db.get(scene.kind, settings.bed_db) / 20))
+    n_samples = round(scene.seconds * SAMPLE_RATE)
+    waveform = _bed(n_samples, scene.kind, material, settings, rng) * level
     for event in scene.events:
         if event.snr_db is None:
             continue

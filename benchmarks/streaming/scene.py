@@ -32,7 +32,7 @@ class SceneSettings:
         bed_db: RMS of the bed under events, full scale 0 dB.
         quiet_db: RMS of the bed of a quiet stream.
         noise_db: RMS of the bed of a noise-only stream.
-        rooms_db: Lowest and highest RMS of a room in a stream of rooms.
+        rooms_db: Lowest and highest RMS of a room in a stream of rooms, full scale 0 dB.
     """
 
     minutes: float = 30.0
@@ -53,6 +53,8 @@ class SceneSettings:
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise ValueError(f"{name} must be two times over 0, rising, got {low} and {high}")
+        if not self.rooms_db[0] <= self.rooms_db[1] <= 0:
+            raise ValueError(f"rooms_db must be two levels up to 0, rising, got {self.rooms_db}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

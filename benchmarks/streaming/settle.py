@@ -40,7 +40,7 @@ from benchmarks.streaming.choose import (
     settled,
 )
 from benchmarks.streaming.command import exit_code_of
-from benchmarks.streaming.material import load_material
+from benchmarks.streaming.material import Material, load_material
 from benchmarks.streaming.render import write_stream
 from benchmarks.streaming.replay import ScoreRecorder, read_scores
 from benchmarks.streaming.run import recognize_file
@@ -218,7 +218,8 @@ def _streams(
     for fold, settings in enumerate(scenes, 1):
         for kind in KINDS:
             scene = compose(kind, material.labels(kind), settings)
-            name = f"{kind}-{fold}-{_fingerprint(scene.as_json())}"
+            facts = [scene.as_json(), *(_of_rooms(material, settings) if kind == "rooms" else ())]
+            name = f"{kind}-{fold}-{_fingerprint(*facts)}"
             kept = folder / f"{name}.npz"
             if not kept.is_file():
                 console.print(f"composing and recognizing {kind} {fold} of {len(scenes)}")
@@ -236,6 +237,12 @@ def _streams(
                 )
             )
     return streams
+
+
+def _of_rooms(material: Material, settings: SceneSettings) -> list[object]:
+    """Return what rooms are made of, which no scene tells."""
+    sounds = [*material.pauses, *material.spectra]
+    return [settings.rooms_db, [zlib.crc32(sound.tobytes()) for sound in sounds]]
 
 
 def _record(media: Path, to: Path, options: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from benchmarks.streaming.material import Material
 from benchmarks.streaming.render import BED_S, render_sound
@@ -22,11 +23,21 @@ def material(**parts: list[Samples]) -> Material:
     return Material(sounds={"Bark": [noise(1)]}, pictures={}, scenes=[], faces=frozenset(), **beds)
 
 
-def levels_db(waveform: np.ndarray) -> list[float]:
+def levels_db(waveform: NDArray[np.int16]) -> list[float]:
     """RMS in the middle of each part of the bed, dBFS."""
     starts = np.arange(0, len(waveform), round(BED_S * SAMPLE_RATE)) + SAMPLE_RATE
     parts = [waveform[at : at + 3 * SAMPLE_RATE] / 32768 for at in starts]
     return [float(10 * np.log10(np.square(part).mean())) for part in parts]
+
+
+def shares_between(waveform: NDArray[np.int16], low_hz: int, high_hz: int) -> list[float]:
+    """Share of each part's power that lies in a band."""
+    starts = range(SAMPLE_RATE, len(waveform), round(BED_S * SAMPLE_RATE))
+    shares = []
+    for at in starts:
+        power = np.square(np.abs(np.fft.rfft(waveform[at : at + SAMPLE_RATE].astype(np.float64))))
+        shares.append(float(power[low_hz : high_hz + 1].sum() / power.sum()))
+    return shares
 
 
 @pytest.mark.parametrize(("kind", "level_db"), [("quiet", -65.0), ("noise", -30.0)])
@@ -37,7 +48,33 @@ def test_nothing_is_as_loud_as_the_settings_say(kind: str, level_db: float) -> N
     assert levels == pytest.approx([level_db] * 12, abs=1.5)
 
 
-@pytest.mark.parametrize("missing", [(), ("pauses",), ("pauses", "spectra")])
+def test_quiet_is_noise_of_every_colour_and_noise_has_recordings_too() -> None:
+    tone = np.sin(2 * np.pi * 1000 * np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE).astype(np.float32)
+    for kind, most in (("quiet", 0), ("noise", 11)):
+        sound = render_sound(compose(kind, (), SETTINGS), material(beds=[tone]), SETTINGS)
+        n_tones = sum(share > 0.9 for share in shares_between(sound, 990, 1010))
+        assert bool(n_tones) == bool(most)
+        assert n_tones <= most
+
+
+def test_rooms_are_pauses_and_noise_like_recordings() -> None:
+    t = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    pause, recording = (np.sin(2 * np.pi * hz * t).astype(np.float32) for hz in (1000, 3000))
+    settings = SceneSettings(minutes=4.0)
+
+    waveform = render_sound(
+        compose("rooms", (), settings), material(pauses=[pause], spectra=[recording]), settings
+    )
+
+    pauses = [share > 0.9 for share in shares_between(waveform, 990, 1010)]
+    noises = [share > 0.9 for share in shares_between(waveform, 2550, 3450)]
+    themselves = [share > 0.6 for share in shares_between(waveform, 2990, 3010)]
+    assert 10 < sum(pauses) < 38
+    assert sum(pauses) + sum(noises) == len(pauses) == 48
+    assert not any(themselves)
+
+
+@pytest.mark.parametrize("missing", [(), ("pauses",), ("spectra",), ("pauses", "spectra")])
 def test_rooms_differ_in_level_within_their_range(missing: tuple[str, ...]) -> None:
     without: dict[str, list[Samples]] = {name: [] for name in missing}
 

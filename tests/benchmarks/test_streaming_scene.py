@@ -56,6 +56,8 @@ def test_wrong_settings_are_refused() -> None:
         SceneSettings(minutes=0)
     with pytest.raises(ValueError, match="gap_s"):
         SceneSettings(gap_s=(3.0, 1.0))
+    with pytest.raises(ValueError, match="rooms_db"):
+        SceneSettings(rooms_db=(-30.0, -60.0))
     with pytest.raises(ValueError, match="kind must be"):
         compose("smell", LABELS, SceneSettings())
     with pytest.raises(ValueError, match="needs labels"):

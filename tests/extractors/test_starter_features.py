@@ -1,9 +1,19 @@
-"""What the starter's features are drawn from: voices over crowds, frames of stills."""
+"""What the starter's features are drawn from: voices over crowds, places, frames of stills."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import cast
 
 import numpy as np
+import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
+from extractors import starter_features
+from extractors.encoders import SoundEncoder
 from extractors.picture_augment import FRAME, as_frame
 from extractors.sound_corpus import BACKGROUND, SoundCorpus
 from extractors.sound_training import TrainSoundConfig
@@ -35,6 +45,40 @@ def test_only_speech_is_drawn_when_voices_are_wanted() -> None:
     assert bool(torch.isfinite(waves).all())
     assert {NAMES[k] for k in targets.argmax(dim=1).tolist()} == set(SPEECH)
     torch.testing.assert_close(targets.amax(dim=1), torch.ones(12))  # one label, not two
+
+
+class FlatEncoder:
+    """Stands for a trunk, which costs time."""
+
+    def encode(self, waves: NDArray[np.float32]) -> tuple[None, NDArray[np.float32]]:
+        return None, np.zeros((len(waves), 512, 12, 8), dtype=np.float32)
+
+
+def test_places_elsewhere_are_for_learning_and_not_for_testing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = corpus_of_each_label()
+    n_files = len(corpus.splits)
+    half = ("train",) * (n_files // 2) + ("test",) * (n_files // 2)
+    monkeypatch.setattr(
+        starter_features, "load_corpus", lambda *_: dataclasses.replace(corpus, splits=half)
+    )
+
+    starter_features.sound_features(
+        tmp_path, tmp_path, cast(SoundEncoder, FlatEncoder()), tmp_path, 0.05, ("train", "test")
+    )
+
+    for split, n_ordinary in (("train", 14), ("test", 3)):
+        labels = json.loads((tmp_path / f"sound_{split}.json").read_text())["labels"]
+        maps = np.load(tmp_path / f"sound_{split}.npy", mmap_mode="r")
+        last = {NAMES[k] for k in labels[-starter_features.BATCH :]}
+        n_voices = math.ceil(starter_features.N_VOICES * n_ordinary)
+        n_elsewhere = math.ceil(starter_features.ELSEWHERE_SHARE * n_ordinary)
+        if split == "test":
+            n_elsewhere = 0
+        n_clips = (n_ordinary + n_voices + n_elsewhere) * starter_features.BATCH
+        assert len(labels) == len(maps) == n_clips
+        assert (last == {BACKGROUND}) == (split == "train")
 
 
 def test_frame_is_large_enough_for_the_trunk_when_a_picture_is_tiny_or_long() -> None:
