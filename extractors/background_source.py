@@ -14,7 +14,7 @@ import numpy as np
 
 from extractors.clip_source import ClipSource
 from extractors.log_mel import SAMPLE_RATE
-from extractors.sound_corpus import BACKGROUND, Samples, SoundCorpus, draw_clip
+from extractors.sound_corpus import BACKGROUND, BED_LABELS, Samples, SoundCorpus, draw_clip
 from extractors.sound_pauses import GO_ON, PADDED_S, find_pauses, pause_waveform
 from extractors.sound_training import TrainSoundConfig
 
@@ -26,7 +26,6 @@ BED_SHARE = 0.5  # of the clips that have another recording under them
 SMOOTHING_HZ = (100.0, 800.0)  # narrower, and a noise sings as the recording does
 UNDER_DB = 10.0  # a second place is as loud as the first or up to so much softer
 SILENT = 1e-6
-BEDS = (BACKGROUND, "Air conditioner")
 
 
 class BackgroundSource(ClipSource):
@@ -37,7 +36,7 @@ class BackgroundSource(ClipSource):
         self.augment = dataclasses.replace(self.augment, blend=0.0, level_db=LEVEL_DB)
         files = corpus.files(split)
         names = np.array(corpus.names)[corpus.labels[files]]
-        self._recorded = files[np.isin(names, BEDS)]
+        self._recorded = files[np.isin(names, BED_LABELS)]
         self._spectra = files[~np.isin(names, GO_ON)]
         self._rooms = find_pauses(corpus, files)
         self._kinds = [

@@ -19,6 +19,8 @@ from extractors.log_mel import SAMPLE_RATE
 logger = logging.getLogger(__name__)
 
 BACKGROUND = "Background"
+BED_LABELS = (BACKGROUND, "Air conditioner")  # recordings in which nothing happens
+SILENT = 1e-4  # loud level, full scale 1, under which there is nothing to hear
 LEVEL_BLOCK = 320  # 20 ms: short enough to find a click, long enough to measure a note
 AUDIBLE = 0.25  # of the file's loud level (−12 dB): below it a second does not count as the event
 N_TRIES = 4  # random offsets tried before the loudest place is taken
@@ -145,6 +147,20 @@ def block_levels(waveform: Samples) -> Samples:
     return levels
 
 
+def loud_level(levels: Samples) -> float:
+    """Return the level of the loud blocks of a recording: the 95th percentile.
+
+    Args:
+        levels: What `block_levels` gave.
+    """
+    return float(np.percentile(levels, 95))
+
+
+def to_unit_power(waveform: Samples) -> Samples:
+    """Return a waveform at RMS 1; what is nearly silent (RMS under 1e-6) stays softer."""
+    return waveform / np.float32(max(float(np.sqrt(np.square(waveform).mean())), 1e-6))
+
+
 def draw_clip(
     waveform: Samples, rng: np.random.Generator, *, cut: float = 0.25, speed: float = 0.15
 ) -> Samples:
@@ -221,8 +237,8 @@ def _cut(clip: Samples, rng: np.random.Generator) -> Samples:
 
 
 def _loud_level(samples: NDArray[np.int16]) -> float:
-    level = np.percentile(block_levels(samples.astype(np.float32) / 32768.0), 95)
-    return max(float(level), 1e-4)  # a file of digital silence stays silence
+    level = loud_level(block_levels(samples.astype(np.float32) / 32768.0))
+    return max(level, SILENT)  # a file of digital silence stays silence
 
 
 def _decode(path: Path) -> NDArray[np.int16]:

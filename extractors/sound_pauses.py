@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.log_mel import SAMPLE_RATE
-from extractors.sound_corpus import LEVEL_BLOCK, Samples, SoundCorpus, block_levels
+from extractors.sound_corpus import LEVEL_BLOCK, Samples, SoundCorpus, block_levels, to_unit_power
 
 QUIET = 0.1  # of the file's loud level (-20 dB): what a pause stays under
 SILENCE = 2e-4  # full scale (-74 dBFS): under it there is no room, only rounding
@@ -84,11 +84,15 @@ def pause_waveform(corpus: SoundCorpus, pause: Pause) -> Samples:
         `(n_samples,)` float32 of RMS 1; a short pause goes on with its own mirror image.
     """
     index, first, end = pause
-    part = corpus.waveform(index)[first:end]
-    part = part / max(float(np.sqrt(np.square(part).mean())), 1e-6)
-    missing = int(PADDED_S * SAMPLE_RATE) - len(part)
-    padded: Samples = np.pad(part, (0, max(0, missing)), mode="reflect").astype(np.float32)
-    return padded
+    part = to_unit_power(corpus.waveform(index)[first:end])
+    return mirrored(part, int(PADDED_S * SAMPLE_RATE))
+
+
+def mirrored(waveform: Samples, n_samples: int) -> Samples:
+    """Let a waveform go on with its own mirror image until it has at least `n_samples`."""
+    missing = max(0, n_samples - len(waveform))
+    longer: Samples = np.pad(waveform, (0, missing), mode="reflect")
+    return longer
 
 
 def _drift_db(levels: Samples) -> float:

@@ -84,9 +84,10 @@ def sound_features(
         sources: list[ClipSource] = [source] * n_ordinary
         if voices.speaks:
             sources += [voices] * math.ceil(N_VOICES * n_ordinary)
-        elsewhere = BackgroundSource(corpus, split, config)
-        if split in ELSEWHERE_SPLITS and elsewhere.has_places:
-            sources += [elsewhere] * math.ceil(ELSEWHERE_SHARE * n_ordinary)
+        if split in ELSEWHERE_SPLITS:
+            elsewhere = BackgroundSource(corpus, split, config)
+            if elsewhere.has_places:
+                sources += [elsewhere] * math.ceil(ELSEWHERE_SHARE * n_ordinary)
         shape = (len(sources) * BATCH, *(VGGishTrunk.dim, *VGGishTrunk.map_size))
         maps = np.lib.format.open_memmap(to / f"sound_{split}.npy", "w+", np.float16, shape)
         labels: list[int] = []

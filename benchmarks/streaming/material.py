@@ -15,15 +15,23 @@ import numpy as np
 
 from benchmarks.starter_clips import sound_of
 from extractors.log_mel import SAMPLE_RATE
-from extractors.sound_corpus import HALVES, LEVEL_BLOCK, Samples, block_levels, half_of
+from extractors.sound_corpus import (
+    BED_LABELS,
+    HALVES,
+    LEVEL_BLOCK,
+    SILENT,
+    Samples,
+    block_levels,
+    half_of,
+    loud_level,
+    to_unit_power,
+)
 from extractors.sound_pauses import GO_ON, longest_pause
 from weights.bundle import Bundle
 
 AUDIBLE = 0.1  # of the loud level (−20 dB)
-SILENT = 1e-4  # loud level, full scale 1, under which there is nothing to hear
 LONGEST_PAUSE_S = 0.5  # silence inside one stretch
 SHORTEST_S = 0.1
-BED_LABELS = ("Background", "Air conditioner")  # a bed where the bundle does not name it
 FACE = "Face"
 SPEECH = ("Female speech, woman speaking", "Male speech, man speaking")
 
@@ -82,17 +90,18 @@ def load_material(data: Path, bundle: Bundle, split: str = "test") -> Material:
     pauses: list[Samples] = []
     spectra: list[Samples] = []
     for row in _sound_rows(data / "sounds.csv", split):
+        # A bed where the bundle does not name it.
         is_bed = row["label"] in BED_LABELS and row["label"] not in labels
         if not is_bed and row["label"] not in labels:
             continue
         wave = sound_of(data / row["file"])
         if is_bed and len(wave) >= SAMPLE_RATE:
-            beds.append(_of_unit_power(wave))
+            beds.append(to_unit_power(wave))
         stretch = None if is_bed else audible_stretch(wave)
         if stretch is not None:
             sounds.setdefault(row["label"], []).append(stretch)
             if row["label"] not in GO_ON:
-                spectra.append(_of_unit_power(wave))
+                spectra.append(to_unit_power(wave))
                 pauses += _pause_of(wave)
     pictures: dict[str, list[Path]] = {}
     scenes: list[Path] = []
@@ -132,7 +141,7 @@ def audible_stretch(wave: Samples) -> Samples | None:
         parts stretches. None where there is nothing to hear.
     """
     levels = block_levels(wave)
-    loud = _loud_level(levels)
+    loud = loud_level(levels)
     if loud < SILENT:
         return None
     heard = np.flatnonzero(levels >= AUDIBLE * loud)
@@ -144,17 +153,9 @@ def audible_stretch(wave: Samples) -> Samples | None:
 
 
 def _pause_of(wave: Samples) -> list[Samples]:
-    loud = _loud_level(block_levels(wave))
+    loud = loud_level(block_levels(wave))
     pause = longest_pause(wave / np.float32(loud), loud) if loud >= SILENT else None
-    return [] if pause is None else [_of_unit_power(wave[pause[0] : pause[1]])]
-
-
-def _loud_level(levels: Samples) -> float:
-    return float(np.percentile(levels, 95))
-
-
-def _of_unit_power(wave: Samples) -> Samples:
-    return wave / np.float32(max(float(np.sqrt(np.square(wave).mean())), 1e-6))
+    return [] if pause is None else [to_unit_power(wave[pause[0] : pause[1]])]
 
 
 def _sound_rows(table: Path, split: str) -> list[dict[str, str]]:

@@ -19,6 +19,7 @@ from benchmarks.streaming.scene import Scene, SceneSettings
 from extractors.background_source import SMOOTHING_HZ, noise_like
 from extractors.log_mel import SAMPLE_RATE
 from extractors.sound_corpus import Samples
+from extractors.sound_pauses import mirrored
 from weights.files import written_whole
 
 FRAME_RATE = 16  # the grid's
@@ -141,7 +142,7 @@ def _room(n: int, material: Material, settings: SceneSettings, rng: np.random.Ge
     level = np.float32(10 ** (rng.uniform(*settings.rooms_db) / 20))
     if material.pauses and rng.random() < PAUSE_SHARE:
         pause = material.pauses[int(rng.integers(0, len(material.pauses)))]
-        return level * np.pad(pause, (0, max(0, n - len(pause))), mode="reflect")[:n]
+        return level * mirrored(pause, n)[:n]
     if not material.spectra:
         return level * _coloured(n, float(rng.uniform(0, 2)), rng)
     spectrum = material.spectra[int(rng.integers(0, len(material.spectra)))]
