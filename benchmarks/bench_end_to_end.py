@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ from mafnet.model import MAFnet, MAFnetConfig
 from realtime.build import frame_transform
 from realtime.config import PublisherConfig, RunConfig, SourceConfig, WindowConfig
 from realtime.errors import RecognizerError
+from realtime.passing_thread import in_passing_thread
 from realtime.pipeline import Pipeline
 from realtime.recognition.features import load_models
 from weights.bundle import (
@@ -86,7 +88,9 @@ def main() -> int:
         bundles = {}
         for name in arguments.bundle:
             bundles[name] = (
-                write_random_paper_bundle(Path(folder)) if name == "densenet201" else name
+                in_passing_thread(partial(write_random_paper_bundle, Path(folder)))
+                if name == "densenet201"
+                else name
             )
         runs = [
             (name, path, backend, source, paced)
@@ -109,7 +113,11 @@ def main() -> int:
                 rows.append(measure(name, str(path), backend, source, paced, arguments))
                 if source == "demo" and not paced:
                     progress.update(task, description=f"{name}, {backend}, bare trunks")
-                    floors.append(hold_against_floor(str(path), backend, rows[-1], arguments))
+                    floors.append(
+                        in_passing_thread(
+                            partial(hold_against_floor, str(path), backend, rows[-1], arguments)
+                        )
+                    )
                     progress.update(task, description=f"{name}, {backend}, start")
                     start_s = start_time_s(str(path), backend, arguments.precision)
                     starts.append({"bundle": name, "backend": backend, "start_s": start_s})

@@ -42,6 +42,7 @@ from realtime.outlets import Outlets
 from realtime.outputs.base import DashboardSnapshot
 from realtime.outputs.wire import MessageStamper
 from realtime.packets import Prediction, Sense, SenseState, SenseStatus
+from realtime.passing_thread import in_passing_thread
 from realtime.rounds import Rounds
 from realtime.sources.base import Hangable, Reader, SourceSenses
 from realtime.sources.factory import OpenedSource, open_readers
@@ -263,6 +264,12 @@ class Pipeline:
             )
         if self._json_stream is not None:
             self._outlets.open_json_log(self._json_stream)
+        in_passing_thread(lambda: self._open_recognition(opened, stamper, signal))
+
+    def _open_recognition(
+        self, opened: list[OpenedSource], stamper: MessageStamper, signal: DataSignal
+    ) -> None:
+        config = self._config
         models = load_models(self._bundle, config)
         self._backend = models.describe()
         for source, its_opened in zip(self._sources, opened, strict=True):

@@ -6,7 +6,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from realtime import pipeline as pipeline_module
 from realtime.config import PublisherConfig, RunConfig, SourceConfig, WindowConfig
 from realtime.errors import SourceError, UsageError
 from realtime.packets import Sense, SenseState
@@ -103,6 +104,29 @@ def run_to_the_limit(pipeline: Pipeline) -> None:
     deadline = time.monotonic() + 120
     while pipeline.view().t_s < DURATION_S and time.monotonic() < deadline:
         pipeline.wait(0.05)
+
+
+def test_networks_are_built_in_a_thread_that_is_gone_once_the_run_is_open(
+    random_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+
+    def watched(make: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **kwargs: object) -> object:
+            threads.append(threading.current_thread())
+            return make(*args, **kwargs)
+
+        return call
+
+    for name in ("load_models", "make_stream", "make_rounds"):
+        monkeypatch.setattr(pipeline_module, name, watched(getattr(pipeline_module, name)))
+    pipeline = Pipeline(make_config(random_bundle))
+    try:
+        pipeline.open()
+        assert len(threads) == 3
+        assert not any(thread.is_alive() for thread in threads)  # no pool of OpenMP's stays
+    finally:
+        pipeline.close()
 
 
 def test_run_ends_at_the_same_clip_every_time_when_its_duration_is_given(

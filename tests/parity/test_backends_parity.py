@@ -9,7 +9,13 @@ import pytest
 import torch
 
 from extractors.openvino_graphs import convert
-from extractors.openvino_trunks import OpenVinoTrunk, Precision, computes_bfloat16, with_pixels_in
+from extractors.openvino_trunks import (
+    MAX_AT_ONCE,
+    OpenVinoTrunk,
+    Precision,
+    computes_bfloat16,
+    with_pixels_in,
+)
 from extractors.tolerances import noise, tolerance
 from extractors.vggish import VGGishTrunk
 from extractors.visual import make_visual_trunk
@@ -65,6 +71,19 @@ def test_openvino_features_equal_torchs_within_their_tolerance(
     assert features.dtype is torch.float32
     assert float((features[1] - alone[0]).norm() / alone.norm()) <= tolerance(trunk_name, precision)
     assert torch.equal(features, trunks.encode_pictures(images))  # the same every time
+
+
+def test_a_large_batch_in_parts_gives_its_rows_in_order() -> None:
+    exact = load_torch_trunks(load_bundle("starter"), torch.device("cpu"))
+    trunks = make_openvino(exact, "float32")
+    images, _ = noise(exact.transform.size, 2 * MAX_AT_ONCE + 1)
+
+    features = trunks.encode_pictures(images)
+
+    assert features.shape[0] == len(images)
+    for start in range(0, len(images), MAX_AT_ONCE):
+        part = slice(start, start + MAX_AT_ONCE)
+        assert torch.equal(features[part], trunks.encode_pictures(images[part]))
 
 
 def test_features_that_are_no_number_are_within_no_tolerance() -> None:
