@@ -20,11 +20,20 @@ from mafnet.errors import FeaturesError
 from mafnet.metrics import wilson_interval
 from mafnet.model import SOUND, MAFnet
 from mafnet.starter_bank import MERGED, load_bank
-from mafnet.test import SENSES, Senses
 from mafnet.window_answers import decide_windows
 
 SPLIT = "test"
 LENGTHS = (1, 4, 10)
+CASES = {
+    "both": ComposeConfig(no_picture=0.0, no_sound=0.0, gap=0.0),
+    "heard and seen": ComposeConfig(
+        no_picture=0.0, no_sound=0.0, gap=0.0, matching=1.0, contrary=0.0
+    ),
+    "sound only": ComposeConfig(no_picture=1.0, no_sound=0.0, gap=0.0),
+    "picture only": ComposeConfig(no_picture=0.0, no_sound=1.0, gap=0.0),
+}
+"""What is there. With "both", the picture shows the event, nothing in particular or another label,
+as in training; "heard and seen" has pictures of the event alone (where its label has any)."""
 N_FILES = 16  # a batch of whole files
 N_CLIPS = 200  # a batch of windows holds about as many clips
 SEED = 5
@@ -90,13 +99,12 @@ def examine_bundle(
         )
     bank = dataclasses.replace(bank, labels=labels)  # in the order of the head's outputs
     windows: dict[str, Any] = {}
-    n_all = n_windows * len(SENSES) * len(LENGTHS)
-    for place, (senses, n_clips) in enumerate((s, n) for s in SENSES for n in LENGTHS):
-        name = senses if senses == "both" else f"{senses} only"
+    n_all = n_windows * len(CASES) * len(LENGTHS)
+    for place, (name, n_clips) in enumerate((name, n) for name in CASES for n in LENGTHS):
         windows[f"{name}, T={n_clips}"] = composed(
             model,
             bank,
-            senses,
+            CASES[name],
             n_clips,
             n_windows,
             lambda done, before=place * n_windows: report(before + done, n_all),  # type: ignore[misc]  # one argument is given
@@ -148,18 +156,17 @@ def whole_files(model: MAFnet, labels: tuple[str, ...], folder: Path) -> dict[st
 def composed(
     model: MAFnet,
     bank: FeatureBank,
-    senses: Senses,
+    config: ComposeConfig,
     n_clips: int,
     n_windows: int,
     report: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Name composed windows of one length, with one or both senses.
+    """Name composed windows of one length.
 
     Args:
         model: In evaluation mode.
         bank: Features of held-out files.
-        senses: Those that are there. With both, the picture shows the event, nothing in
-            particular or another label, by `ComposeConfig`'s shares.
+        config: What they show.
         n_clips: T.
         n_windows: How many.
         report: Told how many are done.
@@ -168,9 +175,6 @@ def composed(
         Shares over all windows, over events whose label has real pictures and sounds, and over
         windows in which nothing happens.
     """
-    config = ComposeConfig(
-        no_picture=float(senses == "sound"), no_sound=float(senses == "picture"), gap=0.0
-    )
     composer = WindowComposer(bank, config, SEED)
     n_batch = max(1, N_CLIPS // n_clips)
     said: list[int] = []

@@ -96,7 +96,9 @@ def test_bundle_is_tested_on_a_data_folder(
     assert figures["files"]["all"]["n"] == 6
     assert figures["trunk"]["n"] == 6
     assert set(figures["windows"]) == {
-        f"{senses}, T={n}" for senses in ("both", "sound only", "picture only") for n in (1, 4, 10)
+        f"{case}, T={n}"
+        for case in ("both", "heard and seen", "sound only", "picture only")
+        for n in (1, 4, 10)
     }
     assert figures["windows"]["both, T=4"]["all"]["n"] == 8
     assert "whole sound files" in capsys.readouterr().out

@@ -1,5 +1,6 @@
 """The test of whole files and composed windows, on made-up features and a head that is a rule."""
 
+import dataclasses
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from mafnet.__main__ import main
 from mafnet.compose import FeatureBank
-from mafnet.composed_test import composed, has_both_senses, whole_files
+from mafnet.composed_test import CASES, composed, has_both_senses, whole_files
 from mafnet.model import ClipCodes, Decision
 
 LABELS = ("Background", "Bark", "Siren")
@@ -86,8 +87,8 @@ def bank() -> FeatureBank:
 def test_windows_are_counted_over_all_and_over_labels_with_both_senses(bank: FeatureBank) -> None:
     told: list[int] = []
 
-    sound = composed(RuleHead(), bank, "sound", 4, 120, told.append)  # type: ignore[arg-type]  # a stand-in
-    both = composed(RuleHead(), bank, "both", 1, 200)  # type: ignore[arg-type]  # a stand-in
+    sound = composed(RuleHead(), bank, CASES["sound only"], 4, 120, told.append)  # type: ignore[arg-type]  # a stand-in
+    both = composed(RuleHead(), bank, CASES["both"], 1, 200)  # type: ignore[arg-type]  # a stand-in
 
     assert sound["all"] == {
         "n": 120,
@@ -101,6 +102,18 @@ def test_windows_are_counted_over_all_and_over_labels_with_both_senses(bank: Fea
     assert both["labels with both senses"]["right"] == 1.0
     assert has_both_senses(bank, "Bark")
     assert not has_both_senses(bank, "Siren")
+
+
+def test_pictures_of_another_label_are_in_both_and_not_in_heard_and_seen(bank: FeatureBank) -> None:
+    siren = np.zeros((2, 1, 4), np.float16)
+    siren[..., 0] = 1.0
+    bank = dataclasses.replace(bank, pictures={**bank.pictures, "Siren": [siren]})
+
+    both = composed(RuleHead(), bank, CASES["both"], 1, 200)  # type: ignore[arg-type]  # a stand-in
+    agreeing = composed(RuleHead(), bank, CASES["heard and seen"], 1, 200)  # type: ignore[arg-type]  # a stand-in
+
+    assert both["labels with both senses"]["right"] < 1.0  # a Bark that shows a Siren
+    assert agreeing["labels with both senses"]["right"] == 1.0
 
 
 def test_data_goes_with_a_bundle_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
