@@ -44,7 +44,7 @@ N_CLIPS = {"train": 14_000, "val": 3_000, "test": 3_000, "fusion": 5_000, "settl
 N_OF_LABEL = 160  # vectors from the classifier's rows for a label
 N_KERNEL_ROWS = 512  # width of the head's picture layer
 N_OF_NO_LABEL = 4  # and for a class that shows none
-N_VOICES = 0.12  # of the clips: voices over a crowd, on top
+VOICES_SHARE = 0.12  # of the clips: voices over a crowd, on top
 ELSEWHERE_SHARE = 0.2  # of the clips: nothing, as other places give it, on top
 ELSEWHERE_SPLITS = ("train", *HALVES)  # not of those that measure: their figures stay comparable
 BATCH = 50
@@ -83,7 +83,7 @@ def sound_features(
         n_ordinary = math.ceil(share * N_CLIPS[split] / BATCH)
         sources: list[ClipSource] = [source] * n_ordinary
         if voices.speaks:
-            sources += [voices] * math.ceil(N_VOICES * n_ordinary)
+            sources += [voices] * math.ceil(VOICES_SHARE * n_ordinary)
         if split in ELSEWHERE_SPLITS:
             elsewhere = BackgroundSource(corpus, split, config)
             if elsewhere.has_places:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from benchmarks.streaming.scoring import Detection
 from realtime.build import tracker_config
 from realtime.clock import NS_PER_S
+from realtime.config import TrackerConfig
 from realtime.event_tracker import EventTracker
 from realtime.packets import Event, Phase, Prediction
 from weights.bundle import Bundle
@@ -73,13 +74,15 @@ def replay(scores: Scores, bundle: Bundle, only: str | None = None) -> list[Dete
         bundle: Thresholds, times and labels, in the order of the scores.
         only: Track this label alone: as among all, but for kin, which hear of one another.
     """
-    config, labels = tracker_config(bundle, {}), bundle.labels
-    columns = np.arange(len(labels))
-    if only is not None:
-        own = {label: pair for label, pair in config.per_label.items() if label == only}
-        config, labels = dataclasses.replace(config, per_label=own, kin=()), (only,)
-        columns = np.array([bundle.labels.index(only)])
-    tracker = EventTracker(config, labels)
+    config = tracker_config(bundle, {})
+    if only is None:
+        columns = _may_happen(scores, config, bundle.labels)
+        kin = config.kin
+    else:
+        columns, kin = [bundle.labels.index(only)], ()
+    labels = [bundle.labels[k] for k in columns]
+    own = {label: pair for label, pair in config.per_label.items() if label in labels}
+    tracker = EventTracker(dataclasses.replace(config, per_label=own, kin=kin), labels)
     told_s: dict[int, float] = {}
     detections: list[Detection] = []
 
@@ -105,6 +108,16 @@ def replay(scores: Scores, bundle: Bundle, only: str | None = None) -> list[Dete
         last_t_ns = int(scores.end_t_ns[-1])
         take(tracker.close(last_t_ns), last_t_ns / NS_PER_S)
     return sorted(detections, key=lambda detection: detection.onset_s)
+
+
+def _may_happen(scores: Scores, config: TrackerConfig, labels: Sequence[str]) -> list[int]:
+    """Return the labels that ever reach their `on`, and all kin: the others start no event."""
+    joined = config.context * scores.window.astype("float64")
+    joined += (1.0 - config.context) * scores.newest.astype("float64")
+    on = np.array([config.per_label.get(label, (config.on,))[0] for label in labels])
+    reached = joined.max(axis=0, initial=0.0) >= on
+    related = {label for group in config.kin for label in group}
+    return [k for k, label in enumerate(labels) if reached[k] or label in related]
 
 
 def _prediction(

@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
+from benchmarks.streaming import replay as replay_module
 from benchmarks.streaming.choose import (
     ON_GRID,
     KeptStream,
@@ -72,6 +73,23 @@ def test_label_alone_is_tracked_as_among_all(bundle: Bundle) -> None:
     for label in ("Bark", "Siren", "Cat"):
         alone = replay(stream.scores, bundle, only=label)
         assert alone == [each for each in together if each.label == label]
+
+
+def test_leaving_labels_out_that_never_reach_their_threshold_changes_nothing(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(3)
+    highest = rng.uniform(0.2, 1.0, len(bundle.labels))  # some labels reach theirs, some do not
+    scores = (rng.random((240, len(bundle.labels))) ** 0.3 * highest).astype(np.float32)
+    end_t_ns = ((np.arange(240) * HOP_S + 1.0) * NS_PER_S).astype(np.int64)
+    kept = Scores(end_t_ns=end_t_ns, window=scores, newest=scores)
+    some = replay(kept, bundle)
+
+    every = list(range(len(bundle.labels)))
+    monkeypatch.setattr(replay_module, "_may_happen", lambda *_: every)
+
+    assert replay(kept, bundle) == some
+    assert 3 < len({each.label for each in some}) < len(bundle.labels) - 3
 
 
 def test_threshold_lies_between_what_happens_and_what_does_not(bundle: Bundle) -> None:

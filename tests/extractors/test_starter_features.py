@@ -72,7 +72,7 @@ def test_places_elsewhere_are_for_learning_and_not_for_testing(
         labels = json.loads((tmp_path / f"sound_{split}.json").read_text())["labels"]
         maps = np.load(tmp_path / f"sound_{split}.npy", mmap_mode="r")
         last = {NAMES[k] for k in labels[-starter_features.BATCH :]}
-        n_voices = math.ceil(starter_features.N_VOICES * n_ordinary)
+        n_voices = math.ceil(starter_features.VOICES_SHARE * n_ordinary)
         n_elsewhere = math.ceil(starter_features.ELSEWHERE_SHARE * n_ordinary)
         if split == "test":
             n_elsewhere = 0
