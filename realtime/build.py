@@ -16,6 +16,7 @@ from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_S, Clock
 from realtime.config import RunConfig, SourceConfig, TrackerConfig
 from realtime.errors import ModelError, UsageError
+from realtime.event_tracker import LONGEST_RISE_NS
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import Prediction, Sense
 from realtime.rounds import Rounds
@@ -193,7 +194,7 @@ def make_recorder(
         # An onset, or an offset, lies a clip and all that the tracker waits for behind the newest.
         lookback_s=1.0
         + tracker.confirm_m * hop_s
-        + max(tracker.min_duration_s, tracker.merge_gap_s + hop_s),
+        + max(tracker.min_duration_s, tracker.merge_gap_s + hop_s, LONGEST_RISE_NS / NS_PER_S),
         until_t_ns=None if config.duration_s is None else round(config.duration_s * NS_PER_S),
         remark=remark,
     )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from realtime.clock import NS_PER_S
 from realtime.config import TrackerConfig
 from realtime.errors import UsageError
-from realtime.event_tracker import EventTracker
+from realtime.event_tracker import LONGEST_RISE_NS, EventTracker
 from realtime.packets import Event, Phase, Prediction
 
 HOP_S = 0.25
@@ -132,13 +132,36 @@ def test_lone_hit_does_not_date_the_onset_when_the_pause_would_have_ended_an_eve
     assert events[0].onset_t_ns == round(2.0 * NS_PER_S)
 
 
-def test_onset_reaches_back_over_one_pause_only_when_hits_trickled_in_before() -> None:
+def test_onset_reaches_back_over_every_pause_that_a_running_event_would_have_outlived() -> None:
     config = settings(confirm_n=2, confirm_m=3, merge_gap_s=0.75)
     trickle = [0.9, 0.1, 0.1, 0.1] * 5 + [0.9, 0.9]
 
     events = track(config, [0.1, *trickle])
 
-    assert events[0].onset_t_ns == round((1.0 + HOP_S * 17 - 0.5) * NS_PER_S)
+    assert events[0].onset_t_ns == round(0.75 * NS_PER_S)  # centre of the first hit's clip
+
+
+def test_onset_is_at_the_first_clip_that_would_have_held_a_running_event() -> None:
+    rising = [0.1, 0.1, 0.35, 0.4, 0.9]  # off is 0.3, on 0.5
+
+    events = track(settings(merge_gap_s=0.5), rising)
+
+    assert events[0].onset_t_ns == round((1.0 + 2 * HOP_S - 0.5) * NS_PER_S)
+
+
+def test_clip_that_would_hold_dates_nothing_after_a_pause_that_ends_an_event() -> None:
+    events = track(settings(merge_gap_s=0.5), [0.1, 0.4, 0.1, 0.1, 0.1, 0.9])
+
+    assert events[0].onset_t_ns == round((1.0 + 5 * HOP_S - 0.5) * NS_PER_S)
+
+
+def test_label_that_trickles_on_is_dated_five_seconds_before_its_run_at_most() -> None:
+    n_clips = 80
+
+    events = track(settings(), [0.1] + [0.4] * n_clips + [0.9])
+
+    centre_t_ns = round((1.0 + (n_clips + 1) * HOP_S - 0.5) * NS_PER_S)
+    assert events[0].onset_t_ns == centre_t_ns - LONGEST_RISE_NS
 
 
 def test_minimum_duration_counts_from_the_runs_first_hit_when_longer_than_the_window() -> None:
