@@ -144,7 +144,7 @@ class TrackerConfig:
 
     Attributes:
         on: Score at which an event may start.
-        off: Score under which it may end.
+        off: Score under which it may end, and from which on it may have begun.
         per_label: `(on, off)` for single labels.
         confirm_n: Of the last `confirm_m` hops this many must be at `on` or more.
         confirm_m: See `confirm_n`.
