@@ -44,7 +44,7 @@ from mafnet.model import MAFnet, MAFnetConfig
 from realtime.build import frame_transform
 from realtime.config import PublisherConfig, RunConfig, SourceConfig, WindowConfig
 from realtime.errors import RecognizerError
-from realtime.passing_thread import in_passing_thread
+from realtime.passing_thread import PassingThread
 from realtime.pipeline import Pipeline
 from realtime.recognition.features import load_models
 from weights.bundle import (
@@ -88,7 +88,7 @@ def main() -> int:
         bundles = {}
         for name in arguments.bundle:
             bundles[name] = (
-                in_passing_thread(partial(write_random_paper_bundle, Path(folder)))
+                PassingThread("bench").run(partial(write_random_paper_bundle, Path(folder)))
                 if name == "densenet201"
                 else name
             )
@@ -114,7 +114,7 @@ def main() -> int:
                 if source == "demo" and not paced:
                     progress.update(task, description=f"{name}, {backend}, bare trunks")
                     floors.append(
-                        in_passing_thread(
+                        PassingThread("bench").run(
                             partial(hold_against_floor, str(path), backend, rows[-1], arguments)
                         )
                     )

@@ -181,7 +181,7 @@ def make_recorder(
     store = RecordStore(record, base=base)
     store.open()
     feed = RecordFeed(live=source.live, max_fps=record.max_fps)
-    hop_s = config.window.hop_s
+    hop_s = max(config.window.hop_s, 1.0) if source.live else config.window.hop_s  # under load
     recorder = Recorder(
         config=record,
         source=source.name,
@@ -191,14 +191,23 @@ def make_recorder(
         audio_clock=lambda: rings.sounds.clock,
         clock=clock,
         stats=stats,
-        # An onset, or an offset, lies a clip and all that the tracker waits for behind the newest.
-        lookback_s=1.0
-        + tracker.confirm_m * hop_s
-        + max(tracker.min_duration_s, tracker.merge_gap_s + hop_s, LONGEST_RISE_NS / NS_PER_S),
+        lookback_s=lookback_s(tracker, hop_s),
         until_t_ns=None if config.duration_s is None else round(config.duration_s * NS_PER_S),
         remark=remark,
     )
     return recorder, feed
+
+
+def lookback_s(tracker: TrackerConfig, hop_s: float) -> float:
+    """Return how far, at most, an onset or an offset lies behind what was recognized last, s.
+
+    Args:
+        tracker: Its thresholds and times.
+        hop_s: The longest time between two decisions.
+    """
+    onset_s = tracker.min_duration_s + LONGEST_RISE_NS / NS_PER_S
+    offset_s = tracker.merge_gap_s + hop_s
+    return 1.0 + tracker.confirm_m * hop_s + max(onset_s, offset_s)  # a clip is a second
 
 
 def chosen_labels(texts: Sequence[str], bundle: Bundle) -> tuple[str, ...]:

@@ -102,7 +102,9 @@ def _run(config: RunConfig) -> int:
         interrupted.screen = None
         screens.summarize(pipeline)
     except BaseException as error:
-        pipeline.close()
+        survivors = pipeline.close()
+        if interrupted.exit_code and survivors:
+            os._exit(interrupted.exit_code)  # a thread inside a native library, as below
         if interrupted.exit_code and isinstance(error, RecognizerError):
             return interrupted.exit_code  # a library made an error of its own of the signal
         raise

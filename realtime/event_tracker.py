@@ -5,8 +5,8 @@ Kin (two voices, say) are labels that share what is heard: where each alone scor
 and all together reach it, something of their kind happens, and the sum counts as the score of the
 one that the window thinks likelier. Whose it is may turn out later: unless an event of one of them
 is going on, such a clip dates an event of each that has at least half of the largest score, as one
-at `off` does (below), and counts for nothing else. While one of them goes on, the others are dated
-from hits alone.
+at `off` does (below), and counts for nothing else. Where one of them goes on or has a hit, the
+others are dated from their hits alone.
 
 Confirming. A hit is a score at `on` or more. A *run* begins when N of the last M hops are hits, at
 the oldest of these, and is over as soon as fewer than N of the last M are. A run that has lasted
@@ -18,9 +18,9 @@ begins and ends at the centre of its first and last clip; except at the very sta
 after a pause without data), where nothing came before the first clip. Both are found by one rule:
 what would hold a running event holds it backwards too. The last clip is the last at `off` or more,
 once a pause was longer than the merge gap; the first is the earliest at `off` or more from which no
-such pause leads to the run, at most `LONGEST_RISE_NS` before it. Of 312 composed events that were
-found (validation material, the starter), a run's first hit is dated 0.24 s off in the median and
-2.5 s in the worst twentieth, its first clip at `off` 0.16 and 1.4 s.
+such pause leads to the run, of the last `LONGEST_RISE_NS` before it. Of 312 composed events that
+were found (validation material, the starter), a run's first hit is dated 0.24 s off in the median
+and 2.5 s in the worst twentieth, its first clip at `off` 0.16 and 1.4 s.
 
 States of a label, after pipecat's detector: quiet -> starting -> active -> stopping -> quiet. All
 settings are in seconds and become nanoseconds once, here.
@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 import numpy as np
@@ -43,7 +43,8 @@ from realtime.packets import Event, Phase, Prediction
 CLIP_NS = NS_PER_S
 HALF_CLIP_NS = CLIP_NS // 2
 MAX_TRACKED_GAP_NS = 2 * NS_PER_S  # predictions further apart than this begin anew
-LONGEST_RISE_NS = 5 * NS_PER_S  # before a run: what trickles on for longer began no event there
+# Before a run; 10 s gave the same F1 on composed streams, 2 s less (ADR 3).
+LONGEST_RISE_NS = 5 * NS_PER_S
 KIN_SHARE = 0.5  # of the largest score among kin: less is not heard in a clip that they share
 
 
@@ -68,7 +69,8 @@ class EventTracker:
             if label != config.background
         ]
         self._kin = [np.array([labels.index(label) for label in group]) for group in config.kin]
-        self._on = np.array([config.per_label.get(label, (config.on,))[0] for label in labels])
+        pairs = [config.per_label.get(label, (config.on, config.off)) for label in labels]
+        self._on, self._off = np.array(pairs, np.float64).reshape(-1, 2).T
         self._last_end_t_ns: int | None = None
 
     def update(self, prediction: Prediction) -> tuple[Event, ...]:
@@ -78,16 +80,14 @@ class EventTracker:
         fresh = last is None or end_t_ns - last > MAX_TRACKED_GAP_NS
         self._last_end_t_ns = end_t_ns
         scores = prediction.scores(self._context)
-        active = {index for index, detector in self._detectors if detector.is_active and not fresh}
-        shared = self._join_kin(scores, prediction.window, active)
-        contested = {
-            k for kin in self._kin for k in kin.tolist() if active.intersection(kin.tolist()) - {k}
-        }
+        dates_at = self._off.copy()
+        active = {k for k, detector in self._detectors if detector.is_active and not fresh}
+        for kin in self._kin:
+            goes_on = bool(active.intersection(kin.tolist()))
+            self._join_kin(kin, scores, prediction.window, dates_at, goes_on)
         events: list[Event] = []
         for index, detector in self._detectors:
-            events += detector.update(
-                float(scores[index]), end_t_ns, fresh, index in shared, index in contested
-            )
+            events += detector.update(float(scores[index]), end_t_ns, fresh, float(dates_at[index]))
         return tuple(events)
 
     def close(self, end_t_ns: int) -> tuple[Event, ...]:
@@ -98,21 +98,32 @@ class EventTracker:
         return tuple(events)
 
     def _join_kin(
-        self, scores: NDArray[np.float64], window: NDArray[np.float32], active: set[int]
-    ) -> set[int]:
-        """Give joint scores to the likelier of kin; return the labels whose events they date."""
-        shared: set[int] = set()
-        for kin in self._kin:
-            alone = scores[kin]
-            if (alone >= self._on[kin]).any():
-                continue
-            likelier = kin[window[kin].argmax()]
-            if alone.sum() < self._on[likelier]:
-                continue
-            scores[likelier] = min(alone.sum(), 1.0)  # of independent labels it may be more
-            if not active.intersection(kin.tolist()):
-                shared.update(kin[alone >= KIN_SHARE * alone.max()].tolist())
-        return shared
+        self,
+        kin: NDArray[np.intp],
+        scores: NDArray[np.float64],
+        window: NDArray[np.float32],
+        dates_at: NDArray[np.float64],
+        goes_on: bool,
+    ) -> None:
+        """Give their joint score to the likelier of kin, and say which clips date their events.
+
+        Args:
+            kin: Labels of one group.
+            scores: Of the clip; the likelier's may be raised.
+            window: Of all labels.
+            dates_at: The least score of a clip that dates an event; those of kin may be changed.
+            goes_on: An event of one of them does.
+        """
+        alone = scores[kin]
+        has_hit = bool((alone >= self._on[kin]).any())
+        if goes_on or has_hit:
+            dates_at[kin] = self._on[kin]
+        likelier = kin[window[kin].argmax()]
+        if has_hit or alone.sum() < self._on[likelier]:
+            return
+        scores[likelier] = min(alone.sum(), 1.0)  # of independent labels it may be more
+        if not goes_on:
+            dates_at[kin[alone >= KIN_SHARE * alone.max()]] = 0.0
 
 
 class _Detector:
@@ -141,17 +152,14 @@ class _Detector:
         """Whether an event is going on, as far as the last update told."""
         return self._active is not None
 
-    def update(
-        self, score: float, end_t_ns: int, fresh: bool, shared: bool, contested: bool
-    ) -> list[Event]:
+    def update(self, score: float, end_t_ns: int, fresh: bool, dates_at: float) -> list[Event]:
         """Take one score in.
 
         Args:
             score: Of the clip.
             end_t_ns: The clip's end.
             fresh: No prediction came shortly before this one.
-            shared: It is of kin that only together make a score, and may be this label's.
-            contested: An event of a kin label goes on, which this clip may belong to.
+            dates_at: The least score that dates an event.
         """
         events: list[Event] = []
         if fresh and self._active is not None:
@@ -159,8 +167,7 @@ class _Detector:
         if fresh:
             self._reset()
         if self._active is None:
-            rises = shared or score >= (self._on if contested else self._off)
-            return events + self._try_to_start(score, end_t_ns, fresh, rises)
+            return events + self._try_to_start(score, end_t_ns, fresh, score >= dates_at)
         return events + self._go_on(self._active, score, end_t_ns)
 
     def close(self, end_t_ns: int) -> list[Event]:
@@ -180,8 +187,7 @@ class _Detector:
             self._hold(onset_t_ns, end_t_ns)
         hit = None
         if score >= self._on and self._rise is not None:
-            first_t_ns = max(self._rise.onset_t_ns, onset_t_ns - LONGEST_RISE_NS)
-            hit = _Hit(onset_t_ns, first_t_ns)
+            hit = _Hit(onset_t_ns, self._rise.onsets[0])
         self._newest_t_ns = end_t_ns
         self._hits.append(hit)
         hits = [earlier for earlier in self._hits if earlier is not None]
@@ -206,11 +212,14 @@ class _Detector:
         return [self._tell(Phase.ONSET, active, score)]
 
     def _hold(self, onset_t_ns: int, end_t_ns: int) -> None:
-        rise = self._rise
-        if rise is None or self._newest_t_ns - rise.last_t_ns > self._merge_gap_ns:
-            self._rise = _Rise(onset_t_ns, end_t_ns)
-        else:
-            rise.last_t_ns = end_t_ns
+        """Take in a clip that would have held an event."""
+        if self._rise is None or self._newest_t_ns - self._rise.last_t_ns > self._merge_gap_ns:
+            self._rise = _Rise()
+        onsets = self._rise.onsets
+        onsets.append(onset_t_ns)
+        while onset_t_ns - onsets[0] > LONGEST_RISE_NS:
+            onsets.popleft()
+        self._rise.last_t_ns = end_t_ns
 
     def _go_on(self, active: _Active, score: float, end_t_ns: int) -> list[Event]:
         active.newest_t_ns = end_t_ns
@@ -267,8 +276,8 @@ class _Hit:
 class _Rise:
     """Clips that would have held an event, without a pause that would have ended it."""
 
-    onset_t_ns: int  # what the first stands for
-    last_t_ns: int  # end of the last
+    onsets: deque[int] = field(default_factory=deque)  # what each stands for; no older than asked
+    last_t_ns: int = 0  # end of the last
 
 
 @dataclass(slots=True, kw_only=True)

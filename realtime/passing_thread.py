@@ -8,14 +8,42 @@ So the networks are built here, and only the recognize thread has a pool.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 Result = TypeVar("Result")
 
+LOOK_S = 0.1
 
-def in_passing_thread(work: Callable[[], Result]) -> Result:
-    """Return what `work` returns, or raise what it raises; its thread is gone by then."""
-    with ThreadPoolExecutor(1, thread_name_prefix="passing") as thread:
-        return thread.submit(work).result()
+
+class PassingThread:
+    """Does one piece of work while its caller waits; a signal ends the waiting, not the work.
+
+    Args:
+        name: The thread's name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.alive = False  # also after a signal's exception, while the work goes on
+
+    def run(self, work: Callable[[], Result]) -> Result:
+        """Return what `work` returns, or raise what it raises; the thread is gone by then."""
+        outcome: Future[Result] = Future()
+        thread = threading.Thread(target=_work, args=(work, outcome), name=self.name, daemon=True)
+        self.alive = True
+        thread.start()
+        while not outcome.done():
+            wait((outcome,), LOOK_S)  # in parts: a signal may have gone to another thread
+        thread.join()
+        self.alive = False
+        return outcome.result()
+
+
+def _work(work: Callable[[], Result], outcome: Future[Result]) -> None:
+    try:
+        outcome.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - the caller raises it
+        outcome.set_exception(error)

@@ -42,7 +42,7 @@ from realtime.outlets import Outlets
 from realtime.outputs.base import DashboardSnapshot
 from realtime.outputs.wire import MessageStamper
 from realtime.packets import Prediction, Sense, SenseState, SenseStatus
-from realtime.passing_thread import in_passing_thread
+from realtime.passing_thread import PassingThread
 from realtime.rounds import Rounds
 from realtime.sources.base import Hangable, Reader, SourceSenses
 from realtime.sources.factory import OpenedSource, open_readers
@@ -104,6 +104,7 @@ class Pipeline:
             stats=self._stats,
         )
         self._recognize: Worker | None = None
+        self._loading = PassingThread("load")
         self._rounds: Rounds | None = None
         self._backend = ""
         self._starved = False  # the run ended because no sense was left
@@ -155,8 +156,8 @@ class Pipeline:
         What was said so far still reaches the outputs. May be called again.
 
         Returns:
-            Names of the threads that did not end in `timeout_s`: a long step of the trunks, or a
-            driver that does not return.
+            Names of the threads that did not end in `timeout_s`: a long step of the trunks, a
+            driver that does not return, or networks that a signal found half loaded.
         """
         deadline = time.monotonic() + timeout_s
         self._stop.set()
@@ -172,7 +173,9 @@ class Pipeline:
             if not worker.alive:
                 reader.close()
         hanging = [n for r, _ in self._readers() if isinstance(r, Hangable) for n in r.survivors()]
-        return [*(w.name for w in (*workers, *self._outlets.workers) if w.alive), *hanging]
+        loading = [self._loading.name] if self._loading.alive else []
+        names = (w.name for w in (*workers, *self._outlets.workers) if w.alive)
+        return [*loading, *names, *hanging]
 
     def raise_failure(self) -> None:
         """Raise what ended the run, if it was an error."""
@@ -264,7 +267,7 @@ class Pipeline:
             )
         if self._json_stream is not None:
             self._outlets.open_json_log(self._json_stream)
-        in_passing_thread(lambda: self._open_recognition(opened, stamper, signal))
+        self._loading.run(lambda: self._open_recognition(opened, stamper, signal))
 
     def _open_recognition(
         self, opened: list[OpenedSource], stamper: MessageStamper, signal: DataSignal

@@ -1,7 +1,7 @@
 """A thread around a stage: the stage has a `step`, the worker owns the loop, the end and the error.
 
-The one place with a broad `except`: it keeps the exception, says that the stage ended and lets the
-main thread re-raise. Nothing is swallowed.
+The one place with a broad `except` beside `realtime.passing_thread`: it keeps the exception, says
+that the stage ended and lets the main thread re-raise. Nothing is swallowed.
 """
 
 from __future__ import annotations

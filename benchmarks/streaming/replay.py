@@ -103,7 +103,7 @@ def replay(scores: Scores, bundle: Bundle, only: str | None = None) -> list[Dete
 
     window, newest = scores.window[:, columns], scores.newest[:, columns]
     for hop, end_t_ns in enumerate(scores.end_t_ns.tolist()):
-        take(tracker.update(_prediction(end_t_ns, window[hop], newest[hop])), end_t_ns / NS_PER_S)
+        take(tracker.update(as_prediction(end_t_ns, window[hop], newest[hop])), end_t_ns / NS_PER_S)
     if len(scores.end_t_ns):
         last_t_ns = int(scores.end_t_ns[-1])
         take(tracker.close(last_t_ns), last_t_ns / NS_PER_S)
@@ -120,7 +120,7 @@ def _may_happen(scores: Scores, config: TrackerConfig, labels: Sequence[str]) ->
     return [k for k, label in enumerate(labels) if reached[k] or label in related]
 
 
-def _prediction(
+def as_prediction(
     end_t_ns: int, window: NDArray[np.float32], newest: NDArray[np.float32]
 ) -> Prediction:
     return Prediction(

@@ -26,7 +26,7 @@ from realtime.recognition.torch_backend import choose_device, share_threads
 from realtime.recognition.trunks import OpenVinoTrunks, TorchTrunks, Trunks
 from weights.bundle import Bundle, BundleError
 
-MAX_BATCH = 32  # frames through the trunk at once; a live stream brings hop x 16
+MAX_BATCH = 32  # frames handed to the trunk at once; a live stream brings hop x 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,7 +6,6 @@ import itertools
 import numpy as np
 import pytest
 
-from benchmarks.streaming import replay as replay_module
 from benchmarks.streaming.choose import (
     ON_GRID,
     KeptStream,
@@ -19,11 +18,12 @@ from benchmarks.streaming.choose import (
     results,
     settled,
 )
-from benchmarks.streaming.replay import Scores, replay
+from benchmarks.streaming.replay import Scores, as_prediction, replay
 from benchmarks.streaming.scoring import Detection, StreamResult, Truth, score, summarize
 from benchmarks.streaming.settle import AS_GOOD, Tried, best_of, with_quieted
 from realtime.build import tracker_config as bundles_config
 from realtime.clock import NS_PER_S
+from realtime.event_tracker import EventTracker
 from weights.bundle import Bundle, load_bundle
 
 HOP_S = 0.25
@@ -75,21 +75,30 @@ def test_label_alone_is_tracked_as_among_all(bundle: Bundle) -> None:
         assert alone == [each for each in together if each.label == label]
 
 
-def test_leaving_labels_out_that_never_reach_their_threshold_changes_nothing(
-    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+def test_labels_that_never_reach_their_threshold_change_nothing_when_they_are_left_out(
+    bundle: Bundle,
 ) -> None:
     rng = np.random.default_rng(3)
     highest = rng.uniform(0.2, 1.0, len(bundle.labels))  # some labels reach theirs, some do not
     scores = (rng.random((240, len(bundle.labels))) ** 0.3 * highest).astype(np.float32)
     end_t_ns = ((np.arange(240) * HOP_S + 1.0) * NS_PER_S).astype(np.int64)
-    kept = Scores(end_t_ns=end_t_ns, window=scores, newest=scores)
-    some = replay(kept, bundle)
+    every = EventTracker(bundles_config(bundle, {}), bundle.labels)
+    told = [
+        e
+        for t, row in zip(end_t_ns.tolist(), scores, strict=True)
+        for e in every.update(as_prediction(t, row, row))
+    ]
+    told += every.close(int(end_t_ns[-1]))
 
-    every = list(range(len(bundle.labels)))
-    monkeypatch.setattr(replay_module, "_may_happen", lambda *_: every)
+    found = replay(Scores(end_t_ns=end_t_ns, window=scores, newest=scores), bundle)
 
-    assert replay(kept, bundle) == some
-    assert 3 < len({each.label for each in some}) < len(bundle.labels) - 3
+    spans = {
+        (e.label, e.onset_t_ns / NS_PER_S, e.offset_t_ns / NS_PER_S)
+        for e in told
+        if e.offset_t_ns is not None
+    }
+    assert {(each.label, each.onset_s, each.offset_s) for each in found} == spans
+    assert 3 < len({each.label for each in found}) < len(bundle.labels) - 3
 
 
 def test_threshold_lies_between_what_happens_and_what_does_not(bundle: Bundle) -> None:

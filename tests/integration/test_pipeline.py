@@ -124,6 +124,7 @@ def test_networks_are_built_in_a_thread_that_is_gone_once_the_run_is_open(
     try:
         pipeline.open()
         assert len(threads) == 3
+        assert threading.main_thread() not in threads
         assert not any(thread.is_alive() for thread in threads)  # no pool of OpenMP's stays
     finally:
         pipeline.close()

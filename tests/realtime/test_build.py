@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from realtime.build import chosen_labels, find_bundle
+from realtime.build import chosen_labels, find_bundle, lookback_s
+from realtime.clock import NS_PER_S
+from realtime.config import TrackerConfig
 from realtime.errors import UsageError
+from realtime.event_tracker import EventTracker
+from realtime.packets import Phase, Prediction
 
 
 @pytest.mark.parametrize(
@@ -26,3 +31,41 @@ def test_labels_are_found_when_they_hold_commas(texts: list[str], labels: tuple[
 def test_labels_are_refused_when_the_bundle_has_them_not(text: str, unknown: str) -> None:
     with pytest.raises(UsageError, match=f"has not: {unknown};"):
         chosen_labels([text], find_bundle("starter"))
+
+
+@pytest.mark.parametrize("min_duration_s", [0.0, 2.0, 8.0])
+@pytest.mark.parametrize("hop_s", [0.25, 1.0])
+def test_recorder_looks_back_as_far_as_an_onset_may_lie(
+    hop_s: float, min_duration_s: float
+) -> None:
+    config = TrackerConfig(
+        confirm_n=2, confirm_m=3, merge_gap_s=2.0, min_duration_s=min_duration_s, context=0.0
+    )
+    tracker = EventTracker(config, ["Bark"])
+    end_s = np.arange(1.0, 30.0, hop_s)
+    rising = np.where(end_s < 10.0, 0.4, 0.9)  # from `off` on for long, then `on`
+
+    behind_s = None
+    for now_s, score in zip(end_s.tolist(), rising.tolist(), strict=True):
+        for event in tracker.update(_prediction(now_s, score)):
+            if event.phase is Phase.ONSET:
+                behind_s = now_s - event.onset_t_ns / NS_PER_S
+
+    assert behind_s is not None
+    assert 5.0 < behind_s <= lookback_s(config, hop_s)
+
+
+def _prediction(end_s: float, score: float) -> Prediction:
+    scores = np.array([score], np.float32)
+    return Prediction(
+        end_t_ns=round(end_s * NS_PER_S),
+        window=scores,
+        newest=scores,
+        attention=np.zeros((1, 2), np.float32),
+        present=np.ones((1, 2), bool),
+        newest_ns=0,
+        latency_ms=None,
+        compute_ms=0.0,
+        av_skew_ms=None,
+        gap_samples=0,
+    )

@@ -155,6 +155,16 @@ def test_clip_that_would_hold_dates_nothing_after_a_pause_that_ends_an_event() -
     assert events[0].onset_t_ns == round((1.0 + 5 * HOP_S - 0.5) * NS_PER_S)
 
 
+def test_onset_is_at_a_clip_that_would_hold_when_what_trickles_began_longer_ago() -> None:
+    config = settings(merge_gap_s=2.0)
+    trickle = [0.4, *[0.1] * 7] * 4  # a clip every two seconds
+
+    events = track(config, [0.1, *trickle, 0.9])
+
+    hit_t_ns = round((1.0 + 33 * HOP_S - 0.5) * NS_PER_S)
+    assert events[0].onset_t_ns == hit_t_ns - 4 * NS_PER_S
+
+
 def test_label_that_trickles_on_is_dated_five_seconds_before_its_run_at_most() -> None:
     n_clips = 80
 
@@ -162,6 +172,32 @@ def test_label_that_trickles_on_is_dated_five_seconds_before_its_run_at_most() -
 
     centre_t_ns = round((1.0 + (n_clips + 1) * HOP_S - 0.5) * NS_PER_S)
     assert events[0].onset_t_ns == centre_t_ns - LONGEST_RISE_NS
+
+
+def test_clip_that_would_hold_is_forgotten_when_an_event_has_ended_since() -> None:
+    config = settings(merge_gap_s=0.5)
+
+    events = track(config, [0.9, 0.1, 0.1, 0.1, 0.9])
+
+    assert phases(events) == [Phase.ONSET, Phase.OFFSET, Phase.ONSET]
+    assert events[2].onset_t_ns == round((1.0 + 4 * HOP_S - 0.5) * NS_PER_S)
+
+
+def test_clip_that_would_hold_dates_nothing_when_it_falls_into_the_cool_down() -> None:
+    config = settings(cool_down_s=1.5)  # to 2.0 s: the first event ends at 0.5 s
+
+    events = track(config, [0.9, 0.1, 0.4, 0.4, 0.4, 0.4, 0.9])
+
+    assert events[1].offset_t_ns == round(0.5 * NS_PER_S)
+    assert events[2].onset_t_ns == round(1.5 * NS_PER_S)  # centre of the clip that ended at 2.0
+
+
+def test_minimum_duration_counts_from_the_first_hit_when_a_lower_clip_dates_the_event() -> None:
+    config = settings(min_duration_s=0.75, merge_gap_s=0.5)
+
+    events = track(config, [0.1, 0.4, 0.4, 0.4, 0.9, 0.1, 0.1, 0.1])
+
+    assert events == []
 
 
 def test_minimum_duration_counts_from_the_runs_first_hit_when_longer_than_the_window() -> None:
@@ -279,6 +315,16 @@ def test_clip_that_is_hardly_a_labels_own_does_not_date_its_event(
 
     assert onset.label == "Woman"
     assert onset.onset_t_ns == round((1.0 + 3 * HOP_S - 0.5) * NS_PER_S)  # its own first hit
+
+
+def test_clips_that_a_kin_label_hits_date_no_event_of_the_other() -> None:
+    nothing, man, woman = (0.0, 0.0, 0.0), (0.7, 0.45, 0.0), (0.05, 0.9, 0.0)
+
+    events = track_kin([nothing] * 3 + [man] * 3 + [woman] * 3)
+
+    onsets = {event.label: event.onset_t_ns for event in events if event.phase is Phase.ONSET}
+    assert onsets["Man"] == round((1.0 + 3 * HOP_S - 0.5) * NS_PER_S)
+    assert onsets["Woman"] == round((1.0 + 6 * HOP_S - 0.5) * NS_PER_S)
 
 
 def test_clip_that_kin_share_while_one_of_them_goes_on_dates_no_event_of_the_other() -> None:

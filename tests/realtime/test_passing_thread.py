@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+from types import FrameType
 
 import pytest
 
-from realtime.passing_thread import in_passing_thread
+from realtime.passing_thread import PassingThread
 
 
 def test_what_was_worked_out_comes_back_and_the_thread_is_gone() -> None:
-    thread = in_passing_thread(threading.current_thread)
+    passing = PassingThread("load")
+
+    thread = passing.run(threading.current_thread)
 
     assert thread is not threading.current_thread()
+    assert thread.name == "load"
     assert not thread.is_alive()
+    assert not passing.alive
 
 
 def test_what_went_wrong_is_raised_where_it_was_asked_for() -> None:
@@ -21,4 +27,24 @@ def test_what_went_wrong_is_raised_where_it_was_asked_for() -> None:
         raise ValueError("no such weights")
 
     with pytest.raises(ValueError, match="no such weights"):
-        in_passing_thread(fail)
+        PassingThread("load").run(fail)
+
+
+def test_waiting_ends_at_once_when_a_signal_raises_while_the_work_goes_on() -> None:
+    passing, go_on = PassingThread("load"), threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(143)
+
+    def work() -> None:
+        signal.raise_signal(signal.SIGTERM)
+        go_on.wait(60)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(SystemExit):
+            passing.run(work)
+        assert passing.alive
+    finally:
+        go_on.set()
+        signal.signal(signal.SIGTERM, before)
