@@ -123,6 +123,7 @@ def _may_happen(scores: Scores, config: TrackerConfig, labels: Sequence[str]) ->
 def as_prediction(
     end_t_ns: int, window: NDArray[np.float32], newest: NDArray[np.float32]
 ) -> Prediction:
+    """Return what the tracker looks at of a prediction: its time and both rows of scores."""
     return Prediction(
         end_t_ns=end_t_ns,
         window=window,
