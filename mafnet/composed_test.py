@@ -24,16 +24,16 @@ from mafnet.window_answers import decide_windows
 
 SPLIT = "test"
 LENGTHS = (1, 4, 10)
+BOTH = ComposeConfig(no_picture=0.0, no_sound=0.0, gap=0.0)
 CASES = {
-    "both": ComposeConfig(no_picture=0.0, no_sound=0.0, gap=0.0),
-    "heard and seen": ComposeConfig(
-        no_picture=0.0, no_sound=0.0, gap=0.0, matching=1.0, contrary=0.0
-    ),
-    "sound only": ComposeConfig(no_picture=1.0, no_sound=0.0, gap=0.0),
-    "picture only": ComposeConfig(no_picture=0.0, no_sound=1.0, gap=0.0),
+    "both": BOTH,
+    "heard and seen": dataclasses.replace(BOTH, matching=1.0, contrary=0.0),
+    "sound only": dataclasses.replace(BOTH, no_picture=1.0),
+    "picture only": dataclasses.replace(BOTH, no_sound=1.0),
 }
-"""What is there. With "both", the picture shows the event, nothing in particular or another label,
-as in training; "heard and seen" has pictures of the event alone (where its label has any)."""
+"""What is there. In the event windows of "both" the picture shows the event, nothing in particular
+or another label, as in training; in those of "heard and seen" it shows the event (where its label
+has any). Where nothing happens, both have pictures of a label that is not heard."""
 N_FILES = 16  # a batch of whole files
 N_CLIPS = 200  # a batch of windows holds about as many clips
 SEED = 5

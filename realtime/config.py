@@ -191,6 +191,10 @@ class TrackerConfig:
             _check_range(name, getattr(self, name), 0.0, 3600.0)
         _check_range("update_s", self.update_s, 0.05, 3600.0)
 
+    def thresholds(self, label: str) -> tuple[float, float]:
+        """Return `(on, off)` of a label."""
+        return self.per_label.get(label, (self.on, self.off))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherConfig:

@@ -69,7 +69,7 @@ class EventTracker:
             if label != config.background
         ]
         self._kin = [np.array([labels.index(label) for label in group]) for group in config.kin]
-        pairs = [config.per_label.get(label, (config.on, config.off)) for label in labels]
+        pairs = [config.thresholds(label) for label in labels]
         self._on, self._off = np.array(pairs, np.float64).reshape(-1, 2).T
         self._last_end_t_ns: int | None = None
 
@@ -131,7 +131,7 @@ class _Detector:
 
     def __init__(self, label: str, config: TrackerConfig, numbers: Iterator[int]) -> None:
         self._label = label
-        self._on, self._off = config.per_label.get(label, (config.on, config.off))
+        self._on, self._off = config.thresholds(label)
         self._confirm_n = config.confirm_n
         self._min_duration_ns = round(config.min_duration_s * NS_PER_S)
         self._merge_gap_ns = round(config.merge_gap_s * NS_PER_S)
@@ -183,11 +183,8 @@ class _Detector:
         if end_t_ns < self._quiet_until_t_ns:
             return []
         onset_t_ns = end_t_ns - (CLIP_NS if fresh else HALF_CLIP_NS)
-        if rises:
-            self._hold(onset_t_ns, end_t_ns)
-        hit = None
-        if score >= self._on and self._rise is not None:
-            hit = _Hit(onset_t_ns, self._rise.onsets[0])
+        first_t_ns = self._hold(onset_t_ns, end_t_ns) if rises else onset_t_ns
+        hit = _Hit(onset_t_ns, first_t_ns) if score >= self._on else None
         self._newest_t_ns = end_t_ns
         self._hits.append(hit)
         hits = [earlier for earlier in self._hits if earlier is not None]
@@ -211,8 +208,8 @@ class _Detector:
         self._active = active
         return [self._tell(Phase.ONSET, active, score)]
 
-    def _hold(self, onset_t_ns: int, end_t_ns: int) -> None:
-        """Take in a clip that would have held an event."""
+    def _hold(self, onset_t_ns: int, end_t_ns: int) -> int:
+        """Take in a clip that would have held an event; return what such clips date it to."""
         if self._rise is None or self._newest_t_ns - self._rise.last_t_ns > self._merge_gap_ns:
             self._rise = _Rise()
         onsets = self._rise.onsets
@@ -220,6 +217,7 @@ class _Detector:
         while onset_t_ns - onsets[0] > LONGEST_RISE_NS:
             onsets.popleft()
         self._rise.last_t_ns = end_t_ns
+        return onsets[0]
 
     def _go_on(self, active: _Active, score: float, end_t_ns: int) -> list[Event]:
         active.newest_t_ns = end_t_ns

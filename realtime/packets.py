@@ -96,6 +96,15 @@ class Clip:
         return self.waveform is not None
 
 
+def join_scores(
+    window: NDArray[np.float32], newest: NDArray[np.float32], context: float
+) -> NDArray[np.float64]:
+    """Return `context * window + (1 - context) * newest`, see `Prediction.scores`; any shape."""
+    joined: NDArray[np.float64] = context * window.astype("float64")
+    joined += (1.0 - context) * newest.astype("float64")
+    return joined
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prediction:
     """What MAFnet says at one hop.
@@ -131,9 +140,7 @@ class Prediction:
         so with thresholds above that an event ends when its sound does, not when it leaves the
         window; and what filled the window cannot hide what is new, as a product would let it.
         """
-        joined: NDArray[np.float64] = context * self.window.astype("float64")
-        joined += (1.0 - context) * self.newest.astype("float64")
-        return joined
+        return join_scores(self.window, self.newest, context)
 
     @property
     def n_clips(self) -> int:

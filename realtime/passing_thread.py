@@ -1,9 +1,11 @@
-"""Work in a thread that ends, so that no waiting threads of its OpenMP stay behind.
+"""Work in a thread that ends, while its caller waits and still hears signals.
 
-OpenMP (torch's) keeps a pool for each thread that ever computed in parallel, while that thread
-lives. Once a process has more pool threads than cores, all of them sleep at each barrier instead of
-spinning: DenseNet-201 took 122 ms for four frames where it takes 67 (torch, bfloat16, two cores).
-So the networks are built here, and only the recognize thread has a pool.
+Connecting is such work: Python hears no signal inside a library. So is loading the networks, for
+another reason: no waiting threads of their OpenMP may stay behind. OpenMP (torch's) keeps a pool
+for each thread that ever computed in parallel, while that thread lives. Once a process has more
+pool threads than cores, all of them sleep at each barrier instead of spinning: DenseNet-201 took
+122 ms for four frames where it takes 67 (torch, bfloat16, two cores).
+With the networks built here only the recognize thread has a pool.
 """
 
 from __future__ import annotations

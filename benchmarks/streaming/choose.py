@@ -111,8 +111,7 @@ def count(streams: Sequence[KeptStream], bundle: Bundle, times: Times) -> Counts
     right, detections = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     context = bundle.events.context
     for at_stream, stream in enumerate(streams):
-        joined = context * stream.scores.window + (1 - context) * stream.scores.newest
-        highest = dict(zip(bundle.labels, joined.max(axis=0, initial=0.0), strict=True))
+        highest = dict(zip(bundle.labels, stream.scores.highest(context), strict=True))
         for at_label, label in enumerate(labels):
             truths = [truth for truth in stream.truths if truth.label == label]
             for at_on, on in enumerate(ON_GRID):

@@ -12,7 +12,7 @@ from realtime.build import tracker_config
 from realtime.clock import NS_PER_S
 from realtime.config import TrackerConfig
 from realtime.event_tracker import EventTracker
-from realtime.packets import Event, Phase, Prediction
+from realtime.packets import Event, Phase, Prediction, join_scores
 from weights.bundle import Bundle
 from weights.files import written_whole
 
@@ -33,6 +33,10 @@ class Scores:
     end_t_ns: NDArray[np.int64]
     window: NDArray[np.float32]
     newest: NDArray[np.float32]
+
+    def highest(self, context: float) -> NDArray[np.float64]:
+        """Return each label's highest score, as the tracker joins them, `(n_labels,)`."""
+        return join_scores(self.window, self.newest, context).max(axis=0, initial=0.0)
 
 
 class ScoreRecorder:
@@ -112,10 +116,8 @@ def replay(scores: Scores, bundle: Bundle, only: str | None = None) -> list[Dete
 
 def _may_happen(scores: Scores, config: TrackerConfig, labels: Sequence[str]) -> list[int]:
     """Return the labels that ever reach their `on`, and all kin: the others start no event."""
-    joined = config.context * scores.window.astype("float64")
-    joined += (1.0 - config.context) * scores.newest.astype("float64")
-    on = np.array([config.per_label.get(label, (config.on,))[0] for label in labels])
-    reached = joined.max(axis=0, initial=0.0) >= on
+    on = np.array([config.thresholds(label)[0] for label in labels])
+    reached = scores.highest(config.context) >= on
     related = {label for group in config.kin for label in group}
     return [k for k, label in enumerate(labels) if reached[k] or label in related]
 

@@ -16,11 +16,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from realtime.clock import NS_PER_S
 from realtime.errors import SourceError
 from realtime.mailbox import Mailbox, Policy
+from realtime.passing_thread import PassingThread
 from realtime.redaction import redacted_location
 from realtime.sources.base import SourceSenses
 from realtime.sources.container import (
@@ -142,26 +144,15 @@ class NetworkReader:
 
     def _connect(self) -> MediaContainer:
         """Open the URL in a thread: Python hears no signal while a library is connecting."""
-        made: list[MediaContainer] = []
-
-        def connect() -> bool:
-            made.append(
-                MediaContainer(
-                    self._url,
-                    picture=self.senses.picture,
-                    sound=self.senses.sound,
-                    stats=self._inlet.stats,
-                )
+        return PassingThread("capture-connect").run(
+            partial(
+                MediaContainer,
+                self._url,
+                picture=self.senses.picture,
+                sound=self.senses.sound,
+                stats=self._inlet.stats,
             )
-            return False
-
-        worker = Worker("capture-connect", connect, threading.Event())
-        worker.start()
-        while not worker.join(_GET_S):
-            pass
-        if worker.error is not None:
-            raise worker.error
-        return made[0]
+        )
 
     def _pump(self, container: MediaContainer) -> bool:
         """Read and decode one packet, in the helper thread; return False at the end."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from predictions import prediction
 
 from realtime.build import chosen_labels, find_bundle, lookback_s
 from realtime.clock import NS_PER_S
 from realtime.config import TrackerConfig
 from realtime.errors import UsageError
 from realtime.event_tracker import EventTracker
-from realtime.packets import Phase, Prediction
+from realtime.packets import Phase
 
 
 @pytest.mark.parametrize(
@@ -47,25 +48,9 @@ def test_recorder_looks_back_as_far_as_an_onset_may_lie(
 
     behind_s = None
     for now_s, score in zip(end_s.tolist(), rising.tolist(), strict=True):
-        for event in tracker.update(_prediction(now_s, score)):
+        for event in tracker.update(prediction(now_s, score)):
             if event.phase is Phase.ONSET:
                 behind_s = now_s - event.onset_t_ns / NS_PER_S
 
     assert behind_s is not None
     assert 5.0 < behind_s <= lookback_s(config, hop_s)
-
-
-def _prediction(end_s: float, score: float) -> Prediction:
-    scores = np.array([score], np.float32)
-    return Prediction(
-        end_t_ns=round(end_s * NS_PER_S),
-        window=scores,
-        newest=scores,
-        attention=np.zeros((1, 2), np.float32),
-        present=np.ones((1, 2), bool),
-        newest_ns=0,
-        latency_ms=None,
-        compute_ms=0.0,
-        av_skew_ms=None,
-        gap_samples=0,
-    )

@@ -9,30 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from predictions import prediction
 
 from realtime.clock import NS_PER_S
 from realtime.config import TrackerConfig
 from realtime.errors import UsageError
 from realtime.event_tracker import LONGEST_RISE_NS, EventTracker
-from realtime.packets import Event, Phase, Prediction
+from realtime.packets import Event, Phase
 
 HOP_S = 0.25
-
-
-def prediction(end_s: float, *scores: float) -> Prediction:
-    values = np.array(scores, np.float32)
-    return Prediction(
-        end_t_ns=round(end_s * NS_PER_S),
-        window=values,
-        newest=values,
-        attention=np.full((1, 2), 0.5, np.float32),
-        present=np.ones((1, 2), bool),
-        newest_ns=0,
-        latency_ms=None,
-        compute_ms=1.0,
-        av_skew_ms=None,
-        gap_samples=0,
-    )
 
 
 def track(config: TrackerConfig, scores: list[float], start_s: float = 1.0) -> list[Event]:
