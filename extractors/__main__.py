@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from extractors.backend_flags import add_backend_flags
 from extractors.errors import ExtractorError
+from weights.printable import PlainFormatter, clean
 
 if TYPE_CHECKING:
     from extractors.clip_features import ClipFeatures
@@ -38,14 +39,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     args = _parser(argv[0] if argv else "").parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     try:
         return int(args.func(args))
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         return 130
     except ExtractorError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(clean(f"error: {error}"), file=sys.stderr)
         return 1
 
 
@@ -145,7 +148,7 @@ def _features(args: argparse.Namespace) -> int:
     encoders = _load_encoders(args)
     features = _video_features(args, encoders) if args.video else _array_features(args, encoders)
     for note in features.notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(clean(f"note: {note}"), file=sys.stderr)
     _write_features(args.to, features)
     return 0
 
@@ -193,7 +196,8 @@ def _write_features(path: Path, features: ClipFeatures) -> None:
             np.savez(file, **arrays)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
-    print(f"{path}: " + ", ".join(f"{name} {array.shape}" for name, array in arrays.items()))
+    shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+    print(clean(f"{path}: {shapes}"))
 
 
 def _extract(args: argparse.Namespace) -> int:
@@ -217,12 +221,12 @@ def _extract(args: argparse.Namespace) -> int:
     with ExtractProgress() as progress:
         summary = extract(data, encoders, args.to, config, progress.report)
     counts = ", ".join(f"{split} {n}" for split, n in summary.n_windows.items())
-    print(f"{args.to}: windows of {config.n_clips} clips: {counts}")
+    print(clean(f"{args.to}: windows of {config.n_clips} clips: {counts}"))
     if summary.left_out:
         print(f"left out: {len(summary.left_out)} files (features.json says why)")
     if args.pickles:
         for path in write_author_pickles(args.to, args.to / "pickles"):
-            print(path)
+            print(clean(str(path)))
     return 0
 
 

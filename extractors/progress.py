@@ -16,6 +16,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from weights.printable import clean
+
 
 class ExtractProgress:
     """Shows files done; on anything but a terminal only the sentences are printed."""
@@ -57,4 +59,4 @@ class ExtractProgress:
             self._task = self._progress.add_task("extracting", total=n_files)
         self._progress.update(self._task, completed=n_done)
         if sentence is not None:
-            self._console.print(Text(sentence), soft_wrap=True)
+            self._console.print(Text(clean(sentence)), soft_wrap=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from mafnet import held_out_test
 from mafnet.errors import MafnetError
@@ -28,6 +29,7 @@ from mafnet.test import SENSES, Examination, examine
 from mafnet.train import TrainConfig, train
 from weights.bundle import load_bundle
 from weights.errors import WeightsError
+from weights.printable import PlainFormatter, clean
 
 _TRUNKS_BUNDLE = {"densenet201": "ave", "efficientnet_lite0": "starter"}
 _SETTLED_STEPS = 3000  # 0.999^3000 = 5 % of the averages' start is left
@@ -36,7 +38,9 @@ _STARTER = "mafnet.train_starter"
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; ``arguments`` default to the process's own."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells of its font cache
     given = sys.argv[1:] if arguments is None else arguments
     try:
@@ -45,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         options = _parser().parse_args(given)
         return int(options.run(options))
     except (MafnetError, WeightsError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(clean(f"error: {error}"), file=sys.stderr)
         return 1
     except BrokenPipeError:  # who read the output has gone; so do we, without a traceback
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -152,7 +156,7 @@ def _train(options: argparse.Namespace) -> int:
             seed=options.seed,
         )
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(clean(f"error: {error}"), file=sys.stderr)
         return 2
     training = load_feature_set(options.features, "train")
     validation = load_feature_set(options.features, "val")
@@ -167,7 +171,8 @@ def _train(options: argparse.Namespace) -> int:
     with _Display(n_epochs) as display:
         state = train(run, training, validation, config, display, resume=options.resume)
     best = "the last epoch's" if state.best_epoch is None else f"epoch {state.best_epoch + 1}'s"
-    print(f"{state.epoch} epochs; best validation accuracy {state.bar:.2%}; weights: {best}")
+    told = f"{state.epoch} epochs; best validation accuracy {state.bar:.2%}; weights: {best}"
+    print(clean(told))
     trunks = options.trunks or _TRUNKS_BUNDLE.get(training.visual_trunk)
     if trunks is None:
         raise MafnetError(
@@ -192,7 +197,8 @@ def _train(options: argparse.Namespace) -> int:
             f"trained, but no bundle was made ({error}); the weights are {run}/best.safetensors; "
             "then run the same command with --resume"
         ) from error
-    print(f"the bundle {bundle.name} is in {bundle.path}: run_stream.py --bundle {bundle.path}")
+    told = f"the bundle {bundle.name} is in {bundle.path}: run_stream.py --bundle {bundle.path}"
+    print(clean(told))
     return 0
 
 
@@ -255,7 +261,7 @@ def _test(options: argparse.Namespace) -> int:
     result = examine(model, labels, features)
     if options.report is not None:
         heading = f"{title} on {options.split} of {options.features.name}"
-        print(f"report: {write_report(options.report, result, features, heading)}")
+        print(clean(f"report: {write_report(options.report, result, features, heading)}"))
     _print_result(result)
     return 0
 
@@ -276,14 +282,15 @@ def _print_result(result: Examination) -> None:
     for k, label in enumerate(result.labels):
         row = both.confusion[k].copy()
         row[k] = 0
-        confused = f"{result.labels[row.argmax()]} ({row.max()})" if row.any() else ""
-        table.add_row(label, str(counts[k]), _percent(recall[k]), _percent(precision[k]), confused)
+        confused = f"{clean(result.labels[row.argmax()])} ({row.max()})" if row.any() else ""
+        figures = (str(counts[k]), _percent(recall[k]), _percent(precision[k]))
+        table.add_row(Text(clean(label)), *figures, Text(confused))
     console.print(table)
     console.print("confusion matrix (rows: what was there; columns: what was said)")
     width = max(2, len(str(both.confusion.max())))
     for label, row in zip(result.labels, both.confusion, strict=True):
         cells = " ".join(f"{count:>{width}}" if count else f"{'.':>{width}}" for count in row)
-        console.print(f"{cells}  {label}", soft_wrap=True)
+        console.print(f"{cells}  {clean(label)}", markup=False, soft_wrap=True)
 
 
 def _percent(share: float) -> str:
@@ -297,7 +304,7 @@ def _predict(options: argparse.Namespace) -> int:
         model = load_model(options.weights)
     written = predict_file(model, options.features, options.to)
     shapes = ", ".join(f"{name} {array.shape}" for name, array in written.items())
-    print(f"{options.to}: {shapes}")
+    print(clean(f"{options.to}: {shapes}"))
     return 0
 
 

@@ -21,6 +21,7 @@ from mafnet.errors import FeaturesError
 from mafnet.load import load_head
 from weights.bundle import Bundle, load_bundle
 from weights.files import written_whole
+from weights.printable import clean
 
 
 def run(options: argparse.Namespace) -> int:
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise FeaturesError(f"cannot write {path} ({error.strerror})") from error
     print_figures(figures)
-    Console(highlight=False).print(f"JSON: {path}", soft_wrap=True)
+    Console(highlight=False).print(clean(f"JSON: {path}"), markup=False, soft_wrap=True)
     return 0
 
 
@@ -80,9 +81,10 @@ def _prepare(options: argparse.Namespace, bundle: Bundle, folder: Path) -> None:
 def print_figures(figures: dict[str, Any]) -> None:
     """Print what `examine_bundle` measured."""
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    bundle = clean(f"bundle {figures['bundle']}, trunks on {figures['trunks']}")
     console.print(
-        f"bundle {figures['bundle']}, trunks on {figures['trunks']}; shares named right, "
-        "with their 95 % intervals",
+        f"{bundle}; shares named right, with their 95 % intervals",
+        markup=False,
         soft_wrap=True,
     )
     files, trunk = figures["files"], figures["trunk"]
@@ -103,7 +105,7 @@ def print_figures(figures: dict[str, Any]) -> None:
     console.print(table)
     weakest = sorted(files["per_label"].items(), key=lambda item: item[1]["right"])[:10]
     told = ", ".join(f"{name} {row['right']:.0%} of {row['n']}" for name, row in weakest)
-    console.print(f"weakest labels of whole files: {told}", soft_wrap=True)
+    console.print(clean(f"weakest labels of whole files: {told}"), markup=False, soft_wrap=True)
 
 
 def _text(row: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ from realtime.outputs.base import writing
 from realtime.redaction import has_secret
 from realtime.settings import make_config
 from realtime.supervision import ServiceManager, Watchdog
+from weights.printable import clean_lines
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +154,7 @@ def _give_output_a_place() -> None:
 def _answer(text: str) -> None:
     """Print what was asked for."""
     with writing(sys.stdout):
-        sys.stdout.write(text)
+        sys.stdout.write(clean_lines(text))  # devices name themselves
         sys.stdout.flush()
 
 

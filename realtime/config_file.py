@@ -24,6 +24,7 @@ from realtime.config import (
     WindowConfig,
 )
 from realtime.errors import UsageError
+from weights.printable import toml_text
 
 MAX_FILE_BYTES = 1 << 20
 MAX_INTEGER = 1 << 63  # TOML asks for no more (its specification, section Integer)
@@ -107,7 +108,7 @@ def format_config(config: RunConfig) -> str:
             table["microphone"] = NO_MICROPHONE
     if len(tables) > 1:
         settings["source"] = tables
-    return tomli_w.dumps(settings)
+    return toml_text(tomli_w.dumps(settings))
 
 
 def _check_table(

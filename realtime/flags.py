@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from realtime.config import DEFAULT_BIND, LOG_FORMATS
 from realtime.redaction import redacted
+from weights.printable import clean
 
 EXAMPLES = """examples:
   python run_stream.py --camera 0                    camera and default microphone
@@ -22,10 +23,10 @@ EXAMPLES = """examples:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Does not repeat a password when it complains about a flag."""
+    """Repeats neither a password nor a control character when it complains about a flag."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(redacted(message))
+        super().error(clean(redacted(message)))
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -31,15 +31,16 @@ from realtime.outputs.curve_files import (
     write_pair,
     write_public_key,
 )
+from weights.printable import clean, clean_lines
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     arguments = _parser().parse_args(argv)
     try:
-        print(arguments.run(arguments))
+        print(clean_lines(arguments.run(arguments)))
     except RecognizerError as error:
-        print(f"keys: {error}", file=sys.stderr)
+        print(clean(f"keys: {error}"), file=sys.stderr)
         return error.exit_code
     return 0
 

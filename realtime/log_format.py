@@ -1,20 +1,20 @@
 """What a log line looks like: plain text, or one JSON object a line for a collector.
 
 Used by the command line alone, which sets the handlers. Passwords in URLs are taken out of every
-line here, whoever wrote it. An object has `time` (UTC), `level`, `logger`, `thread`, `message` and,
-for an error with a traceback, `exception`.
+line here, and what a terminal would obey is cleaned, whoever wrote it. An object has `time` (UTC),
+`level`, `logger`, `thread`, `message` and, for an error with a traceback, `exception`.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from datetime import UTC, datetime
 
 from realtime.redaction import redacted
+from weights.printable import PlainFormatter, json_text
 
 
-class TextFormat(logging.Formatter):
+class TextFormat(PlainFormatter):
     """A line of text: the message alone, or with level and place in front."""
 
     def __init__(self, verbose: bool) -> None:
@@ -40,5 +40,4 @@ class JsonFormat(logging.Formatter):
         }
         if record.exc_info:
             fields["exception"] = redacted(self.formatException(record.exc_info))
-        # ASCII: a lone surrogate of a file's name must not break the line.
-        return json.dumps(fields)
+        return json_text(fields)

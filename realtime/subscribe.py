@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import os
 import sys
 import time
@@ -32,8 +33,9 @@ from realtime.errors import RecognizerError, UsageError
 from realtime.outputs.continuity import Continuity
 from realtime.outputs.curve_files import read_client_keys
 from realtime.outputs.health import Health
-from realtime.outputs.lines import clean, message_line
+from realtime.outputs.lines import message_line
 from realtime.redaction import redacted, redacted_location
+from weights.printable import clean, json_text
 
 logger = logging.getLogger(__name__)
 
@@ -216,7 +218,7 @@ def decode(frames: Sequence[bytes]) -> tuple[str, dict[str, object]]:
         raise ValueError(f"it has {len(frames)} frames, 2 are topic and JSON")
     try:
         topic = frames[0].decode()
-        body = json.loads(frames[1], parse_constant=_refuse_constant)
+        body = json.loads(frames[1], parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError as error:
         raise ValueError("its JSON is nested too deep") from error
     except UnicodeDecodeError as error:
@@ -239,6 +241,13 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):  # 1e999: Python reads infinity, and would write `Infinity`
+        raise ValueError("a number in it is too large")
+    return value
+
+
 def _prefixes(kinds: Sequence[str], sources: Sequence[str]) -> tuple[str, ...]:
     """Return what to subscribe to; heartbeats always, for they tell of losses and of silence."""
     wanted = [kind for kind in kinds if kind != "heartbeat"]
@@ -258,7 +267,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _check_health(arguments) if arguments.health else _print_messages(arguments)
     except RecognizerError as error:
-        print(redacted(f"subscribe: {error}"), file=sys.stderr)
+        print(clean(redacted(f"subscribe: {error}")), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -269,10 +278,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Does not repeat a password when it complains about a flag."""
+    """Repeats neither a password nor a control character when it complains about a flag."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(redacted(message))
+        super().error(clean(redacted(message)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -359,10 +368,7 @@ def _print_messages(arguments: argparse.Namespace) -> int:
             message = subscriber.receive(min(1.0, left_s))
             if message is None:
                 continue
-            if arguments.json:
-                line = json.dumps(message.body, ensure_ascii=False, separators=(",", ":"))
-            else:
-                line = message_line(message.body)
+            line = json_text(message.body) if arguments.json else message_line(message.body)
             print(line, flush=True)
             n_printed += 1
     if arguments.count is None or n_printed == arguments.count:

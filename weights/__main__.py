@@ -30,6 +30,7 @@ from weights.fetch import (
     state_of,
     stored,
 )
+from weights.printable import clean
 from weights.store import default_home
 
 
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return int(options.run(options, home))
     except WeightsError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(clean(f"error: {error}"), file=sys.stderr)
         return 1
     except BrokenPipeError:  # who read the output has gone; so do we, without a traceback
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -102,7 +103,7 @@ def _list(options: argparse.Namespace, home: Path) -> int:
         table.add_row(name, entry.what, state, size, digest, entry.licence, entry.url)
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(table)
-    console.print(f"store: {home}", highlight=False, soft_wrap=True)
+    console.print(clean(f"store: {home}"), highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
@@ -126,9 +127,10 @@ def _fetch(options: argparse.Namespace, home: Path) -> int:
                 any_hash=options.any_hash,
             )
     if options.name == "ave":
-        print(f"ave is in {bundle.path}: {len(bundle.labels)} labels, all files verified")
+        print(clean(f"ave is in {bundle.path}: {len(bundle.labels)} labels, all files verified"))
     else:
-        print(f"{options.name} is in {home} (checked: {record.checked}; sha256 {record.sha256})")
+        checked = f"checked: {record.checked}; sha256 {record.sha256}"
+        print(clean(f"{options.name} is in {home} ({checked})"))
     return 0
 
 
@@ -163,7 +165,7 @@ def _verify(options: argparse.Namespace, home: Path) -> int:
             digest = check_stored(name, home)
         except WeightsError as error:
             n_bad += 1
-            print(f"{name}: {error}", file=sys.stderr)
+            print(clean(f"{name}: {error}"), file=sys.stderr)
             continue
         record = stored(name, home)
         checked = f", source: {record.checked}" if record else ", every file of the bundle"
@@ -174,20 +176,20 @@ def _verify(options: argparse.Namespace, home: Path) -> int:
 def _convert(options: argparse.Namespace, home: Path) -> int:
     report = convert_packed(options.path, options.kind, options.to)
     _print_report(report)
-    print(
-        f"{options.to}: {len(report.matches)} tensors, {report.n_values} values, "
-        f"sha256 {report.sha256}"
-    )
+    made = f"{len(report.matches)} tensors, {report.n_values} values, sha256 {report.sha256}"
+    print(clean(f"{options.to}: {made}"))
     return 0
 
 
 def _print_report(report: ConvertReport) -> None:
     for match in report.matches:
-        print(f"{match.source} {match.source_shape} -> {match.target} {match.target_shape}")
+        source = clean(f"{match.source} {match.source_shape}")  # the file names its tensors
+        print(f"{source} -> {match.target} {match.target_shape}")
     reasons = sorted(set(report.dropped.values()))
     for reason in reasons:
         names = [name for name, why in report.dropped.items() if why == reason]
-        print(f"left out, {reason}: {len(names)} ({', '.join(names[:3])}{'…' * (len(names) > 3)})")
+        some = ", ".join(names[:3]) + "…" * (len(names) > 3)
+        print(clean(f"left out, {reason}: {len(names)} ({some})"))
 
 
 if __name__ == "__main__":

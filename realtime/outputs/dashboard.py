@@ -17,6 +17,7 @@ from rich.live import Live
 
 from realtime.outputs import panels
 from realtime.outputs.base import DashboardSnapshot, never_fail_on_characters
+from weights.printable import cleaned
 
 RATE_SPAN_S = 3.0  # rates are means over this time
 WIDE_COLUMNS = 76  # from here on panels stand side by side
@@ -39,6 +40,7 @@ def render(
         size: Columns and rows; the result fills them and does not go beyond.
         ascii_only: Draw bars and shades with ASCII, for terminals without Unicode.
     """
+    snapshot = cleaned(snapshot)  # before anything is measured and cut
     columns, rows = size
     glyphs = panels.ASCII if ascii_only else panels.UNICODE
     if columns < SMALL_COLUMNS or rows < SMALL_ROWS:

@@ -1,10 +1,12 @@
-"""Events and figures as short plain text, for pipes, logs and `subscribe`. Pure; imports nothing.
+"""Events and figures as short plain text, for pipes, logs and `subscribe`. Pure.
 
-Names come from bundles and, in `subscribe`, from the network: what a terminal would obey instead of
-showing is replaced.
+Names come from bundles and, in `subscribe`, from the network: each is cleaned
+(`weights.printable`) before it is measured and cut.
 """
 
 from __future__ import annotations
+
+from weights.printable import clean
 
 LABEL_WIDTH = 28
 MAX_TEXT = 200  # of a field from the network
@@ -166,8 +168,3 @@ def cut(text: str, width: int) -> str:
     if len(at_word) >= (width * 2) // 3:
         head = at_word
     return head.rstrip(" ,;") + "…"
-
-
-def clean(text: str) -> str:
-    """Replace what is not printable: a label must not move a terminal's cursor."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from realtime.clock import NS_PER_S
 from realtime.outputs.base import RECORDING_STOPPED, DashboardSnapshot
-from realtime.outputs.lines import clean, cut, decided_by, milliseconds, share, stream_time
+from realtime.outputs.lines import cut, decided_by, milliseconds, share, stream_time
 from realtime.packets import SAMPLE_RATE, Event, Sense, SenseState
 from realtime.stats import StatsSnapshot
 
@@ -63,7 +63,7 @@ def header(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Rendera
 
 def _run_line(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Text:
     line = Text(f" {glyphs.dot} ", style="bold green")
-    line.append(cut(clean(snapshot.source), max(8, columns // 4)), style="bold white")
+    line.append(cut(snapshot.source, max(8, columns // 4)), style="bold white")
     model = " · ".join(part for part in (snapshot.bundle, snapshot.backend) if part)
     right = Text(f"{stream_time(snapshot.t_s)[:-3]} ", style="bold white")
     if snapshot.endpoint is not None:
@@ -73,7 +73,7 @@ def _run_line(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Text
     if room < len(model) and snapshot.endpoint is not None and columns < 60:
         right = right[-len(f"{stream_time(snapshot.t_s)[:-3]} ") :]
         room = columns - line.cell_len - right.cell_len - 3
-    recording = clean(_recording(snapshot))
+    recording = _recording(snapshot)
     what = recording or model  # that a camera records is said before all else
     style = "bold red" if recording else "dim"
     line.append(f"  {cut(what, max(0, room))}", style=style)
@@ -100,7 +100,7 @@ def _senses_line(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> T
         entry = Text(f"{glyphs.dot} ", style=style)
         entry.append(status.sense.value, style=SENSE_STYLES[status.sense])
         entry.append(f" {status.state.value}", style=style)
-        detail = clean(status.detail)
+        detail = status.detail
         if detail:
             entry.append(f" {cut(detail, max(0, width - entry.cell_len - 3))}", style="dim")
         entry.truncate(width - 1)
@@ -128,7 +128,7 @@ def _running_line(snapshot: DashboardSnapshot, event: Event, width: int, glyphs:
     end = f" {share(event.score)} {_duration(lasted_s):>6}"
     if width >= 50:
         end = f"  {decided_by(*snapshot.shares(event.number)):<12}{end}"
-    label = cut(clean(event.label), width - len(end) - 2)
+    label = cut(event.label, width - len(end) - 2)
     line = Text(f"{glyphs.running} ", style="bold green")
     line.append(f"{label:<{width - len(end) - 2}}", style="bold white")
     line.append(end)
@@ -146,7 +146,7 @@ def sources(
     lines = []
     for stream in streams[: max(0, n_shown)]:
         mark = glyphs.running if stream is snapshot else " "
-        line = Text(f"{mark} {cut(clean(stream.source), name_width):<{name_width}} ", style="bold")
+        line = Text(f"{mark} {cut(stream.source, name_width):<{name_width}} ", style="bold")
         for status in stream.senses:
             style = STATE_STYLES.get(status.state, "yellow")
             line.append(f" {glyphs.dot} {status.state.value:<7}", style=style)
@@ -154,7 +154,7 @@ def sources(
         line.append(f" {'' if late is None else milliseconds(late):>8}")
         line.append(" slow " if stream.load else "      ", style="bold yellow")
         events = sorted(stream.active, key=lambda event: (-event.score, event.number))
-        what = ", ".join(clean(event.label) for event in events)
+        what = ", ".join(event.label for event in events)
         line.append(cut(what, max(0, width - line.cell_len)), style="green")
         line.truncate(width)
         lines.append(line)
@@ -178,7 +178,7 @@ def labels(
             style = "green" if label in active else "cyan"
             if label == snapshot.background:
                 style = "dim"
-            line = Text(f"{cut(clean(label), label_width):<{label_width}} ", style=style)
+            line = Text(f"{cut(label, label_width):<{label_width}} ", style=style)
             bar_width = width - label_width - VALUE_COLUMNS
             line.append(f"{_bar(value, bar_width, glyphs):<{bar_width}}", style=style)
             line.append(f" {share(value)}")
@@ -292,7 +292,7 @@ def recent(snapshot: DashboardSnapshot, columns: int, n_rows: int) -> Renderable
             break
         lasted_s = ((event.offset_t_ns or event.onset_t_ns) - event.onset_t_ns) / NS_PER_S
         line = Text(f"{stream_time(event.onset_t_ns / NS_PER_S):>10}  {_duration(lasted_s):>8}  ")
-        line.append(f"{cut(clean(event.label), label_width):<{label_width}}", style="bold")
+        line.append(f"{cut(event.label, label_width):<{label_width}}", style="bold")
         line.append(f"  {share(event.confidence)}")
         if is_wide:
             picture, sound = snapshot.shares(event.number)
@@ -304,7 +304,7 @@ def recent(snapshot: DashboardSnapshot, columns: int, n_rows: int) -> Renderable
 
 def warnings(snapshot: DashboardSnapshot, n_rows: int, columns: int) -> RenderableType:
     """The newest warnings, one a line."""
-    texts = [cut(clean(text), columns - 3) for text in snapshot.warnings[-n_rows:]]
+    texts = [cut(text, columns - 3) for text in snapshot.warnings[-n_rows:]]
     return Text("\n").join(Text(f" ! {text}", style="yellow") for text in texts)
 
 
@@ -317,7 +317,7 @@ def tiny(
     if snapshot.prediction is not None:
         scores = snapshot.prediction.scores(snapshot.context)
         for index in np.argsort(-scores, kind="stable")[:5]:
-            label = clean(snapshot.labels[index])
+            label = snapshot.labels[index]
             room = max(2, columns - 7)
             lines.append(Text(f"  {cut(label, room):<{room}} {share(float(scores[index]))}"))
     for line in lines:

@@ -12,7 +12,6 @@ from realtime.clock import NS_PER_S
 from realtime.outputs.base import DashboardSnapshot, never_fail_on_characters
 from realtime.outputs.lines import (
     LABEL_WIDTH,
-    clean,
     cut,
     decided_by,
     event_line,
@@ -21,6 +20,7 @@ from realtime.outputs.lines import (
     stream_time,
 )
 from realtime.packets import Event, Phase, SenseState
+from weights.printable import cleaned
 
 MAX_SUMMARY_EVENTS = 50
 WIDTH = 80
@@ -40,15 +40,12 @@ class PlainLines:
 
     def show(self, snapshot: DashboardSnapshot) -> None:
         """Print what began or ended since the last call; of several streams with their names."""
+        snapshot = cleaned(snapshot)
         lines = self._news(snapshot)
         if snapshot.others:
             by_source = {snapshot.source: lines}
             by_source |= {other.source: self._news(other) for other in snapshot.others}
-            lines = [
-                f"{clean(source)}  {line}"[:WIDTH]
-                for source, of in by_source.items()
-                for line in of
-            ]
+            lines = [f"{source}  {line}"[:WIDTH] for source, of in by_source.items() for line in of]
         for line in lines:
             self._stream.write(line + "\n")
         if lines:
@@ -96,6 +93,7 @@ def _moment_line(snapshot: DashboardSnapshot, event: Event, phase: Phase) -> str
 
 def summary(snapshot: DashboardSnapshot) -> str:
     """Return the end-of-run report: each stream's events, losses, times. Ends with a line feed."""
+    snapshot = cleaned(snapshot)
     streams = sorted((snapshot, *snapshot.others), key=lambda stream: stream.source)
     return "\n".join(map(_summary, streams))
 
@@ -159,7 +157,7 @@ def _event_table(snapshot: DashboardSnapshot) -> list[str]:
         )
         lines.append(
             f"{stream_time(event.onset_t_ns / NS_PER_S):>9}  {offset:>9}  {lasted:>8}  "
-            f"{cut(clean(event.label), LABEL_WIDTH):<{LABEL_WIDTH}}  {share(event.confidence)}  "
+            f"{cut(event.label, LABEL_WIDTH):<{LABEL_WIDTH}}  {share(event.confidence)}  "
             f"{decided_by(*snapshot.shares(event.number))}"
         )
     return lines

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from realtime.config import RecordConfig
     from realtime.outputs.wire import Message
 from weights.files import written_whole
+from weights.printable import json_text
 
 MAKER = "mafnet-live recorder"
 EVENT_LOG = "events.jsonl"
@@ -205,7 +206,7 @@ def plain_label(label: str) -> str:
 
 
 def _sidecar_bytes(content: dict[str, object]) -> bytes:
-    return json.dumps({"made_by": MAKER, **content}, ensure_ascii=False, indent=1).encode()
+    return json_text({"made_by": MAKER, **content}, indent=1).encode()
 
 
 def _is_dir(path: Path) -> bool:

@@ -8,7 +8,6 @@ is still on the stack.
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline
 from realtime.packets import GRID_HZ, Event, Phase, Prediction, Sense, SenseStatus
 from realtime.redaction import redacted
 from realtime.stats import StatsSnapshot
+from weights.printable import json_text
 
 VERSION = 1  # raised when a client that knows the old form would misread the new one
 TOP_K = 5
@@ -38,9 +38,7 @@ class Message:
 
     def payload(self) -> bytes:
         """Return the body as compact UTF-8 JSON; raises ValueError for NaN or infinity."""
-        return json.dumps(
-            self.body, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-        ).encode()
+        return json_text(self.body).encode()
 
     def as_replay(self) -> Message:
         """Return the same message marked as sent again: same numbers, `"replay": true`."""

@@ -139,6 +139,8 @@ GARBAGE = [
     (b"event/x/", b"[" * 100_000),
     (b"event/x/", b'{"v":1' + b"0" * 5000 + b"}"),
     (b"event/x/", b'{"v":NaN}'),
+    (b"event/x/", b'{"v":1,"run":"r","type":"event","seq":1,"topic_seq":1,"confidence":1e999}'),
+    (b"event/x/", b'{"v":1,"run":"r","type":"event","seq":1,"topic_seq":1,"t":[-9e400]}'),
     (b"event/x/", b"[1, 2]"),
     (b"event/x/", b'{"v":1,"run":"r","type":"event","seq":1,"topic_seq":true}'),
     (b"event/x/", b'{"v":1,"run":7,"type":"event","seq":1,"topic_seq":1}'),
@@ -185,6 +187,33 @@ def test_json_lines_are_the_objects_that_were_sent(
     assert main([publisher.endpoint, "--json", "--count", "1", "--timeout", "10"]) == 0
     body = json.loads(capsys.readouterr().out)
     assert (body["label"], body["run"]) == ("Glocke läutet", "r1")
+
+
+HOSTILE = "\x9b2J\x90\u202egnp.exe\u2066\x7f\u200b\ufeff"
+
+
+def test_json_lines_bear_nothing_that_a_terminal_obeys_and_lose_nothing(
+    publisher: Publisher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    send_in_thread(publisher, lambda: publisher.send("event/door/", label=HOSTILE, **{HOSTILE: 1}))
+    assert main([publisher.endpoint, "--json", "--count", "1", "--timeout", "10"]) == 0
+    line = capsys.readouterr().out.removesuffix("\n")
+    assert line.isprintable()
+    assert (json.loads(line)["label"], json.loads(line)[HOSTILE]) == (HOSTILE, 1)
+
+
+def test_readable_lines_and_complaints_bear_nothing_that_a_terminal_obeys(
+    publisher: Publisher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fields = {"phase": HOSTILE, "label": HOSTILE, "reason": HOSTILE, "source": HOSTILE}
+    send_in_thread(publisher, lambda: publisher.send("event/door/", **fields))
+    assert main([publisher.endpoint, "--count", "1", "--timeout", "10"]) == 0
+    assert main([f"gopher://{HOSTILE}", "--timeout", "0.1"]) == 2
+    assert main(["--curve", f"no{HOSTILE}folder", "--timeout", "0.1"]) == 2
+    with pytest.raises(SystemExit):
+        main(["tcp://127.0.0.1:9", HOSTILE])
+    printed = capsys.readouterr()
+    assert all(line.isprintable() for line in (printed.out + printed.err).split("\n"))
 
 
 def test_a_time_out_without_the_wanted_count_is_a_failure_and_a_sentence(

@@ -51,6 +51,25 @@ def make_snapshot(**fields: object) -> DashboardSnapshot:
     return replace(snapshot, **fields)  # type: ignore[arg-type]
 
 
+HOSTILE = "\x1b[2J\x9b2J\u202egnp.exe\n"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 30), (200, 60), (40, 8)])
+def test_nothing_foreign_moves_the_cursor_whatever_field_it_is_in(size: tuple[int, int]) -> None:
+    event = replace(make_event(9, HOSTILE), reason=HOSTILE)
+    senses = tuple(replace(status, detail=HOSTILE) for status in make_senses())
+    snapshot = make_snapshot(
+        source=HOSTILE, labels=(HOSTILE,) * 5, active=(event,), recent=(event,), senses=senses,
+        bundle=HOSTILE, backend=HOSTILE, endpoint=HOSTILE, load=HOSTILE, warnings=(HOSTILE,),
+    )  # fmt: skip
+    for recording in ("", HOSTILE):
+        shown = replace(snapshot, recording=recording, others=(replace(snapshot, others=()),))
+        lines = draw(shown, *size)
+        assert len(lines) <= size[1]
+        assert all(line.isprintable() for line in lines)
+        assert max(map(cell_len, lines)) <= size[0]
+
+
 def draw(snapshot: DashboardSnapshot, columns: int = 80, rows: int = 24, **how: bool) -> list[str]:
     console = Console(width=columns, height=rows, file=io.StringIO(), legacy_windows=False)
     with console.capture() as captured:

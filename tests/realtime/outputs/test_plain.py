@@ -29,6 +29,22 @@ def make_snapshot(**fields: object) -> DashboardSnapshot:
     return replace(snapshot, **fields)  # type: ignore[arg-type]
 
 
+HOSTILE = "\x1b[2J\x9b2J\u202egnp.exe\n"
+
+
+def test_nothing_foreign_moves_the_cursor_of_lines_or_summary() -> None:
+    stream = io.StringIO()
+    event = make_event(label=HOSTILE, offset_s=12.5)
+    snapshot = make_snapshot(
+        source=HOSTILE, bundle=HOSTILE, backend=HOSTILE, recent=(replace(event, reason=HOSTILE),)
+    )
+    snapshot = replace(snapshot, others=(replace(snapshot, source=f"other{HOSTILE}"),))
+    PlainLines(stream).show(snapshot)
+    for text in (stream.getvalue(), summary(snapshot)):
+        assert all(line.isprintable() for line in text.split("\n"))
+        assert "gnp.exe" in text
+
+
 def test_an_event_is_told_once_at_its_start_and_once_at_its_end() -> None:
     stream = io.StringIO()
     lines = PlainLines(stream)
