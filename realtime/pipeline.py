@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import TextIO
 
 import numpy as np
@@ -34,7 +34,7 @@ from realtime.build import (
     make_stream,
     tracker_config,
 )
-from realtime.clock import NS_PER_S, Clock, MonotonicClock, Timeline
+from realtime.clock import NS_PER_S, BootClock, Clock, Timeline, WallClock
 from realtime.config import RunConfig, SourceConfig
 from realtime.errors import SourceError
 from realtime.offsets import Offsets
@@ -87,7 +87,8 @@ class Pipeline:
         observe: Callable[[Prediction], None] | None = None,
     ) -> None:
         self._config = config
-        self._clock = clock if clock is not None else MonotonicClock()
+        self._clock = clock if clock is not None else BootClock()
+        self._wall = WallClock(self._clock, on_step=self._clock_stepped)
         self._json_stream = json_stream
         self._observe = observe
         self._stop = threading.Event()
@@ -237,11 +238,11 @@ class Pipeline:
 
     def _open(self) -> None:
         config = self._config
-        started_utc, started_ns = datetime.now(UTC), self._clock.now_ns()
+        started_ns = self._clock.now_ns()
         stamper = MessageStamper(
             secrets.token_hex(4),
             self._clock,
-            started_utc,
+            self._wall,
             window_clips=config.window.n_clips,
             context=self._tracker_config.context,
         )
@@ -249,7 +250,7 @@ class Pipeline:
         signal = DataSignal()
         opened: list[OpenedSource] = []
         for source_config in config.sources:
-            timeline = Timeline(started_utc, started_ns if source_config.dated else None)
+            timeline = Timeline(self._wall, None if source_config.dated else started_ns)
             # One stream's figures are the run's; of several, each has its own and the run the sum.
             stats = Stats(self._stats) if config.more_sources else self._stats
             rings = Rings(source_config, transform.size, timeline, stats, signal)
@@ -377,6 +378,17 @@ class Pipeline:
             reader.close()
 
         return Worker(reader.name, reader.step, self._stop, ended)
+
+    def _clock_stepped(self, step_ns: int) -> None:
+        """Say once that the wall clock was set; called in whichever thread saw it."""
+        self._stats.count("clock_steps")
+        sentence = (
+            f"the wall clock was set {'ahead' if step_ns > 0 else 'back'} by "
+            f"{timedelta(seconds=abs(step_ns) // NS_PER_S)}; from now on dates follow it"
+        )
+        logger.warning("%s", sentence)
+        for stream in self._streams():
+            stream.announce(sentence)
 
     def _recognize_ended(self, error: Exception | None) -> None:
         self._starved = not self._stop.is_set() and self._every_sense_is_gone()

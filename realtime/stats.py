@@ -37,7 +37,8 @@ class Stats:
     `encoded_frames` (through the trunk), `skipped_frames` (not computed, so as to keep up),
     `dropped_frames`, `audio_gap_samples`,
     `audio_overflows`, `clips`, `predictions`, `skipped_clips`, `events`, `messages`,
-     `dropped_messages`, `broken_packets`, `broken_time_stamps`, `refused_clients`; of sources
+     `dropped_messages`, `broken_packets`, `broken_time_stamps`, `refused_clients`,
+     `clock_steps` (of the wall clock); of sources
      that come back `reconnect_attempts`, `reconnects`, `hung_drivers` (calls given up),
      `withheld_frames` and `withheld_blocks` (frozen, black, silent); of a recorder `recordings`,
      `broken_recordings`, `lost_recordings`, `record_failures`, `record_dropped_frames` and

@@ -167,7 +167,7 @@ class Stream:
         self._recent: deque[Event] = deque(maxlen=N_RECENT_EVENTS)
         self._picture_share: dict[int, float] = {}
         self._told: tuple[SenseStatus, ...] = ()
-        self._remark = ""
+        self._remark = self._news = ""
         self._told_rest: tuple[str, str] = ("", "")
         self._finished = False
 
@@ -188,6 +188,11 @@ class Stream:
         """Have the next step say a sentence in a status message; "" takes it back. Any thread."""
         with self._lock:
             self._remark = sentence
+
+    def announce(self, sentence: str) -> None:
+        """Have the next step say a sentence in one status message. Any thread."""
+        with self._lock:
+            self._news = sentence
 
     @property
     def n_notices(self) -> int:
@@ -299,7 +304,8 @@ class Stream:
         senses = self.senses()
         with self._lock:
             rest = (self._remark, self._load())
-        if senses == self._told and rest == self._told_rest:
+            news, self._news = self._news, ""
+        if senses == self._told and rest == self._told_rest and not news:
             return
         for before, after in zip(self._told or (None,) * len(senses), senses, strict=True):
             if before is not None and before.state is after.state:
@@ -310,7 +316,7 @@ class Stream:
         self._told, self._told_rest = senses, rest
         waits = any(status.state is SenseState.WAITING for status in senses)  # for its first clip
         state = StreamState.STARTING if waits else StreamState.RUNNING
-        detail = "; ".join(filter(None, rest))
+        detail = "; ".join(filter(None, (news, *rest)))
         self._emit(self._stamper.status(self.name, self._status(state, senses, detail)))
 
     def _load(self) -> str:

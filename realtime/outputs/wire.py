@@ -12,13 +12,13 @@ import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline
+from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline, WallClock
 from realtime.packets import GRID_HZ, Event, Phase, Prediction, Sense, SenseStatus
 from realtime.redaction import redacted
 from realtime.stats import StatsSnapshot
@@ -110,7 +110,7 @@ class MessageStamper:
     Args:
         run: The run's id; a new one at every start.
         clock: The run's clock; `sent.t_s` counts from this constructor's call.
-        started_utc: The same moment as UTC.
+        wall: Dates the run's clock.
         window_clips: T; a prediction with fewer clips is marked `short_window`.
         context: As in `TrackerConfig`, so that `top` ranks by the tracker's score (kin aside).
     """
@@ -119,7 +119,7 @@ class MessageStamper:
         self,
         run: str,
         clock: Clock,
-        started_utc: datetime,
+        wall: WallClock,
         *,
         window_clips: int = 10,
         context: float = 0.25,
@@ -127,7 +127,7 @@ class MessageStamper:
         self.run = run
         self._clock = clock
         self._started_ns = clock.now_ns()
-        self._started_utc = started_utc
+        self._wall = wall
         self._window_clips = window_clips
         self._context = context
         self._lock = threading.Lock()
@@ -248,7 +248,7 @@ class MessageStamper:
             self._seq += 1
             seq = self._seq
             topic_seq = self._topic_seqs[topic] = self._topic_seqs.get(topic, 0) + 1
-        run_ns = self._clock.now_ns() - self._started_ns
+        now_ns = self._clock.now_ns()
         head: dict[str, object] = {
             "v": VERSION,
             "type": kind,
@@ -257,8 +257,8 @@ class MessageStamper:
             "topic_seq": topic_seq,
             "source": source,
             "sent": {
-                "t_s": _seconds(run_ns),
-                "utc": format_utc(self._started_utc + timedelta(microseconds=run_ns / 1000)),
+                "t_s": _seconds(now_ns - self._started_ns),
+                "utc": format_utc(self._wall.utc(now_ns)),
             },
         }
         return Message(topic, {**head, **body})

@@ -29,7 +29,7 @@ from faults.fault_layer import (
 )
 from quick_recognition import QuickRecognizer, quick_bundle
 from realtime.clip_assembler import ClipAssembler
-from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline
+from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import PublisherConfig, SourceConfig, TrackerConfig, WindowConfig
 from realtime.mailbox import Mailbox, Policy
 from realtime.outputs.continuity import Continuity
@@ -143,7 +143,7 @@ class Rig:
             name="door", kind="live", camera="0", microphone="default", patience_s=PATIENCE_S
         )
         window = WindowConfig(hop_s=HOP_S, n_clips=4)
-        self.rings = Rings(config, 2, Timeline(STARTED, 0), self.stats)
+        self.rings = Rings(config, 2, Timeline(WallClock.fixed(STARTED)), self.stats)
         inlet = Inlet(
             timeline=self.rings.timeline,
             frames=self.rings.frames,
@@ -165,7 +165,9 @@ class Rig:
             self.stats,
         )
         self.mailbox: Mailbox[Message] = Mailbox(1000, Policy.DROP_OLDEST)
-        stamper = MessageStamper("run1", self.clock, STARTED, window_clips=4, context=0.0)
+        stamper = MessageStamper(
+            "run1", self.clock, WallClock.fixed(STARTED), window_clips=4, context=0.0
+        )
         self.recognizer = QuickRecognizer(
             None, 4, assembler.stride_ns, self.clock, self.stats, dated=True
         )

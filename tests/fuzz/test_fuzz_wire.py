@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.clock import ManualClock
+from realtime.clock import ManualClock, WallClock
 from realtime.outputs.continuity import Continuity
 from realtime.outputs.health import Health
 from realtime.outputs.lines import message_line
@@ -58,7 +58,9 @@ class Client:
 
 
 def whole_messages() -> list[list[bytes]]:
-    stamper = MessageStamper("run1", ManualClock(), datetime(2026, 1, 2, tzinfo=UTC))
+    stamper = MessageStamper(
+        "run1", ManualClock(), WallClock.fixed(datetime(2026, 1, 2, tzinfo=UTC))
+    )
     beat = stamper.heartbeat({"predictions": 4}, {"event/door/": 3}, {"door": {"sound": "ok"}})
     moment = {"t_s": 3.5, "utc": "2026-01-02T00:00:03.500Z"}
     event: dict[str, Any] = {

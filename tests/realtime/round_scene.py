@@ -13,7 +13,7 @@ import numpy as np
 from realtime.buffers.audio_clock import AudioClock
 from realtime.buffers.signal import DataSignal
 from realtime.clip_assembler import ClipAssembler
-from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline
+from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import SourceConfig, TrackerConfig, WindowConfig
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import SAMPLES_PER_SLOT, SLOT_NS, Clip, GridFrame, Prediction
@@ -95,11 +95,11 @@ class Scene:
         self._feeds: list[tuple[SourceConfig, Rings]] = []
         self._n_slots = 0
         self._file_slots = file_s * 16
-        stamper = MessageStamper("r", self.clock, STARTED)
+        stamper = MessageStamper("r", self.clock, WallClock.fixed(STARTED))
         bundle: Any = SimpleNamespace(name="b", version="1", labels=LABELS, background=None)
         for config in configs:
             stats = Stats(self.stats)
-            rings = Rings(config, SIZE, Timeline(STARTED), stats, self.signal)
+            rings = Rings(config, SIZE, Timeline(WallClock.fixed(STARTED), 0), stats, self.signal)
             rings.timeline.start(0)
             rings.sounds.clock = AudioClock.exact(0)
             assembler = ClipAssembler(

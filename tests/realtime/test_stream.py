@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from realtime.clock import ManualClock, Timeline
+from realtime.clock import ManualClock, Timeline, WallClock
 from realtime.config import SourceConfig, TrackerConfig, WindowConfig
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import Sense, SenseState, SenseStatus
@@ -49,13 +49,13 @@ def make_stream(
         config=config,
         window=WindowConfig(),
         tracker=TrackerConfig(),
-        rings=Rings(config, 2, Timeline(STARTED), stats),
+        rings=Rings(config, 2, Timeline(WallClock.fixed(STARTED), 0), stats),
         assembler=assembler,
         recognizer=recognizer,
         bundle=bundle,
         device="cpu",
         backend="fake",
-        stamper=MessageStamper("r", clock, STARTED),
+        stamper=MessageStamper("r", clock, WallClock.fixed(STARTED)),
         until_t_ns=None,
         emit=told.append,
         stats=stats,
@@ -144,3 +144,21 @@ def test_stream_fails_in_one_sentence_when_recognition_failed() -> None:
 
     assert told[-1].body["state"] == "failed"
     assert told[-1].body["detail"] == "out of memory"
+
+
+def test_stream_says_a_piece_of_news_in_one_status_message() -> None:
+    told: list[Message] = []
+    stream = make_stream(FakeAssembler(), told)
+    stream.poll()
+    stream.remark("the disk is full")
+    stream.announce("the wall clock was set")
+    for _ in range(3):
+        stream.poll()
+    stream.announce("the wall clock was set back")
+    stream.poll()
+
+    assert [message.body["detail"] for message in told] == [
+        "",
+        "the wall clock was set; the disk is full",
+        "the wall clock was set back; the disk is full",
+    ]

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from realtime import subscribe
-from realtime.clock import ManualClock
+from realtime.clock import ManualClock, WallClock
 from realtime.config import DEFAULT_BIND
 from realtime.errors import UsageError
 from realtime.outputs.lines import message_line
@@ -374,7 +374,7 @@ def test_an_updates_line_says_how_far_the_stream_is() -> None:
 
 
 def test_what_the_publisher_makes_can_be_decoded() -> None:
-    stamper = MessageStamper("r1", ManualClock(), datetime(2026, 1, 2, tzinfo=UTC))
+    stamper = MessageStamper("r1", ManualClock(), WallClock.fixed(datetime(2026, 1, 2, tzinfo=UTC)))
     message: Message = stamper.heartbeat({}, {}, {})
     assert decode((message.topic.encode(), message.payload())) == (message.topic, message.body)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.buffers.audio_clock import AudioClock
-from realtime.clock import NS_PER_S, ManualClock, Timeline
+from realtime.clock import NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import RecordConfig
 from realtime.outputs.record_feed import RecordFeed
 from realtime.outputs.record_store import RecordStore
@@ -50,7 +50,7 @@ class Scene:
         self.feed = RecordFeed(live=False, max_fps=config.max_fps)
         self.stats, self.clock = Stats(), ManualClock()
         self.remarks: list[str] = []
-        timeline = Timeline(STARTED)
+        timeline = Timeline(WallClock.fixed(STARTED), 0)
         timeline.start(0)
         audio_clock = AudioClock.exact(0) if sound else AudioClock()
         self.recorder = Recorder(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import zmq.utils.z85
 
-from realtime.clock import ManualClock
+from realtime.clock import ManualClock, WallClock
 from realtime.config import PublisherConfig
 from realtime.errors import UsageError
 from realtime.keys import allow, make_client, make_server
@@ -33,7 +33,9 @@ class Door:
         make_server(folder)
         self.stats = Stats()
         self.clock = ManualClock()
-        self.stamper = MessageStamper("run1", self.clock, datetime(2026, 1, 2, tzinfo=UTC))
+        self.stamper = MessageStamper(
+            "run1", self.clock, WallClock.fixed(datetime(2026, 1, 2, tzinfo=UTC))
+        )
         self.mailbox: Mailbox[Message] = Mailbox(1000, Policy.DROP_OLDEST)
         self.publisher = ZmqPublisher(
             PublisherConfig(bind="tcp://127.0.0.1:*", curve=str(folder)),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from realtime.clock import ManualClock
+from realtime.clock import ManualClock, WallClock
 from realtime.config import PublisherConfig
 from realtime.mailbox import Mailbox, Policy
 from realtime.outputs.wire import Message, MessageStamper
@@ -52,7 +52,7 @@ def event(topic_seq: int) -> Message:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_is_bounded_and_the_other_subscriber_complete_when_one_is_held() -> None:
     clock, stats = ManualClock(), Stats()
-    stamper = MessageStamper("run1", clock, datetime(2026, 1, 2, tzinfo=UTC))
+    stamper = MessageStamper("run1", clock, WallClock.fixed(datetime(2026, 1, 2, tzinfo=UTC)))
     mailbox: Mailbox[Message] = Mailbox(1000, Policy.DROP_OLDEST)
     publisher = ZmqPublisher(
         PublisherConfig(bind="tcp://127.0.0.1:*"),

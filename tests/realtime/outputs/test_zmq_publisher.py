@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 import zmq
 
-from realtime.clock import NS_PER_S, ManualClock
+from realtime.clock import NS_PER_S, ManualClock, WallClock
 from realtime.config import PublisherConfig
 from realtime.errors import OutputError, UsageError
 from realtime.mailbox import Mailbox, Policy
@@ -26,7 +26,9 @@ class Rig:
     def __init__(self, capacity: int = 20_000, bind: str = "tcp://127.0.0.1:*") -> None:
         self.clock = ManualClock()
         self.stats = Stats()
-        self.stamper = MessageStamper("run1", self.clock, datetime(2026, 1, 2, tzinfo=UTC))
+        self.stamper = MessageStamper(
+            "run1", self.clock, WallClock.fixed(datetime(2026, 1, 2, tzinfo=UTC))
+        )
         self.mailbox: Mailbox[Message] = Mailbox(capacity, Policy.DROP_OLDEST)
         self.publisher = ZmqPublisher(
             PublisherConfig(bind=bind, capacity=capacity),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from realtime.clock import NS_PER_S, ManualClock, Timeline
+from realtime.clock import NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.outputs.wire import MessageStamper
 from realtime.packets import Event, Phase, Prediction, Sense, SenseState, SenseStatus
 
@@ -20,11 +20,12 @@ PROBABILITIES = (0.02, 0.91, 0.55, 0.31, 0.12)
 
 
 def make_stamper(clock: ManualClock | None = None) -> MessageStamper:
-    return MessageStamper("a1b2c3d4", clock or ManualClock(), STARTED)
+    clock = clock or ManualClock()
+    return MessageStamper("a1b2c3d4", clock, WallClock.fixed(STARTED, clock.now_ns()))
 
 
 def make_timeline() -> Timeline:
-    timeline = Timeline(STARTED)
+    timeline = Timeline(WallClock.fixed(STARTED), 0)
     timeline.start(0)
     return timeline
 
