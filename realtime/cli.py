@@ -2,7 +2,7 @@
 
 Nothing here imports torch, OpenCV, PortAudio or PyAV: `--help`, `--list-devices` and
 `--print-config` work without them and at once. Exit codes: 0 done, 1 it ran and failed, 2 usage,
-130 interrupted, 143 terminated.
+129 hung up, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from realtime.config import DEFAULT_BIND, PublisherConfig
 from realtime.errors import OutputError, UsageError
 from realtime.mailbox import Mailbox
 from realtime.outputs.curve_files import CLIENTS_FOLDER, AllowedClients, read_server_keys
+from realtime.outputs.ipc_claim import IpcClaim
 from realtime.outputs.last_values import LastValues
 from realtime.outputs.wire import Message
 from realtime.outputs.zap import Doorkeeper
@@ -90,6 +91,7 @@ class ZmqPublisher:
         self._socket: zmq.Socket[bytes] | None = None
         self._monitor: zmq.Socket[bytes] | None = None
         self._doorkeeper: Doorkeeper | None = None
+        self._claim = IpcClaim(config.bind)
         self._poller = zmq.Poller()
         self._bell: _Bell | None = None
         self._last_values = LastValues()
@@ -141,7 +143,11 @@ class ZmqPublisher:
                 self._doorkeeper = Doorkeeper(clients, self._context)
                 self._doorkeeper.guard(publisher, self._keys)
                 self._poller.register(self._doorkeeper.socket, zmq.POLLIN)
-            publisher.bind(_bindable(self._config.bind))
+            with self._claim.binding():
+                publisher.bind(_bindable(self._config.bind))
+        except OutputError:
+            self.close()
+            raise
         except zmq.ZMQError as error:
             self.close()
             raise OutputError(_bind_failure(self._config.bind, error)) from error
@@ -203,6 +209,7 @@ class ZmqPublisher:
         if self._context is not None and self._shared_context is None:
             self._context.term()
         self._context = None
+        self._claim.release()
         if self._bell is not None:
             self._bell.close()
             self._bell = None

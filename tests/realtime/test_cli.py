@@ -50,6 +50,58 @@ def test_second_interrupt_ends_at_once_and_gives_the_terminal_back(shown: str, l
     assert written == left
 
 
+ENDED = """
+import os, signal
+from realtime.interrupt import Interrupt
+
+interrupted = Interrupt()
+interrupted.running = True
+for name in {names}:
+    os.kill(os.getpid(), getattr(signal, name))
+print(interrupted.exit_code)
+"""
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("names", "code", "said"),
+    [
+        (["SIGHUP"], 0, "129"),
+        (["SIGHUP", "SIGHUP"], 0, "129"),  # the kernel's and the shell's
+        (["SIGTERM", "SIGHUP"], 0, "143"),  # systemd's SendSIGHUP
+        (["SIGHUP", "SIGTERM"], 129, ""),
+        (["SIGTERM", "SIGTERM"], 143, ""),
+    ],
+)
+def test_hangup_stops_cleanly_and_cuts_no_stop_short(
+    names: list[str], code: int, said: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED.format(names=names)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+
+    assert (done.returncode, done.stdout.strip()) == (code, said)
+
+
+@pytest.mark.timeout(60)
+def test_hangup_stays_ignored_when_it_was_from_the_start() -> None:
+    done = subprocess.run(
+        ["nohup", sys.executable, "-c", ENDED.format(names=["SIGHUP"])],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+
+    assert (done.returncode, done.stdout.strip()) == (0, "0")
+
+
 def test_no_folder_is_made_for_recordings_when_the_source_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
