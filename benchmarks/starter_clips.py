@@ -59,7 +59,7 @@ class Networks:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.eyes = load_visual_trunk(bundle.visual.trunk, bundle.visual.weights)
-        self.ears = load_sound_trunk(bundle.audio.weights)
+        self.ears = load_sound_trunk(bundle.audio.trunk, bundle.audio.weights)
         self.head = load_head(bundle)
 
 

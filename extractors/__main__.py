@@ -84,7 +84,9 @@ def _add_weights(parser: argparse.ArgumentParser, backend: str) -> None:
     picture = weights.add_mutually_exclusive_group()
     picture.add_argument("--densenet201", type=Path, metavar="FILE", help=kinds)
     picture.add_argument("--efficientnet-lite0", type=Path, metavar="FILE")
-    weights.add_argument("--vggish", type=Path, metavar="FILE", help=kinds)
+    sound = weights.add_mutually_exclusive_group()
+    sound.add_argument("--vggish", type=Path, metavar="FILE", help=kinds)
+    sound.add_argument("--yamnet", type=Path, metavar="FILE", help=kinds)
     weights.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     add_backend_flags(weights, backend)
     parser.add_argument(
@@ -173,7 +175,9 @@ def _array_features(args: argparse.Namespace, encoders: Encoders) -> ClipFeature
         n_clips = n_clips if features.visual is None else len(features.visual)
     if args.waveform is not None:
         if encoders.sound is None:
-            raise ExtractorError("--waveform needs the sound trunk: give --vggish or a bundle")
+            raise ExtractorError(
+                "--waveform needs a sound trunk: give --vggish, --yamnet or a bundle"
+            )
         blocks, rate = load_waveform(args.waveform, args.sample_rate)
         encode_sound(resample_blocks(blocks, rate), encoders.sound, n_clips, features)
     return features
@@ -258,7 +262,7 @@ def _load_encoders(args: argparse.Namespace) -> Encoders:
     from extractors.trunk_weights import WeightsMismatchError
     from weights.errors import WeightsError
 
-    files = (args.densenet201, args.efficientnet_lite0, args.vggish)
+    files = (args.densenet201, args.efficientnet_lite0, args.vggish, args.yamnet)
     bundle = args.bundle or ("starter" if not any(files) else None)
     device = best_device() if args.device == "auto" else args.device
     try:
@@ -272,6 +276,7 @@ def _load_encoders(args: argparse.Namespace) -> Encoders:
             densenet201=args.densenet201,
             efficientnet_lite0=args.efficientnet_lite0,
             vggish=args.vggish,
+            yamnet=args.yamnet,
             device=device,
             backend=args.backend,
             precision=args.precision,

@@ -24,7 +24,7 @@ from extractors.log_mel import LogMel
 from extractors.openvino_graphs import PIP_COMMAND, installed_version
 from extractors.openvino_trunks import Precision
 from extractors.resample import SAMPLE_RATE
-from extractors.sound import load_sound_trunk
+from extractors.sound import SoundTrunk, load_sound_trunk
 from extractors.trunk_runs import (
     PictureRun,
     SoundRun,
@@ -33,8 +33,8 @@ from extractors.trunk_runs import (
     torch_pictures,
     torch_sounds,
 )
-from extractors.vggish import VGGishTrunk
 from extractors.visual import VisualTrunk, load_visual_trunk
+from extractors.yamnet import YAMNetTrunk
 from weights.bundle import load_bundle
 from weights.convert import convert
 from weights.files import sha256_of
@@ -54,7 +54,7 @@ class TrunkFile:
     """A trunk's name and its weights, as a feature store records them.
 
     Attributes:
-        trunk: "densenet201", "efficientnet_lite0" or "vggish".
+        trunk: "densenet201", "efficientnet_lite0", "vggish" or "yamnet".
         sha256: Of the weights file that was given.
         dim: Values of a pooled picture, or channels of a sound map.
         precision: What it computed in; features of two precisions are not mixed.
@@ -106,19 +106,20 @@ class PictureEncoder:
 
 
 class SoundEncoder:
-    """Seconds to log-mel pictures and VGGish maps; one at a time, whichever thread asks.
+    """Seconds to log-mel pictures and sound maps; one at a time, whichever thread asks.
 
     Args:
         run: The trunk on whatever computes it.
+        log_offset: The trunk's.
         source: Trunk and weights.
         backend: What computes it, torch or openvino.
     """
 
-    def __init__(self, run: SoundRun, source: TrunkFile, backend: str) -> None:
+    def __init__(self, run: SoundRun, log_offset: float, source: TrunkFile, backend: str) -> None:
         self.source = source
         self.backend = backend
         self._run = run
-        self._log_mel = LogMel()
+        self._log_mel = LogMel(log_offset)
         self._lock = threading.Lock()
 
     def encode(
@@ -130,7 +131,7 @@ class SoundEncoder:
             waveform: Mono audio at 16 kHz `(N, 16000)`, float32 in [-1, 1].
 
         Returns:
-            Log-mel `(N, 96, 64)` and maps `(N, 512, 12, 8)`, float32.
+            Log-mel `(N, 96, 64)` and the trunk's maps `(N, C, H, W)`, float32.
         """
         log_mels, maps = [], []
         with self._lock, torch.inference_mode():
@@ -155,6 +156,7 @@ def load_encoders(
     densenet201: Path | None = None,
     efficientnet_lite0: Path | None = None,
     vggish: Path | None = None,
+    yamnet: Path | None = None,
     device: str = "cpu",
     backend: str = "torch",
     precision: Precision = "float32",
@@ -166,7 +168,8 @@ def load_encoders(
         bundle: "starter", "ave" or a bundle's folder.
         densenet201: Weights of the paper's picture trunk.
         efficientnet_lite0: Weights of the starter's picture trunk.
-        vggish: Weights of the sound trunk.
+        vggish: Weights of the paper's sound trunk.
+        yamnet: Weights of YAMNet.
         device: torch's name of it.
         backend: One of `backend_flags.BACKENDS`; `auto` is OpenVINO where it is installed, the
             device is the CPU and the features are torch's, and torch elsewhere.
@@ -174,7 +177,7 @@ def load_encoders(
         home: The store, where OpenVINO's graphs are kept; None for the platform's.
 
     Raises:
-        ValueError: Two picture trunks, or a backend that is none.
+        ValueError: Two picture or two sound trunks, or a backend that is none.
         ExtractorError: The bundle has another sample rate, or backend, device and precision do
             not go together.
         OpenVinoError: OpenVINO was asked for and is not here or computes something else.
@@ -183,21 +186,25 @@ def load_encoders(
     """
     if densenet201 is not None and efficientnet_lite0 is not None:
         raise ValueError("give one picture trunk, not both")
+    if vggish is not None and yamnet is not None:
+        raise ValueError("give one sound trunk, not both")
     pictures = {"densenet201": densenet201, "efficientnet_lite0": efficientnet_lite0}
     name, picture = next(((n, p) for n, p in pictures.items() if p is not None), ("", None))
+    heard, sound = ("vggish", vggish) if yamnet is None else ("yamnet", yamnet)
     if bundle is not None:
         found = load_bundle(bundle)
         if found.sample_rate != SAMPLE_RATE:
             raise ExtractorError(
-                f"the bundle {found.name} wants {found.sample_rate} Hz, VGGish {SAMPLE_RATE} Hz"
+                f"the bundle {found.name} wants {found.sample_rate} Hz, its trunk {SAMPLE_RATE} Hz"
             )
         if picture is None:
             name, picture = found.visual.trunk, found.visual.weights
-        vggish = vggish or found.audio.weights
+        if sound is None:
+            heard, sound = found.audio.trunk, found.audio.weights
     runner = _Runner(backend, precision, torch.device(device), home or default_home())
     return Encoders(
         picture=None if picture is None else _picture_encoder(name, picture, runner),
-        sound=None if vggish is None else _sound_encoder(vggish, runner),
+        sound=None if sound is None else _sound_encoder(heard, sound, runner),
     )
 
 
@@ -247,10 +254,11 @@ class _Runner:
                 self._fall_back(error)
         return torch_pictures(trunk, trunk.transform, self._device), "torch"
 
-    def sounds(self, sha256: str, trunk: VGGishTrunk) -> tuple[SoundRun, str]:
+    def sounds(self, name: str, sha256: str, trunk: SoundTrunk) -> tuple[SoundRun, str]:
         if self._openvino:
             try:
-                return openvino_sounds(sha256, trunk, self.precision, self._home), "openvino"
+                run = openvino_sounds(name, sha256, trunk, self.precision, self._home)
+                return run, "openvino"
             except OpenVinoError as error:
                 self._fall_back(error)
         return torch_sounds(trunk, self._device), "torch"
@@ -276,24 +284,27 @@ def _picture_encoder(name: str, path: Path, runner: _Runner) -> PictureEncoder:
     return PictureEncoder(run, trunk.transform, source, backend)
 
 
-def _sound_encoder(path: Path, runner: _Runner) -> SoundEncoder:
+def _sound_encoder(name: str, path: Path, runner: _Runner) -> SoundEncoder:
     if _is_foreign(path):
+        kind: Literal["vggish", "yamnet"] = "yamnet" if name == "yamnet" else "vggish"
         with tempfile.TemporaryDirectory() as folder:
-            trunk = load_sound_trunk(_converted(path, "vggish", Path(folder)))
+            trunk = load_sound_trunk(name, _converted(path, kind, Path(folder)))
     else:
-        trunk = load_sound_trunk(path)
+        trunk = load_sound_trunk(name, path)
+    if isinstance(trunk, YAMNetTrunk):
+        trunk.fold()
     source = TrunkFile(
-        trunk="vggish", sha256=_fingerprint(path), dim=trunk.dim, precision=runner.precision
+        trunk=name, sha256=_fingerprint(path), dim=trunk.dim, precision=runner.precision
     )
-    run, backend = runner.sounds(source.sha256, trunk)
-    return SoundEncoder(run, source, backend)
+    run, backend = runner.sounds(name, source.sha256, trunk)
+    return SoundEncoder(run, trunk.log_offset, source, backend)
 
 
 def _is_foreign(path: Path) -> bool:
     return path.suffix != ".safetensors"
 
 
-def _converted(path: Path, kind: Literal["densenet201", "vggish"], folder: Path) -> Path:
+def _converted(path: Path, kind: Literal["densenet201", "vggish", "yamnet"], folder: Path) -> Path:
     target = folder / f"{kind}.safetensors"
     convert(path, kind, target)
     return target

@@ -1,7 +1,7 @@
-"""One second of sound to the log-mel picture that VGGish reads.
+"""One second of sound to the log-mel picture that VGGish and YAMNet read.
 
-Place in the flow: clip assembler → **log-mel** → VGGish trunk. It refuses to resample: the
-waveform comes at 16 kHz.
+Place in the flow: clip assembler → **log-mel** → sound trunk. It refuses to resample: the
+waveform comes at 16 kHz. The two networks differ in what is added before the logarithm alone.
 
 Source: the authors' feature extraction (Google's `mel_features.py` with VGGish's parameters): 98
 mel frames a second, the first 96 kept; magnitude, not power; no centring, no normalisation of the
@@ -56,13 +56,18 @@ def mel_matrix() -> NDArray[np.float64]:
 
 
 class LogMel(nn.Module):
-    """ln(mel + 0.01) of one-second waveforms; its tables are buffers and follow `.to(device)`."""
+    """ln(mel + offset) of one-second waveforms; its tables are buffers and follow `.to(device)`.
+
+    Args:
+        offset: Added before the logarithm; a sound trunk's `log_offset`.
+    """
 
     window: Tensor
     mel: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, offset: float = LOG_OFFSET) -> None:
         super().__init__()
+        self.offset = offset
         periodic_hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WIN_LENGTH) / WIN_LENGTH)
         self.register_buffer(
             "window", torch.from_numpy(periodic_hann.astype(np.float32)), persistent=False
@@ -78,7 +83,7 @@ class LogMel(nn.Module):
             waveform: Mono audio `(B, 16000)`, float32 in [-1, 1], at 16 kHz.
 
         Returns:
-            `(B, 1, 96, 64)` float32: time by mel; ln 0.01 where there is silence.
+            `(B, 1, 96, 64)` float32: time by mel; ln offset where there is silence.
 
         Raises:
             ValueError: If the waveform is not a batch of whole seconds.
@@ -87,4 +92,4 @@ class LogMel(nn.Module):
             raise ValueError(f"waveform must be (B, {SAMPLE_RATE}), got {tuple(waveform.shape)}")
         frames = waveform.unfold(1, WIN_LENGTH, HOP_LENGTH)[:, :N_MEL_FRAMES]  # (B, 96, 400)
         magnitude = torch.fft.rfft(frames * self.window, n=N_FFT).abs()  # (B, 96, 257)
-        return torch.log(magnitude @ self.mel + LOG_OFFSET).unsqueeze(1)
+        return torch.log(magnitude @ self.mel + self.offset).unsqueeze(1)

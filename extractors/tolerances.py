@@ -3,8 +3,8 @@
 As relative L2 distance of the features of noise. In float32 sums in another order lie under 1e-6
 away, a wrong graph over 1e-2 (tests/parity/test_backends_parity.py). The bounds of half precision
 admit its rounding, of a graph that float32 has shown to be right: DenseNet-201 lay 0.02 to 0.027
-away, VGGish 0.016 to 0.032, by its weights, EfficientNet-Lite0 0.092. (The starter's, on real
-input: 0.015 on half of 86 sounds and at most 0.047; 0.05 to 0.06 on photographs.)
+away, VGGish 0.016 to 0.032, by its weights, YAMNet 0.030, EfficientNet-Lite0 0.092. (Starter 6, on
+real input: 0.015 on half of 86 sounds and at most 0.047; 0.05 to 0.06 on photographs.)
 docs/performance.md tells what that changes in what the bundle says.
 """
 
@@ -17,7 +17,11 @@ from torch import Tensor
 
 FLOAT32 = 1e-4
 HALF = 0.03
-_WIDER_HALVES = {"efficientnet_lite0": 0.12, "vggish": 0.04}  # not normalised between layers
+_WIDER_HALVES = {
+    "efficientnet_lite0": 0.12,
+    "vggish": 0.04,  # not normalised between layers
+    "yamnet": 0.06,
+}
 
 
 def tolerance(trunk: str, precision: str) -> float:

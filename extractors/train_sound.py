@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -322,7 +322,7 @@ def main() -> int:
 
 def _start_from(model: SoundClassifier, path: Path, log_mel: Tensor) -> None:
     assert isinstance(model.trunk, NormedTrunk)
-    model.trunk.start_from(load_sound_trunk(path), log_mel)
+    model.trunk.start_from(cast(VGGishTrunk, load_sound_trunk("vggish", path)), log_mel)
 
 
 def _parameter_groups(model: nn.Module, config: TrainSoundConfig) -> list[dict[str, Any]]:

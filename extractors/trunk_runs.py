@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from extractors.frame_transform import FrameTransform
-    from extractors.vggish import VGGishTrunk
+    from extractors.sound import SoundTrunk
     from extractors.visual import VisualTrunk
 
 PictureRun = Callable[["NDArray[np.uint8]"], "NDArray[np.float32]"]
 """Resized RGB frames `(N, size, size, 3)` to pooled features `(N, D)`."""
 SoundRun = Callable[["Tensor"], "Tensor"]
-"""Log-mels `(N, 1, 96, 64)` on the CPU to maps `(N, 512, 12, 8)` on the CPU."""
+"""Log-mels `(N, 1, 96, 64)` on the CPU to maps `(N, C, H, W)` on the CPU."""
 
 
 def torch_pictures(
@@ -52,7 +52,7 @@ def torch_pictures(
     return run
 
 
-def torch_sounds(trunk: VGGishTrunk, device: torch.device) -> SoundRun:
+def torch_sounds(trunk: SoundTrunk, device: torch.device) -> SoundRun:
     """Return the sound trunk in torch, float32; the trunk is moved to the device."""
     trunk.to(device).to(memory_format=torch.channels_last)
 
@@ -90,18 +90,20 @@ def openvino_pictures(
     return compiled.encode
 
 
-def openvino_sounds(sha256: str, trunk: VGGishTrunk, precision: Precision, home: Path) -> SoundRun:
+def openvino_sounds(
+    name: str, sha256: str, trunk: SoundTrunk, precision: Precision, home: Path
+) -> SoundRun:
     """Return the sound trunk on OpenVINO; as `openvino_pictures`."""
     _check_units(precision)
     n_threads = torch.get_num_threads()
-    compiled = load_sound_trunk("vggish", sha256, lambda: trunk, precision, n_threads, home)
+    compiled = load_sound_trunk(name, sha256, lambda: trunk, precision, n_threads, home)
 
     def run(log_mel: Tensor) -> Tensor:
         return torch.from_numpy(compiled.encode(np.ascontiguousarray(log_mel.numpy())))
 
     _, log_mel = noise(1, 1)
     exact = torch_sounds(trunk, torch.device("cpu"))(log_mel)
-    _check_close("vggish", precision, exact, run(log_mel))
+    _check_close(name, precision, exact, run(log_mel))
     return run
 
 

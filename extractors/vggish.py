@@ -12,7 +12,7 @@ from typing import cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from extractors.log_mel import N_MEL_FRAMES, N_MELS
+from extractors.log_mel import LOG_OFFSET, N_MEL_FRAMES, N_MELS
 
 # Layer, channels in, channels out, and whether a 2×2 pool follows; names from vggish_slim.py.
 LAYERS: tuple[tuple[str, int, int, bool], ...] = (
@@ -30,6 +30,7 @@ class VGGishTrunk(nn.Module):
 
     dim = 512  # channels of the map
     map_size = (12, 8)  # time by mel
+    log_offset = LOG_OFFSET
 
     def __init__(self) -> None:
         super().__init__()

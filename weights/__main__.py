@@ -79,10 +79,13 @@ def _parser() -> argparse.ArgumentParser:
     converting.add_argument(
         "path",
         type=Path,
-        help="a TensorFlow checkpoint's prefix, folder or archive, a .h5, a .pth",
+        help="a TensorFlow checkpoint's prefix, folder or archive, a SavedModel, a .h5, a .pth",
     )
     converting.add_argument("--as", dest="kind", choices=KINDS, required=True)
     converting.add_argument("--to", type=Path, required=True, metavar="FILE.safetensors")
+    converting.add_argument(
+        "--half", action="store_true", help="kernels in half precision, as a bundle carries them"
+    )
     converting.set_defaults(run=_convert)
     return parser
 
@@ -174,7 +177,7 @@ def _verify(options: argparse.Namespace, home: Path) -> int:
 
 
 def _convert(options: argparse.Namespace, home: Path) -> int:
-    report = convert_packed(options.path, options.kind, options.to)
+    report = convert_packed(options.path, options.kind, options.to, half=options.half)
     _print_report(report)
     made = f"{len(report.matches)} tensors, {report.n_values} values, sha256 {report.sha256}"
     print(clean(f"{options.to}: {made}"))

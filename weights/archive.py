@@ -17,10 +17,15 @@ def is_archive(path: Path) -> bool:
     return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
 
 
-def unpack_checkpoint(archive: Path, folder: Path) -> None:
+def unpack_checkpoint(archive: Path, folder: Path, inside: str = "") -> None:
     """Copy an archive's checkpoint files into a folder, without their paths.
 
     Only regular `*.index`, `*.data-*` and `checkpoint` members are taken.
+
+    Args:
+        archive: A zip or tar file.
+        folder: Where to.
+        inside: Only members under this folder of the archive are looked at.
 
     Raises:
         FetchError: The archive is damaged, too large, or holds no or several checkpoints.
@@ -28,7 +33,10 @@ def unpack_checkpoint(archive: Path, folder: Path) -> None:
     n_bytes = 0
     try:
         for name, size, file in _members(archive):
-            plain = PurePosixPath(name.replace("\\", "/")).name
+            member = PurePosixPath(name.replace("\\", "/"))
+            if inside and not member.is_relative_to(inside):
+                continue
+            plain = member.name
             if not (plain.endswith(".index") or ".data-" in plain or plain == "checkpoint"):
                 continue
             n_bytes += size

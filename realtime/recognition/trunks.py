@@ -17,8 +17,8 @@ from torch import Tensor
 
 from extractors.frame_transform import FrameTransform
 from extractors.openvino_trunks import OpenVinoTrunk, Precision
+from extractors.sound import SoundTrunk
 from extractors.tolerances import noise, relative_distance, tolerance
-from extractors.vggish import VGGishTrunk
 from extractors.visual import VisualTrunk
 
 
@@ -30,7 +30,7 @@ class Trunks(Protocol):
         ...
 
     def encode_log_mel(self, log_mel: Tensor) -> Tensor:
-        """Return sound maps `(B, 512, 12, 8)` float32 of log-mels `(B, 1, 96, 64)`."""
+        """Return sound maps `(B, C, H, W)` float32 of log-mels `(B, 1, 96, 64)`."""
         ...
 
     def describe(self) -> str:
@@ -44,7 +44,7 @@ class TorchTrunks:
 
     visual: VisualTrunk
     transform: FrameTransform
-    sound: VGGishTrunk
+    sound: SoundTrunk
     device: torch.device
     precision: torch.dtype = torch.float32
     sound_precision: torch.dtype = torch.float32
@@ -103,10 +103,10 @@ class Distance(NamedTuple):
     picture: float
     sound: float
 
-    def is_within(self, picture_trunk: str, precision: str) -> bool:
+    def is_within(self, picture_trunk: str, sound_trunk: str, precision: str) -> bool:
         """Tell whether both lie within the tolerances of their trunks; NaN does not."""
         return self.picture <= tolerance(picture_trunk, precision) and (
-            self.sound <= tolerance("vggish", precision)
+            self.sound <= tolerance(sound_trunk, precision)
         )
 
 

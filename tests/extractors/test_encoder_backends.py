@@ -9,8 +9,9 @@ from safetensors.torch import save_file
 from extractors.encoders import Encoders, load_encoders
 from extractors.errors import ExtractorError, OpenVinoError
 from extractors.openvino_trunks import Precision, computes_bfloat16
+from extractors.sound import make_sound_trunk
 from extractors.tolerances import tolerance
-from extractors.vggish import VGGishTrunk
+from extractors.trunk_weights import WeightsMismatchError
 from extractors.visual import make_visual_trunk
 
 
@@ -19,7 +20,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("trunks")
     trunks = {
         "efficientnet_lite0": make_visual_trunk("efficientnet_lite0"),
-        "vggish": VGGishTrunk(),
+        "vggish": make_sound_trunk("vggish"),
+        "yamnet": make_sound_trunk("yamnet"),
     }
     for name, trunk in trunks.items():
         save_file(
@@ -38,17 +40,19 @@ def encode(encoders: Encoders) -> list[np.ndarray]:
     return [encoders.picture.encode(frames), *encoders.sound.encode(waveform)]
 
 
+@pytest.mark.parametrize("sound", ["vggish", "yamnet"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_openvino_gives_torchs_features_within_its_tolerance(
-    files: dict[str, Path], tmp_path: Path, precision: Precision
+    files: dict[str, Path], tmp_path: Path, precision: Precision, sound: str
 ) -> None:
     pytest.importorskip("openvino")
     if precision == "bfloat16" and not computes_bfloat16():
         pytest.skip("this CPU has no bfloat16 units")
-    exact = encode(load_encoders(**files, home=tmp_path))  # type: ignore[arg-type]  # paths all
+    named = {name: files[name] for name in ("efficientnet_lite0", sound)}
+    exact = encode(load_encoders(**named, home=tmp_path))  # type: ignore[arg-type]  # paths all
 
     encoders = load_encoders(
-        **files,  # type: ignore[arg-type]
+        **named,  # type: ignore[arg-type]
         backend="openvino",
         precision=precision,
         home=tmp_path,
@@ -59,7 +63,7 @@ def test_openvino_gives_torchs_features_within_its_tolerance(
     allowed = [
         tolerance("efficientnet_lite0", precision),
         0.0,  # log-mel is torch's
-        tolerance("vggish", precision),
+        tolerance(sound, precision),
     ]
     for one, other, bound in zip(exact, encode(encoders), allowed, strict=True):
         assert one.shape == other.shape
@@ -102,3 +106,25 @@ def test_contradictions_are_one_sentence(
 ) -> None:
     with pytest.raises(ExtractorError, match=r"CPU"):
         load_encoders(vggish=files["vggish"], backend=backend, precision=precision, device=device)
+
+
+def test_two_sound_trunks_are_one_too_many(files: dict[str, Path]) -> None:
+    with pytest.raises(ValueError, match="one sound trunk"):
+        load_encoders(vggish=files["vggish"], yamnet=files["yamnet"])
+
+
+def test_a_sound_trunks_file_is_not_taken_for_the_others(files: dict[str, Path]) -> None:
+    with pytest.raises(WeightsMismatchError, match="does not fit"):
+        load_encoders(yamnet=files["vggish"])
+
+
+@pytest.mark.parametrize(("name", "offset"), [("vggish", 0.01), ("yamnet", 0.001)])
+def test_silence_is_the_log_of_the_trunks_own_offset(
+    files: dict[str, Path], name: str, offset: float
+) -> None:
+    encoders = load_encoders(**{name: files[name]})  # type: ignore[arg-type]
+    assert encoders.sound is not None
+
+    log_mel, _ = encoders.sound.encode(np.zeros((1, 16_000), np.float32))
+
+    np.testing.assert_allclose(log_mel, np.log(offset), atol=1e-5)

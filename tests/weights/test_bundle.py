@@ -138,7 +138,7 @@ def test_ave_says_how_to_fetch_it_when_the_store_is_empty(tmp_path: Path) -> Non
         (lambda m: m.update(licence="x" * 1_000_001), "at most 1000000 bytes"),
         (lambda m: m["head"].update(sha256="00"), "64 lower-case hex"),
         (lambda m: m["head"].update(extra=1), "head: unknown keys"),
-        (lambda m: m["audio"].update(trunk="yamnet"), "'trunk' must be vggish"),
+        (lambda m: m["audio"].update(trunk="wav2vec"), "'trunk' must be vggish or yamnet"),
         (lambda m: m["visual"].update(dim=0), "'dim' must be"),
         (lambda m: m["visual"].update(package="no_such_package"), "is not installed"),
         (lambda m: m["visual"].update(package="os; evil"), "is not installed"),

