@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 HIDDEN = 512  # paper, section 3.3
-_NEVER = -1e30  # a masked score: exp() of it is exactly 0, and unlike -inf it leaves no NaN
+PICTURE, SOUND = 0, 1  # index of a sense in `present`, `vectors`, `scores`, `attention`
+NEVER = -1e30  # a masked score: exp() of it is exactly 0, and unlike -inf it leaves no NaN
 
 
 class ModalityTemporalAttention(nn.Module):
@@ -38,7 +39,7 @@ class ModalityTemporalAttention(nn.Module):
             nothing is present, and the fused vector `(B, 1024)`: [picture | sound].
         """
         n_batch, n_clips, n_senses = scores.shape
-        masked = scores.masked_fill(~present, _NEVER).reshape(n_batch, n_clips * n_senses)
+        masked = scores.masked_fill(~present, NEVER).reshape(n_batch, n_clips * n_senses)
         attention = torch.softmax(masked, dim=1).view(n_batch, n_clips, n_senses)
         attention = attention * present  # where nothing is present, softmax gave 1/(2·T)
         fused = torch.einsum("btm,btmh->bmh", attention, vectors)  # (B, 2, 512)

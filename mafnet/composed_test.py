@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mafnet.attention import SOUND
 from mafnet.compose import ComposeConfig, FeatureBank, WindowComposer
 from mafnet.errors import FeaturesError
 from mafnet.metrics import wilson_interval
-from mafnet.model import SOUND, MAFnet
+from mafnet.model import MAFnet
 from mafnet.starter_bank import MERGED, load_bank
 from mafnet.window_answers import decide_windows
 

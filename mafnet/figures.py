@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from numpy.typing import NDArray
 
+from mafnet.attention import PICTURE, SOUND
 from mafnet.feature_set import FeatureSet
-from mafnet.model import PICTURE, SOUND
 from mafnet.test import SENSES, Examination
 
 N_SHOWN = 12  # attention maps: at most half of them of videos named wrongly

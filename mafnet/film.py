@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mafnet.norm import DECAY, BatchNorm
 
-SOUND_CHANNELS = 512  # VGGish conv4_2
+SOUND_CHANNELS = 512  # of the block, whatever goes in; VGGish conv4_2 has as many
 
 
 class Film(nn.Module):
@@ -35,6 +35,7 @@ class FilmedBlock(nn.Module):
 
     Args:
         norm_decay: See `BatchNorm`.
+        n_in: Channels C of the sound maps; 512 in the paper.
 
     Attributes:
         shares_repeats: Convolve sound maps that repeat in a batch once. Looped short sounds repeat
@@ -42,10 +43,10 @@ class FilmedBlock(nn.Module):
             the same up to rounding; off unless training asks for it, so that a graph can be traced.
     """
 
-    def __init__(self, norm_decay: float = DECAY) -> None:
+    def __init__(self, norm_decay: float = DECAY, n_in: int = SOUND_CHANNELS) -> None:
         super().__init__()
         self.shares_repeats = False
-        self.conv1 = nn.Conv2d(SOUND_CHANNELS, SOUND_CHANNELS, kernel_size=1)
+        self.conv1 = nn.Conv2d(n_in, SOUND_CHANNELS, kernel_size=1)
         self.conv2 = nn.Conv2d(SOUND_CHANNELS, SOUND_CHANNELS, kernel_size=3, padding=1)
         self.norm = BatchNorm(SOUND_CHANNELS, norm_decay)
 
@@ -55,7 +56,7 @@ class FilmedBlock(nn.Module):
         """Return the pooled block.
 
         Args:
-            audio: Sound maps `(N, 512, 12, 8)`, time before mel.
+            audio: Sound maps `(N, C, H, W)`, time before mel; the paper's are 512 × 12 × 8.
             gamma: `(N, 512)`, with the 1 added.
             beta: `(N, 512)`.
             rows: bool `(N,)`, rows that hold sound; see `BatchNorm`.
@@ -67,7 +68,7 @@ class FilmedBlock(nn.Module):
         if repeats is not None:
             first, place = repeats
             audio = audio.index_select(0, first).contiguous(memory_format=torch.channels_last)
-        residual = F.relu(self.conv1(audio))  # (N, 512, 12, 8)
+        residual = F.relu(self.conv1(audio))  # (N, 512, H, W)
         x = self.conv2(residual)
         if repeats is not None:
             x, residual = x.index_select(0, place), residual.index_select(0, place)
@@ -77,10 +78,10 @@ class FilmedBlock(nn.Module):
         """Compute, in evaluation, what looks at the sound alone: nearly all of the block's work.
 
         Args:
-            audio: Sound maps `(N, 512, 12, 8)`.
+            audio: Sound maps `(N, C, H, W)`.
 
         Returns:
-            `(N, 2, 512, 12, 8)`: what `modulate` takes as `x`, and the residual.
+            `(N, 2, 512, H, W)`: what `modulate` takes as `x`, and the residual.
         """
         residual = F.relu(self.conv1(audio))
         return torch.stack((self.norm(self.conv2(residual)), residual), dim=1)
@@ -100,7 +101,7 @@ class SoundConvolutions(nn.Module):
         self.block = block
 
     def forward(self, audio: Tensor) -> Tensor:
-        """Map `(N, 512, 12, 8)` to `(N, 2, 512, 12, 8)`."""
+        """Map `(N, C, H, W)` to `(N, 2, 512, H, W)`."""
         return self.block.convolve(audio)
 
 

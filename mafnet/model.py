@@ -4,6 +4,9 @@ With the statistics of evaluation nothing before the softmax looks at another cl
 `encode_clips` can run once for a second of stream and `decide` once a step over cached codes;
 `forward` is the two in a row, so the offline and the live answer are one computation.
 
+A trunk's own classes may speak beside the vectors (`mafnet.evidence`): their evidence for each
+label is added up over the window by the same attention, and the head's logits correct it.
+
 Tensors in, tensors out. A missing sense is told by ``present`` and never by zeros.
 """
 
@@ -15,13 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mafnet.attention import HIDDEN, ModalityTemporalAttention
+from mafnet.attention import HIDDEN, PICTURE, SOUND, ModalityTemporalAttention
+from mafnet.evidence import ClassEvidence, EvidenceClasses
 from mafnet.film import SOUND_CHANNELS, Film, FilmedBlock
 from mafnet.norm import DECAY, BatchNorm
 
 Activation = Literal["softmax", "sigmoid"]
 SOUND_MAP = (SOUND_CHANNELS, 12, 8)  # VGGish conv4_2 of 96 mel frames × 64 bands
-PICTURE, SOUND = 0, 1  # index of a sense in `present`, `vectors`, `scores`, `attention`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +38,15 @@ class MAFnetConfig:
         temperature: What the logits are divided by on their way to probabilities, and only
             there: reported logits are unscaled.
         norm_decay: Decay of the moving averages; see `BatchNorm`.
+        sound_map: Channels, time and mel of the sound maps (C, H, W); the paper's are VGGish's.
+        evidence: Which of the trunks' own classes mean each label; None, as in the paper, leaves
+            all to the head.
     """
 
     visual_dim: int = 1920
     n_labels: int = 28
+    sound_map: tuple[int, int, int] = SOUND_MAP
+    evidence: EvidenceClasses | None = None
     activation: Activation = "softmax"
     temperature: float = 1.0
     norm_decay: float = DECAY
@@ -48,6 +56,13 @@ class MAFnetConfig:
             raise ValueError(
                 "visual_dim and n_labels must be at least 1, "
                 f"got {self.visual_dim} and {self.n_labels}"
+            )
+        if len(self.sound_map) != 3 or min(self.sound_map) < 1:
+            raise ValueError(f"sound_map must be channels, time and mel, got {self.sound_map}")
+        if self.evidence is not None and len(self.evidence.sound) != self.n_labels:
+            raise ValueError(
+                f"evidence must name classes of {self.n_labels} labels, "
+                f"got {len(self.evidence.sound)}"
             )
         if self.activation not in ("softmax", "sigmoid"):
             raise ValueError(f"activation must be softmax or sigmoid, got {self.activation!r}")
@@ -65,12 +80,14 @@ class ClipCodes(NamedTuple):
         scores: `(N, 2)`, attention scores before the softmax.
         film_gamma: `(N, 512)`, with the 1 added.
         film_beta: `(N, 512)`.
+        evidence: `(N, 2, n_labels)`, what each trunk's own classes say; None without evidence.
     """
 
     vectors: Tensor
     scores: Tensor
     film_gamma: Tensor
     film_beta: Tensor
+    evidence: Tensor | None = None
 
 
 class Decision(NamedTuple):
@@ -100,7 +117,7 @@ class MAFnet(nn.Module):
         super().__init__()
         self.config = config
         self.film = Film(config.visual_dim)
-        self.filmed_block = FilmedBlock(config.norm_decay)
+        self.filmed_block = FilmedBlock(config.norm_decay, config.sound_map[0])
         self.picture_dense = nn.Linear(config.visual_dim, HIDDEN)
         self.picture_norm = BatchNorm(HIDDEN, config.norm_decay)
         self.sound_dense = nn.Linear(SOUND_CHANNELS, HIDDEN)
@@ -108,6 +125,11 @@ class MAFnet(nn.Module):
         self.attention = ModalityTemporalAttention()
         self.head = nn.Linear(2 * HIDDEN, config.n_labels)
         self.head_norm = BatchNorm(config.n_labels, config.norm_decay)
+        self.evidence: ClassEvidence | None = None
+        if config.evidence is not None:
+            self.evidence = ClassEvidence(
+                config.evidence, visual_dim=config.visual_dim, sound_channels=config.sound_map[0]
+            )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -129,7 +151,7 @@ class MAFnet(nn.Module):
 
         Args:
             visual: Pooled visual features `(N, D)`, float32.
-            audio: Sound maps `(N, 512, 12, 8)`, float32, time before mel.
+            audio: Sound maps `(N, C, H, W)`, float32, time before mel.
             present: bool `(N, 2)`, picture first; None means both are there. What stands in a
                 missing sense's place is not looked at, and FiLM leaves gamma 1, beta 0.
             convolve: Computes `FilmedBlock.convolve` elsewhere, in evaluation; None for here.
@@ -159,15 +181,23 @@ class MAFnet(nn.Module):
         picture = F.relu(self.picture_norm(self.picture_dense(visual), picture_rows))
         sound = F.relu(self.sound_norm(self.sound_dense(heard), sound_rows))
         vectors = torch.stack((picture, sound), dim=1)  # (N, 2, 512)
-        return ClipCodes(vectors, self.attention.score(vectors), gamma, beta)
+        evidence = None if self.evidence is None else self.evidence(visual, audio)
+        return ClipCodes(vectors, self.attention.score(vectors), gamma, beta, evidence)
 
-    def decide(self, vectors: Tensor, scores: Tensor, present: Tensor | None = None) -> Decision:
+    def decide(
+        self,
+        vectors: Tensor,
+        scores: Tensor,
+        present: Tensor | None = None,
+        evidence: Tensor | None = None,
+    ) -> Decision:
         """Join T clips into one answer.
 
         Args:
             vectors: `(B, T, 2, 512)`.
             scores: `(B, T, 2)`.
             present: bool `(B, T, 2)`; None means everything is there.
+            evidence: `(B, T, 2, n_labels)` of a network that has it, else None.
 
         Returns:
             The decision. Where a whole window has nothing present, attention and fused are 0.
@@ -186,6 +216,10 @@ class MAFnet(nn.Module):
         _check_present(present, tuple(vectors.shape[:3]))
         attention, fused = self.attention.fuse(vectors, scores, present)
         logits = self.head_norm(self.head(fused))  # BN on the logits
+        if (evidence is None) != (self.evidence is None):
+            raise ValueError("evidence must be given where the network has it, and only there")
+        if self.evidence is not None and evidence is not None:
+            logits = logits + self.evidence.fuse(evidence, scores, present)
         return Decision(logits, self.activate(logits), attention, fused)
 
     def activate(self, logits: Tensor) -> Tensor:
@@ -200,7 +234,7 @@ class MAFnet(nn.Module):
 
         Args:
             visual: `(B, T, D)`, float32.
-            audio: `(B, T, 512, 12, 8)`, float32.
+            audio: `(B, T, C, H, W)`, float32.
             present: bool `(B, T, 2)`, picture first; None means everything is there.
 
         Returns:
@@ -214,9 +248,10 @@ class MAFnet(nn.Module):
                 f"visual must be (B, T, {self.config.visual_dim}), got {tuple(visual.shape)}"
             )
         n_batch, n_clips, _ = visual.shape
-        if audio.shape != (n_batch, n_clips, *SOUND_MAP):
+        sound_map = self.config.sound_map
+        if audio.shape != (n_batch, n_clips, *sound_map):
             raise ValueError(
-                f"audio must be {(n_batch, n_clips, *SOUND_MAP)}, got {tuple(audio.shape)}"
+                f"audio must be {(n_batch, n_clips, *sound_map)}, got {tuple(audio.shape)}"
             )
         if present is not None:
             _check_present(present, (n_batch, n_clips, 2))
@@ -226,9 +261,12 @@ class MAFnet(nn.Module):
             None if present is None else present.flatten(0, 1),
         )
         vectors, scores, gamma, beta = (
-            code.reshape(n_batch, n_clips, *code.shape[1:]) for code in codes
+            code.reshape(n_batch, n_clips, *code.shape[1:]) for code in codes[:4]
         )
-        return MAFnetOutput(*self.decide(vectors, scores, present), gamma, beta)
+        evidence = codes.evidence
+        if evidence is not None:
+            evidence = evidence.reshape(n_batch, n_clips, *evidence.shape[1:])
+        return MAFnetOutput(*self.decide(vectors, scores, present, evidence), gamma, beta)
 
     def _check_clips(self, visual: Tensor, audio: Tensor, present: Tensor | None) -> None:
         if visual.ndim != 2 or visual.shape[1] != self.config.visual_dim:
@@ -236,8 +274,9 @@ class MAFnet(nn.Module):
                 f"visual must be (N, {self.config.visual_dim}), got {tuple(visual.shape)}"
             )
         n_clips = visual.shape[0]
-        if audio.shape != (n_clips, *SOUND_MAP):
-            raise ValueError(f"audio must be {(n_clips, *SOUND_MAP)}, got {tuple(audio.shape)}")
+        sound_map = self.config.sound_map
+        if audio.shape != (n_clips, *sound_map):
+            raise ValueError(f"audio must be {(n_clips, *sound_map)}, got {tuple(audio.shape)}")
         if present is not None:
             _check_present(present, (n_clips, 2))
 

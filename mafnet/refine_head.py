@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
+from mafnet.attention import PICTURE, SOUND
 from mafnet.compose import ComposeConfig, FeatureBank, WindowComposer, Windows
-from mafnet.model import PICTURE, SOUND, ClipCodes, MAFnet
+from mafnet.model import ClipCodes, MAFnet
 from mafnet.window_answers import decide_codes
 
 logger = logging.getLogger(__name__)

@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mafnet.attention import PICTURE, SOUND
 from mafnet.errors import FeaturesError
 from mafnet.feature_set import Batch, FeatureSet
 from mafnet.metrics import Metrics, measure
-from mafnet.model import PICTURE, SOUND, MAFnet
+from mafnet.model import MAFnet
 
 Senses = Literal["both", "sound", "picture"]
 SENSES: tuple[Senses, ...] = ("both", "sound", "picture")

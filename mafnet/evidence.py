@@ -1,0 +1,125 @@
+"""What the trunks' own classes say of each label, before anything is learned.
+
+Not in the paper. The sound trunk was taught AudioSet's classes and the picture trunk ImageNet's;
+both classifiers are linear on what MAFnet gets anyway, the mean of the sound map and the pooled
+visual vector. Here they are read, turned into evidence for each label in logits, and joined over
+the clips of a window: MAFnet's attention weighs each sense's clips, and the two senses add up, as
+independent evidence does. The start is one fixed rule: a label is heard as its loudest class, and
+what is seen of it can only raise that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mafnet.attention import NEVER, PICTURE, SOUND
+
+N_SOUND_CLASSES = 521  # YAMNet's AudioSet classes
+N_PICTURE_CLASSES = 1000  # ImageNet-1k
+LEAST_SEEN = 0.02  # added to a label's share of the picture: rarer than that tells nothing
+SEEN = 0.04  # from here on a picture raises its label
+PICTURE_SCALE = 1.5  # of the logarithm of a share, at the start
+UNHEARD = -3.0  # what stands for sound that is missing, at the start: a picture has to outweigh it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceClasses:
+    """Which classes mean each label.
+
+    Attributes:
+        sound: Positions among the sound trunk's classes, one or more for each label.
+        picture: Positions among the picture trunk's classes, for each label; may be empty.
+    """
+
+    sound: tuple[tuple[int, ...], ...]
+    picture: tuple[tuple[int, ...], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.sound) != len(self.picture):
+            raise ValueError(
+                "sound and picture must name classes of the same labels, "
+                f"got {len(self.sound)} and {len(self.picture)}"
+            )
+        if not all(self.sound):
+            raise ValueError("each label needs at least one sound class")
+        for classes, n in ((self.sound, N_SOUND_CLASSES), (self.picture, N_PICTURE_CLASSES)):
+            if any(not 0 <= k < n for own in classes for k in own):
+                raise ValueError(f"classes must lie in [0, {n})")
+
+
+class ClassEvidence(nn.Module):
+    """Reads both classifiers and weighs what they say.
+
+    Args:
+        classes: Of each label.
+        visual_dim: Width D of the visual vector.
+        sound_channels: Channels C of the sound map.
+    """
+
+    _heard: Tensor
+    _seen: Tensor
+
+    def __init__(self, classes: EvidenceClasses, *, visual_dim: int, sound_channels: int) -> None:
+        super().__init__()
+        n_labels = len(classes.sound)
+        self.sound_classes = nn.Linear(sound_channels, N_SOUND_CLASSES)
+        self.picture_classes = nn.Linear(visual_dim, N_PICTURE_CLASSES)
+        self.sound_scale = nn.Parameter(torch.ones(n_labels))
+        self.sound_bias = nn.Parameter(torch.zeros(n_labels))
+        self.sound_missing = nn.Parameter(torch.full((n_labels,), UNHEARD))
+        self.picture_scale = nn.Parameter(torch.full((n_labels,), PICTURE_SCALE))
+        self.register_buffer("_heard", _padded(classes.sound), persistent=False)
+        self.register_buffer("_seen", _membership(classes.picture), persistent=False)
+
+    def forward(self, visual: Tensor, audio: Tensor) -> Tensor:
+        """Read one clip's evidence.
+
+        Args:
+            visual: `(N, D)`.
+            audio: `(N, C, H, W)`.
+
+        Returns:
+            `(N, 2, n_labels)`, picture first, in logits; rows of a missing sense mean nothing.
+        """
+        logits = self.sound_classes(audio.mean(dim=(2, 3)))  # (N, 521)
+        loudest = logits[:, self._heard].amax(dim=2)  # (N, n_labels)
+        heard = self.sound_scale * loudest + self.sound_bias
+        share = torch.softmax(self.picture_classes(visual), dim=1) @ self._seen  # (N, n_labels)
+        seen = self.picture_scale * F.relu(torch.log((share + LEAST_SEEN) / SEEN))
+        return torch.stack((seen, heard), dim=1)
+
+    def fuse(self, evidence: Tensor, scores: Tensor, present: Tensor) -> Tensor:
+        """Join the clips of a window.
+
+        Args:
+            evidence: `(B, T, 2, n_labels)`, as `forward` gave it for each clip.
+            scores: Attention scores `(B, T, 2)`. Each sense has a softmax of its own over time:
+                the shared one's weights, were there no other sense.
+            present: bool `(B, T, 2)`.
+
+        Returns:
+            `(B, n_labels)`, logits. A window without sound has what stands for it; one without a
+            picture has none of its evidence.
+        """
+        weights = torch.softmax(scores.masked_fill(~present, NEVER), dim=1) * present
+        joined = torch.einsum("btm,btml->bml", weights, evidence)  # (B, 2, n_labels)
+        heard = torch.where(
+            present[:, :, SOUND].any(dim=1)[:, None], joined[:, SOUND], self.sound_missing
+        )
+        return heard + joined[:, PICTURE]
+
+
+def _padded(classes: Sequence[Sequence[int]]) -> Tensor:
+    # (n_labels, most classes of a label): short rows repeat their first class, for a maximum.
+    most = max(map(len, classes))
+    return torch.tensor([[*own, *[own[0]] * (most - len(own))] for own in classes])
+
+
+def _membership(classes: Sequence[Sequence[int]]) -> Tensor:
+    members = torch.zeros(N_PICTURE_CLASSES, len(classes))
+    for label, own in enumerate(classes):
+        members[list(own), label] = 1.0
+    return members
