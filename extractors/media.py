@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import av
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from extractors.errors import MediaError
 from extractors.frame_grid import GRID_RATE_HZ
+from extractors.orientation import upright
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,7 +118,7 @@ def as_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
         rgb = cast("NDArray[np.uint8]", frame.to_ndarray(format="rgb24"))
     except (av.FFmpegError, ValueError) as error:
         raise MediaError(f"a frame cannot be converted to RGB: {_reason(error)}") from error
-    return _upright(rgb, frame)
+    return upright(rgb, frame)
 
 
 def through_jpeg(frames: Iterable[av.VideoFrame]) -> Iterator[NDArray[np.uint8]]:
@@ -143,7 +144,7 @@ def through_jpeg(frames: Iterable[av.VideoFrame]) -> Iterator[NDArray[np.uint8]]
         picture.pict_type = 0  # the source's kind of frame says nothing to a JPEG encoder
         for packet in encoder.encode(picture):
             with Image.open(io.BytesIO(bytes(packet))) as decoded:
-                yield _upright(np.array(decoded.convert("RGB")), frame)
+                yield upright(np.array(decoded.convert("RGB")), frame)
 
 
 def read_sound(path: Path, info: MediaInfo | None = None) -> Iterator[NDArray[np.float32]]:
@@ -183,21 +184,17 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     """Reads one picture file.
 
     Returns:
-        RGB `(H, W, 3)`, uint8.
+        RGB `(H, W, 3)`, uint8, upright as a viewer shows it.
 
     Raises:
         MediaError: The file is not a picture that Pillow reads.
     """
     try:
         with Image.open(path) as picture:
-            return np.array(picture.convert("RGB"))
+            shown = ImageOps.exif_transpose(picture)  # a camera's mark of how it was held
+            return np.array(shown.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise MediaError(f"cannot read the picture {path}: {_reason(error)}") from error
-
-
-def _upright(rgb: NDArray[np.uint8], frame: av.VideoFrame) -> NDArray[np.uint8]:
-    quarter_turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(rgb, quarter_turns)) if quarter_turns else rgb
 
 
 def _mono(frames: list[Any]) -> Iterator[NDArray[np.float32]]:

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from extractors.efficientnet import EfficientNetLite0Trunk
 from extractors.encoders import load_encoders
@@ -27,6 +26,7 @@ from extractors.errors import DataSetError, StoreError
 from extractors.held_out_features import Report, begin, check_tables, pooled
 from extractors.leave_out import left_out_rows
 from extractors.linear_probe import fit_probe
+from extractors.media import read_picture
 from extractors.sound_corpus import load_corpus
 from extractors.visual import load_visual_trunk
 from weights.bundle import Bundle
@@ -168,12 +168,7 @@ def picture_examples(
         for first in range(0, len(rows), PICTURE_BATCH):
             part = rows[first : first + PICTURE_BATCH]
             frames = np.stack(
-                [
-                    trunk.transform.resize(
-                        np.asarray(Image.open(data / row["file"]).convert("RGB"))
-                    )
-                    for row in part
-                ]
+                [trunk.transform.resize(read_picture(data / row["file"])) for row in part]
             )
             batch = trunk.transform.normalize(torch.from_numpy(frames))
             vectors[first : first + len(part)] = trunk(batch).numpy()

@@ -29,6 +29,7 @@ from extractors.clip_source import ClipSource
 from extractors.efficientnet import EfficientNetLite0Trunk
 from extractors.encoders import PictureEncoder, SoundEncoder, load_encoders
 from extractors.imagenet_classes import class_labels, kernel_of_rows, vectors_of_rows
+from extractors.media import read_picture
 from extractors.picture_augment import as_frame
 from extractors.sound_corpus import BACKGROUND, HALVES, load_corpus
 from extractors.sound_training import TrainSoundConfig
@@ -128,7 +129,7 @@ def picture_features(
     for split in splits:
         rng = np.random.default_rng((SEED, SPLITS.index(split)))
         chosen = [row for row in rows if row["split"] == split]
-        pictures = [Image.open(data / row["file"]).convert("RGB") for row in chosen]
+        pictures = [Image.fromarray(read_picture(data / row["file"])) for row in chosen]
         scenes = [p for p, r in zip(pictures, chosen, strict=True) if r["label"] == BACKGROUND]
         n_variants = N_VARIANTS[split]
         vectors = np.zeros((len(chosen), n_variants, trunk.dim), dtype=np.float16)

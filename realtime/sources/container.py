@@ -3,7 +3,7 @@
 Any container, codec, size and rate that FFmpeg reads. A packet that cannot be decoded is counted
 and skipped; a container that goes on failing is taken for ended. A file's time stamps that leap
 far ahead or fall back are taken for a new origin: time goes on, each sense by itself. It does not
-pace, choose frames or resample. Attached cover art is no picture; rotation marks are obeyed.
+pace, choose frames or resample. Attached cover art is no picture; display matrices are obeyed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from extractors.orientation import upright
 from realtime.addresses import is_network
 from realtime.clock import NS_PER_S
 from realtime.errors import LibraryMissing, SourceError
@@ -41,7 +42,6 @@ MAX_FALL_NS = NS_PER_S  # nor do two parts of a file overlap by so much: a new o
 DEFAULT_FRAME_RATE = 25  # where neither time stamps nor a rate are given
 _LIVE_OPTIONS = {"rtsp_transport": "tcp", "fflags": "nobuffer", "flags": "low_delay"}
 _FORMATS_WITH_A_LENGTH = ("matroska", "mp4", "rtsp", "avi", "flac", "wav")  # elsewhere a guess
-_TURNS = {90: 1, 180: 2, -180: 2, -90: 3, 270: 3}  # display matrix -> np.rot90's quarter turns
 _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
 
 
@@ -386,8 +386,7 @@ def _rgb_options(version: str) -> dict[str, Any]:
 
 def _to_rgb(frame: Any, options: dict[str, Any]) -> NDArray[np.uint8]:
     image: NDArray[np.uint8] = frame.to_ndarray(**options)
-    turns = _TURNS.get(frame.rotation)
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+    return upright(image, frame)
 
 
 def _to_float(frame: Any) -> NDArray[np.float32]:
