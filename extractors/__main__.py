@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from extractors.backend_flags import add_backend_flags
 from extractors.errors import ExtractorError
+from weights.dependencies import restrain
 from weights.printable import PlainFormatter, clean
+from weights.store import default_home
 
 if TYPE_CHECKING:
     from extractors.clip_features import ClipFeatures
@@ -37,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    restrain(default_home())
     argv = sys.argv[1:] if argv is None else list(argv)
     args = _parser(argv[0] if argv else "").parse_args(argv)
     handler = logging.StreamHandler()

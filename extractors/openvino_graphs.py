@@ -4,9 +4,9 @@ Place in the flow: torch trunk → **graph on disk** → `extractors.openvino_tr
 belongs to one weights file (its sha256), one OpenVINO release and one `GRAPH_VERSION`; it is hashed
 before it is read, and made anew when anything differs.
 
-It does not go through `openvino.convert_model`: that tells Intel's telemetry of each conversion
-unless the user has opted out, and a program with a camera phones nobody. The PyTorch frontend
-below it does the same work (docs/adr/0005-openvino-backend.md).
+A program with a camera phones nobody: the package by which OpenVINO reports to its makers is ruled
+out first (`weights.dependencies`). Nor does it go through `openvino.convert_model`, which has more
+to tell: the PyTorch frontend below it does the same work (docs/adr/0005-openvino-backend.md).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import torch
 from torch import nn
 
 from extractors.errors import OpenVinoError
+from weights.dependencies import rule_out_telemetry
 from weights.files import sha256_of, written_whole
 
 logger = logging.getLogger(__name__)
@@ -51,11 +52,12 @@ def _is_found() -> bool:
 
 
 def import_openvino() -> Any:
-    """Import the package.
+    """Import the package, without the one by which it reports to its makers.
 
     Raises:
         OpenVinoError: It is not installed, or does not load here.
     """
+    rule_out_telemetry()
     try:
         import openvino
     except ImportError as error:

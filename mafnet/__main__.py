@@ -28,8 +28,10 @@ from mafnet.run_folder import EpochRow, RunState
 from mafnet.test import SENSES, Examination, examine
 from mafnet.train import TrainConfig, train
 from weights.bundle import load_bundle
+from weights.dependencies import restrain
 from weights.errors import WeightsError
 from weights.printable import PlainFormatter, clean
+from weights.store import default_home
 
 _TRUNKS_BUNDLE = {"densenet201": "ave", "efficientnet_lite0": "starter"}
 _SETTLED_STEPS = 3000  # 0.999^3000 = 5 % of the averages' start is left
@@ -38,6 +40,7 @@ _STARTER = "mafnet.train_starter"
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; ``arguments`` default to the process's own."""
+    restrain(default_home())
     handler = logging.StreamHandler()
     handler.setFormatter(PlainFormatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -25,7 +25,9 @@ from realtime.outputs.base import writing
 from realtime.redaction import has_secret
 from realtime.settings import make_config
 from realtime.supervision import ServiceManager, Watchdog
+from weights.dependencies import restrain
 from weights.printable import clean_lines
+from weights.store import default_home
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ logger = logging.getLogger(__name__)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; return its exit code."""
     _give_output_a_place()
+    restrain(default_home())
     parser = make_parser()
     arguments = parser.parse_args(argv)
     _set_up_logging(arguments.verbose, arguments.log_format)
@@ -63,7 +66,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _calibrate(config: RunConfig) -> int:
     from realtime.calibrate import calibrate  # no models: numpy and the devices alone
     from realtime.offsets import Offsets
-    from weights.store import default_home
 
     offsets = Offsets(default_home())
     found = calibrate(config.source, offsets, MonotonicClock(), lambda text: _answer(f"{text}\n"))

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from weights.catalogue import BY_NAME
 from weights.convert import KINDS, ConvertReport
+from weights.dependencies import restrain
 from weights.errors import WeightsError
 from weights.fetch import (
     ALL_NAMES,
@@ -38,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; ``arguments`` default to the process's own."""
     options = _parser().parse_args(arguments)
     home = Path(options.home) if options.home else default_home()
+    restrain(home)
     try:
         return int(options.run(options, home))
     except WeightsError as error:
