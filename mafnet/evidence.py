@@ -22,6 +22,7 @@ N_PICTURE_CLASSES = 1000  # ImageNet-1k
 LEAST_SEEN = 0.02  # added to a label's share of the picture: rarer than that tells nothing
 SEEN = 0.04  # from here on a picture raises its label
 PICTURE_SCALE = 1.5  # of the logarithm of a share, at the start
+LEAST_LIKELY = 1e-4  # probabilities are kept so far from 0 and 1: logits of 9 and less
 UNHEARD = -3.0  # what stands for sound that is missing, at the start: a picture has to outweigh it
 
 
@@ -101,15 +102,16 @@ class ClassEvidence(nn.Module):
             present: bool `(B, T, 2)`.
 
         Returns:
-            `(B, n_labels)`, logits. A window without sound has what stands for it; one without a
-            picture has none of its evidence.
+            `(B, n_labels)`, logits. What is heard is the mean of probabilities (of logits, one
+            silent second would outweigh all others), what is seen the mean of logits. A window
+            without sound has what stands for it; one without a picture has no evidence of it.
         """
         weights = torch.softmax(scores.masked_fill(~present, NEVER), dim=1) * present
-        joined = torch.einsum("btm,btml->bml", weights, evidence)  # (B, 2, n_labels)
-        heard = torch.where(
-            present[:, :, SOUND].any(dim=1)[:, None], joined[:, SOUND], self.sound_missing
-        )
-        return heard + joined[:, PICTURE]
+        likely = torch.sigmoid(evidence[:, :, SOUND])
+        heard = torch.einsum("bt,btl->bl", weights[:, :, SOUND], likely).logit(LEAST_LIKELY)
+        seen = torch.einsum("bt,btl->bl", weights[:, :, PICTURE], evidence[:, :, PICTURE])
+        is_heard = present[:, :, SOUND].any(dim=1)[:, None]
+        return torch.where(is_heard, heard, self.sound_missing) + seen
 
 
 def _padded(classes: Sequence[Sequence[int]]) -> Tensor:

@@ -104,8 +104,21 @@ def test_clips_of_a_sense_are_weighed_by_its_attention_when_a_window_has_several
     assert codes.evidence is not None
     attention = out.attention[0]
     within = attention / attention.sum(dim=0)  # each sense's own
-    expected = (within[:, :, None] * codes.evidence).sum(dim=(0, 1))
+    seen = (within[:, 0, None] * codes.evidence[:, 0]).sum(dim=0)
+    heard = (within[:, 1, None] * torch.sigmoid(codes.evidence[:, 1])).sum(dim=0)
+    expected = seen + torch.logit(heard)
     torch.testing.assert_close(out.logits[0], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_silent_second_does_not_hide_a_loud_one_when_clips_are_joined() -> None:
+    model = without_correction(make_model())
+    assert model.evidence is not None
+    evidence = torch.zeros(1, 2, 2, N_LABELS)
+    evidence[0, :, 1] = torch.tensor([4.0, -60.0])[:, None]
+
+    logits = model.evidence.fuse(evidence, torch.zeros(1, 2, 2), torch.ones(1, 2, 2).bool())
+
+    torch.testing.assert_close(torch.sigmoid(logits), torch.full((1, 3), 0.491), atol=1e-3, rtol=0)
 
 
 def test_decision_over_codes_is_the_forward_pass_when_senses_are_missing() -> None:
