@@ -17,6 +17,9 @@ DEFAULT_BIND = "tcp://127.0.0.1:5556"
 HOP_STEP_S = 1 / GRID_HZ  # hops lie on the picture grid
 MAX_KEPT_MESSAGES = 100_000  # of a few kB each; what a stopped subscriber may cost
 MAX_NAME_LENGTH = 100  # a subscription with a stream's name fits what the publisher takes
+NATURES = ("auto", "live", "recording")
+TRANSPORTS = ("auto", "tcp", "udp", "multicast", "http")
+MIN_READ_TIMEOUT_S = 5.0
 LOG_FORMATS = ("text", "json")
 MIN_KEEP_GIB = 0.01
 MAX_SOURCES = 64  # each has rings of 10 MB and up to three threads
@@ -37,6 +40,9 @@ class SourceConfig:
         hold_s: How long the last picture stands in for missing ones.
         patience_s: How long a live clip waits for a sense that is late before it goes without.
         loop: The demo starts anew when it ends.
+        nature: Of a URL: `live`, `recording`, or `auto` to find out which.
+        transport: How RTSP sends: `tcp`, `udp`, `multicast`, `http`, or `auto`: TCP, and UDP where
+            that is refused.
         reconnect: Open a live source again when it is lost; files and the demo never are.
         retry_s: Waits before the attempts, each ± 25 %; the last one for all that follow.
         stale_s: A device that has delivered nothing for so long is opened again.
@@ -45,6 +51,7 @@ class SourceConfig:
         silent_s: From here on digital zeros count as silent; 0 never.
         reopen_s: What is frozen, black or silent for so long is opened again, once; 0 never.
         hang_s: A driver call that takes longer is given up.
+        wait: A source of which nothing is there at the start is looked for, and is no error.
     """
 
     name: str
@@ -56,6 +63,8 @@ class SourceConfig:
     hold_s: float = 0.5
     patience_s: float = 0.25
     loop: bool = False
+    nature: str = "auto"
+    transport: str = "auto"
     reconnect: bool = True
     retry_s: tuple[float, ...] = (1.0, 5.0, 20.0, 60.0)
     stale_s: float = 3.0
@@ -64,6 +73,7 @@ class SourceConfig:
     silent_s: float = 10.0
     reopen_s: float = 60.0
     hang_s: float = 15.0
+    wait: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -84,6 +94,13 @@ class SourceConfig:
             raise UsageError("a live source needs a camera or a microphone; give --camera or --mic")
         if self.kind == "media" and not self.media:
             raise UsageError("a media source needs a file or a URL; give --source PATH")
+        for name, wanted in (("nature", NATURES), ("transport", TRANSPORTS)):
+            if getattr(self, name) not in wanted:
+                raise UsageError(
+                    f"{name} is one of {', '.join(wanted)}, got {getattr(self, name)!r}"
+                )
+        if self.wait and not self.reconnect:
+            raise UsageError("--wait looks for a source that is not there, --no-reconnect does not")
         _check_range("hold_s", self.hold_s, 0.0, 10.0)
         # A clip that waits longer finds its sound overwritten: a ring holds 4 s.
         _check_range("patience_s", self.patience_s, 0.0, 2.0)
@@ -99,7 +116,14 @@ class SourceConfig:
     @property
     def live(self) -> bool:
         """Whether the source may drop (newest wins) rather than wait."""
-        return self.kind == "live" or (self.media is not None and is_network(self.media))
+        if self.kind == "live":
+            return True
+        return self.media is not None and is_network(self.media) and self.nature != "recording"
+
+    @property
+    def read_timeout_s(self) -> float:
+        """How long a sender may be silent before its connection counts as dead."""
+        return max(MIN_READ_TIMEOUT_S, self.stale_s + 2.0)
 
     @property
     def dated(self) -> bool:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from realtime.config import DEFAULT_BIND, LOG_FORMATS
+from realtime.config import DEFAULT_BIND, LOG_FORMATS, TRANSPORTS
 from realtime.redaction import redacted
 from weights.printable import clean
 
@@ -57,6 +57,15 @@ def make_parser() -> argparse.ArgumentParser:
     source.add_argument("--loop", action="store_true", default=None, help="repeat the demo")
     source.add_argument(
         "--no-reconnect", action="store_true", help="give a lost camera, microphone or stream up"
+    )
+    source.add_argument(
+        "--wait",
+        action="store_true",
+        default=None,
+        help="look for a source that is not there at the start, rather than fail",
+    )
+    source.add_argument(
+        "--transport", choices=TRANSPORTS, help="of RTSP (default: TCP, or UDP where refused)"
     )
     source.add_argument("--duration", type=float, metavar="S", help="end after S seconds of stream")
     model = parser.add_argument_group("model")

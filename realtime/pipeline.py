@@ -45,7 +45,9 @@ from realtime.packets import Prediction, Sense, SenseState, SenseStatus
 from realtime.passing_thread import PassingThread
 from realtime.rounds import Rounds
 from realtime.sources.base import Hangable, Reader, SourceSenses
-from realtime.sources.factory import OpenedSource, open_readers
+from realtime.sources.container import MediaContainer
+from realtime.sources.factory import OpenedSource, asked_senses, open_readers
+from realtime.sources.inquiry import Answer, inquire
 from realtime.stats import Stats, StatsSnapshot
 from realtime.stream import Rings, Stream
 from realtime.worker import Worker
@@ -97,13 +99,7 @@ class Pipeline:
         self._bundle = find_bundle(config.bundle)
         self._tracker_config = tracker_config(self._bundle, config.events)
         self._sources: list[_Source] = []
-        self._outlets = Outlets(
-            live=config.live,
-            stop=self._stop,
-            on_error=self._done.set,
-            clock=self._clock,
-            stats=self._stats,
-        )
+        self._outlets = self._make_outlets()
         self._recognize: Worker | None = None
         self._loading = PassingThread("load")
         self._rounds: Rounds | None = None
@@ -236,7 +232,46 @@ class Pipeline:
             warnings=warnings,
         )
 
+    def _make_outlets(self) -> Outlets:
+        return Outlets(
+            live=self._config.live,
+            stop=self._stop,
+            on_error=self._done.set,
+            clock=self._clock,
+            stats=self._stats,
+        )
+
+    def _ask_sources(self) -> list[Answer | SourceError]:
+        """Find out what each URL gives: a recording changes how its stream is built."""
+        answers: list[Answer | SourceError] = []
+        try:
+            for source in self._config.sources:
+                try:
+                    answers.append(inquire(source, self._clock, self._stats))
+                except SourceError as error:
+                    if not (self._config.more_sources or source.wait):
+                        raise
+                    answers.append(error)
+        except BaseException:
+            _close_containers(answers)
+            raise
+        told = [
+            answer.config if isinstance(answer, Answer) else source
+            for answer, source in zip(answers, self._config.sources, strict=True)
+        ]
+        self._config = replace(self._config, source=told[0], more_sources=tuple(told[1:]))
+        self._outlets = self._make_outlets()
+        return answers
+
     def _open(self) -> None:
+        answers = self._ask_sources()
+        try:
+            self._open_all(answers)
+        except BaseException:
+            _close_containers(answers)  # of sources whose turn did not come
+            raise
+
+    def _open_all(self, answers: list[Answer | SourceError]) -> None:
         config = self._config
         started_ns = self._clock.now_ns()
         stamper = MessageStamper(
@@ -249,15 +284,17 @@ class Pipeline:
         transform = frame_transform(self._bundle)
         signal = DataSignal()
         opened: list[OpenedSource] = []
-        for source_config in config.sources:
+        for source_config, answer in zip(config.sources, answers, strict=True):
             timeline = Timeline(self._wall, None if source_config.dated else started_ns)
             # One stream's figures are the run's; of several, each has its own and the run the sum.
             stats = Stats(self._stats) if config.more_sources else self._stats
             rings = Rings(source_config, transform.size, timeline, stats, signal)
             source = _Source(config=source_config, rings=rings, stats=stats)
             self._sources.append(source)
-            opened.append(self._open_source(source, transform.resize))
-        self._give_up_if_nothing_opened()
+            container = answer.container if isinstance(answer, Answer) else None
+            fault = answer if isinstance(answer, SourceError) else None
+            opened.append(self._open_source(source, transform.resize, container, fault))
+        self._give_up_if_nothing_opened(opened)
         if config.publisher is not None:
             self._outlets.open_publisher(
                 config.publisher, stamper, self._sense_states, insecure=config.insecure
@@ -295,9 +332,13 @@ class Pipeline:
         self._recognize = Worker("recognize", self._rounds.step, self._stop, self._recognize_ended)
 
     def _open_source(
-        self, source: _Source, resize: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+        self,
+        source: _Source,
+        resize: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+        container: MediaContainer | None,
+        fault: SourceError | None,
     ) -> OpenedSource:
-        """Open a source's readers, its recorder first; one of several may fail."""
+        """Open a source's readers, its recorder first; one of several may fail, or come later."""
 
         def remark(sentence: str) -> None:
             if source.stream is not None:
@@ -327,24 +368,33 @@ class Pipeline:
                 source.stats,
                 tap=None if recording is None else recording[1],
                 offset_of=Offsets(default_home()).of,
+                container=container,
+                fault=fault,
+                wait=bool(self._config.more_sources),
             )
         except SourceError as error:
             if not self._config.more_sources:
                 raise
             source.error = error
-            lost = [SenseStatus(sense=s, state=SenseState.LOST, detail=str(error)) for s in Sense]
-            return OpenedSource(
-                readers=[], senses=SourceSenses(picture=True, sound=True), problems=lost
-            )
+            asked = asked_senses(source.config)
+            lost = [
+                SenseStatus(sense=sense, state=SenseState.LOST, detail=str(error))
+                for sense, is_asked in zip(Sense, (asked.picture, asked.sound), strict=True)
+                if is_asked
+            ]
+            return OpenedSource(readers=[], senses=asked, problems=lost)
         for reader in opened.readers:
             worker = self._reader_worker(reader, opened.senses, source)
             source.readers.append((reader, worker))
         return opened
 
-    def _give_up_if_nothing_opened(self) -> None:
-        errors = [source.error for source in self._sources if source.error is not None]
-        if errors and len(errors) == len(self._sources):
-            raise errors[0]
+    def _give_up_if_nothing_opened(self, opened: list[OpenedSource]) -> None:
+        """Raise the first source's fault if nothing of any is there, unless one is waited for."""
+        pairs = list(zip(self._sources, opened, strict=True))
+        faults = [fault for s, o in pairs if (fault := s.error or o.fault) is not None]
+        is_awaited = any(source.config.wait and o.fault is not None for source, o in pairs)
+        if len(faults) == len(pairs) and not is_awaited:
+            raise faults[0]
         for source in self._sources:
             if source.error is not None:
                 logger.warning("%s: running on without it: %s", source.config.name, source.error)
@@ -403,3 +453,9 @@ class Pipeline:
     def _every_sense_is_gone(self) -> bool:
         gone = (SenseState.LOST, SenseState.ABSENT, SenseState.ENDED)
         return all(s.state in gone for stream in self._streams() for s in stream.senses())
+
+
+def _close_containers(answers: list[Answer | SourceError]) -> None:
+    for answer in answers:
+        if isinstance(answer, Answer) and answer.container is not None:
+            answer.container.close()

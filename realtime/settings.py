@@ -146,6 +146,7 @@ def _source_settings(
             "--source demo (--help shows examples, --list-devices what is here)"
         )
     _replace(settings, pace=arguments.pace, loop=arguments.loop, name=arguments.name)
+    _replace(settings, wait=arguments.wait, transport=arguments.transport)
     _replace(settings, reconnect=False if arguments.no_reconnect else None)
     return settings
 

@@ -82,6 +82,13 @@ class SourceSenses:
     sound: bool
 
 
+@runtime_checkable
+class HasSenses(Protocol):
+    """A reader that learns which senses there are when it opens; all that are wanted, before."""
+
+    senses: SourceSenses
+
+
 class Tap(Protocol):
     """Takes a copy of all that is captured, before the grid and the rings choose; for a recorder.
 

@@ -1,4 +1,4 @@
-"""The one file that knows PyAV: a file or URL in, dated pictures and sound blocks out.
+"""The one file that imports PyAV: a file or URL in, dated pictures and sound blocks out.
 
 Any container, codec, size and rate that FFmpeg reads. A packet that cannot be decoded is counted
 and skipped; a container that goes on failing is taken for ended. A file's time stamps that leap
@@ -9,38 +9,40 @@ pace, choose frames or resample. Attached cover art is no picture; display matri
 from __future__ import annotations
 
 import logging
+from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from extractors.orientation import upright
 from realtime.addresses import is_network
 from realtime.clock import NS_PER_S
+from realtime.config import MIN_READ_TIMEOUT_S
 from realtime.errors import LibraryMissing, SourceError
 from realtime.redaction import redacted_location
 from realtime.sources.audio_intake import MAX_RATE, MIN_RATE
 from realtime.sources.base import SourceSenses
+from realtime.sources.nature import Facts, Nature, nature_by_pace, nature_of
+from realtime.sources.opening import open_location, reason_of, spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
+    from realtime.clock import Clock
     from realtime.stats import Stats
 
 logger = logging.getLogger(__name__)
 
-OPEN_TIMEOUT_S = 10.0
-READ_TIMEOUT_S = 5.0
 MAX_BROKEN_IN_A_ROW = 200  # packets; after that a container counts as ended
 MAX_FAILED_READS_IN_A_ROW = 10  # likewise, where not even a packet is found
 MAX_PICTURE_PIXELS = 7680 * 4320  # 8K; a small file may claim to unpack to gigabytes
 MAX_LEAP_NS = 1800 * NS_PER_S  # no picture stands for half an hour: such a time stamp is broken
 MAX_FALL_NS = NS_PER_S  # nor do two parts of a file overlap by so much: a new origin of time
 DEFAULT_FRAME_RATE = 25  # where neither time stamps nor a rate are given
-_LIVE_OPTIONS = {"rtsp_transport": "tcp", "fflags": "nobuffer", "flags": "low_delay"}
 _FORMATS_WITH_A_LENGTH = ("matroska", "mp4", "rtsp", "avi", "flac", "wav")  # elsewhere a guess
 _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
 
@@ -75,6 +77,9 @@ class MediaContainer:
         picture: Whether the picture is wanted.
         sound: Whether the sound is wanted.
         stats: Counts `broken_packets`.
+        live: Whether it plays by itself: no time stamps are mended, and no length is believed.
+        transport: How RTSP sends; one of `config.TRANSPORTS`.
+        read_timeout_s: A live sender that is silent for longer is lost.
 
     Raises:
         SourceError: It cannot be opened, or has none of what is wanted.
@@ -83,12 +88,31 @@ class MediaContainer:
         has_decoded: Whether a frame or a sample has come of it so far.
     """
 
-    def __init__(self, location: str, *, picture: bool, sound: bool, stats: Stats) -> None:
+    def __init__(
+        self,
+        location: str,
+        *,
+        picture: bool,
+        sound: bool,
+        stats: Stats,
+        live: bool = False,
+        transport: str = "auto",
+        read_timeout_s: float = MIN_READ_TIMEOUT_S,
+    ) -> None:
         self._av = _import_av()
         self._rgb = _rgb_options(self._av.__version__)
         self._where = redacted_location(location)
         self._stats = stats
-        self._container = self._open(location)
+        self._live = live
+        self._read_timeout_s = read_timeout_s
+        self._spooled: IO[bytes] | None = None
+        self._container = open_location(
+            self._av, location, live=live, transport=transport, read_timeout_s=read_timeout_s
+        )
+        self._ahead: deque[Any] = deque()  # packets read while it was found out what this is
+        self._is_remote = is_network(location)
+        if self._is_remote and not live:
+            self._make_readable(location)
         self._video: Any = self._find_video() if picture else None
         self._audio: Any = self._find_audio() if sound else None
         if self._video is None and self._audio is None:
@@ -100,7 +124,7 @@ class MediaContainer:
         if self._video is not None:
             self._limit_pictures()
             # Frame threads hold several frames back.
-            self._video.thread_type = "SLICE" if is_network(location) else "AUTO"
+            self._video.thread_type = "SLICE" if live else "AUTO"
         self._packets: Iterator[Any] = self._demux()
         self._n_broken_in_a_row = 0
         self._n_failed_in_a_row = 0
@@ -108,8 +132,8 @@ class MediaContainer:
         self.has_decoded = False
         self._next_ns: dict[int, int] = {}
         self._moved_ns: dict[int, int] = {}  # by so much a stream's time stamps are taken otherwise
-        self._is_file = not is_network(location)
         self._stamps = _Stamps()
+        self._form: str = self._container.format.name
         self._description = self._describe()
 
     @property
@@ -123,9 +147,15 @@ class MediaContainer:
         return self._container.format.name not in ("mpjpeg", "mjpeg")
 
     @property
-    def is_finite(self) -> bool:
-        """Whether its length is known: a recording, even if it lies on a server."""
-        return self._container.duration is not None
+    def facts(self) -> Facts:
+        """What tells a recording from a stream that plays by itself."""
+        duration, size = self._container.duration, self._container.size
+        return Facts(
+            form=self._form,
+            duration_ns=None if duration is None else duration * 1000,
+            size=size if size > 0 else None,
+            n_indexed=sum(stream.frames for stream in self._container.streams),
+        )
 
     @property
     def missing_s(self) -> float:
@@ -135,6 +165,42 @@ class MediaContainer:
             return 0.0
         end_ns: int = ((self._container.start_time or 0) + self._container.duration) * 1000
         return max(0.0, (end_ns - max(self._next_ns.values(), default=0)) / NS_PER_S)
+
+    @property
+    def form(self) -> str:
+        """FFmpeg's name of the format; works after `close` too."""
+        return self._form
+
+    def find_out(self, clock: Clock, began_ns: int) -> Nature:
+        """Say what it is; where nothing tells, read on for a moment. Nothing read is lost.
+
+        Args:
+            clock: The run's clock.
+            began_ns: When its opening began.
+
+        Raises:
+            SourceError: It was lost meanwhile.
+        """
+        nature, first_ns, newest_ns = nature_of(self.facts), None, 0
+        kept: list[Any] = []
+        while nature is Nature.UNTOLD:
+            packet = self.read_packet()
+            if packet is not None:
+                kept.append(packet)
+                stamp = packet.pts if packet.pts is not None else packet.dts
+                if stamp is not None and packet.time_base is not None:
+                    stamp_ns = round(stamp * packet.time_base * NS_PER_S)
+                    first_ns = stamp_ns if first_ns is None else min(first_ns, stamp_ns)
+                    newest_ns = max(newest_ns, stamp_ns)
+            nature = nature_by_pace(
+                self._form,
+                0 if first_ns is None else newest_ns - first_ns,
+                clock.now_ns() - began_ns,
+                sum(bool(packet.size) for packet in kept),
+                has_ended=packet is None,
+            )
+        self._ahead.extend(kept)
+        return nature
 
     def describe(self) -> str:
         """Return codecs and rates, for a status line; works after `close` too."""
@@ -161,33 +227,58 @@ class MediaContainer:
         Raises:
             SourceError: A network stream was lost.
         """
+        packet = self.read_packet()
+        return None if packet is None else self.decode(packet)
+
+    def read_packet(self) -> Any | None:
+        """Return the next packet of a wanted sense, broken ones left out; None at the end.
+
+        Raises:
+            SourceError: A network stream was lost.
+        """
         error_types = self._av.error
-        try:
-            packet = next(self._packets)
-        except (StopIteration, error_types.EOFError):
-            return None
-        except error_types.ExitError as error:
-            raise SourceError(
-                f"{self._where} sent nothing for {READ_TIMEOUT_S:g} s; is the sender alive?"
-            ) from error
-        except (error_types.ConnectionResetError, error_types.BrokenPipeError) as error:
-            raise SourceError(f"{self._where} broke off: {_reason(error)}") from error
-        except (error_types.FFmpegError, OSError, ValueError):
-            self._packets = self._demux()
-            self._n_failed_in_a_row += 1
-            return self._skip_broken()
-        self._n_failed_in_a_row = 0
+        while not self._is_undecodable:
+            try:
+                packet = self._ahead.popleft() if self._ahead else next(self._packets)
+            except (StopIteration, error_types.EOFError):
+                return None
+            except error_types.ExitError as error:
+                raise SourceError(
+                    f"{self._where} sent nothing for {self._read_timeout_s:g} s; "
+                    "is the sender alive?"
+                ) from error
+            except (error_types.ConnectionResetError, error_types.BrokenPipeError) as error:
+                raise SourceError(f"{self._where} broke off: {reason_of(error)}") from error
+            except (error_types.FFmpegError, OSError, ValueError):
+                self._packets = self._demux()
+                self._n_failed_in_a_row += 1
+                if self._skip_broken():
+                    self._tell_breaking_off()
+                    return None
+            else:
+                self._n_failed_in_a_row = 0
+                if self._is_wanted(packet):
+                    return packet
+        return None
+
+    def decode(self, packet: Any) -> list[DecodedPicture | DecodedSound]:
+        """Return what comes of a packet, often nothing.
+
+        May be called by another thread than `read_packet`, one at a time, until `close`.
+        """
+        error_types = self._av.error
         try:
             frames = packet.decode()
         except error_types.EOFError:
             return []
         except (error_types.FFmpegError, OSError, ValueError):
-            return self._skip_broken()
+            if not self._live or self.has_decoded:  # who comes late to a stream misses its start
+                self._skip_broken()
+            return []
         if frames:
             self._n_broken_in_a_row = 0
-        stream = packet.stream
         decoded: list[DecodedPicture | DecodedSound]
-        if stream is self._video or (self._video is not None and stream.index == self._video.index):
+        if self._video is not None and packet.stream.index == self._video.index:
             decoded = [self._picture(frame) for frame in frames]
         else:
             decoded = self._sounds(frames)
@@ -198,31 +289,25 @@ class MediaContainer:
         """Close the file or connection. May be called again."""
         self._packets = iter(())
         self._container.close()
+        if self._spooled is not None:
+            self._spooled.close()
 
-    def _open(self, location: str) -> Any:
+    def _make_readable(self, location: str) -> None:
+        """Read a recording's first packet; where its server hands out no parts, copy it first."""
+        self._ahead.extend(self._first_packet())
+        if not self._ahead and location.startswith(("http://", "https://", "ftp://")):
+            self._container.close()
+            self._spooled = spool(self._av, location)
+            self._container = open_location(self._av, location, live=False, file=self._spooled)
+
+    def _first_packet(self) -> list[Any]:
         error_types = self._av.error
-        live = is_network(location)
-        options = dict(_LIVE_OPTIONS) if live else {}
-        timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S) if live else None
         try:
-            return self._av.open(
-                location, options=options, timeout=timeout, metadata_errors="replace"
-            )
-        except (error_types.FileNotFoundError, FileNotFoundError) as error:
-            raise SourceError(f"there is no file {self._where}; check the path") from error
-        except (error_types.IsADirectoryError, IsADirectoryError) as error:
-            raise SourceError(f"{self._where} is a folder; give one file or URL") from error
-        except (error_types.PermissionError, PermissionError) as error:
-            raise SourceError(f"{self._where} may not be read; check its permissions") from error
-        except error_types.ExitError as error:
-            raise SourceError(
-                f"{self._where} did not answer within {OPEN_TIMEOUT_S:g} s; check the address"
-            ) from error
-        except (error_types.FFmpegError, OSError, ValueError) as error:
-            what = "stream" if live else "sound or picture file"
-            raise SourceError(
-                f"{self._where} cannot be opened as a {what}: {_reason(error)}"
-            ) from error
+            packet = next(self._container.demux(), None)
+        except (error_types.FFmpegError, OSError):
+            return []
+        is_end = packet is None or (packet.dts is None and not packet.size)
+        return [] if is_end else [packet]
 
     def _find_video(self) -> Any:
         for stream in self._container.streams.video:
@@ -258,22 +343,34 @@ class MediaContainer:
         return best if best in usable else next(iter(usable), None)
 
     def _demux(self) -> Iterator[Any]:
-        wanted = [s for s in (self._video, self._audio) if s is not None]
-        packets: Iterator[Any] = self._container.demux(*wanted)
+        packets: Iterator[Any] = self._container.demux(*self._wanted())
         return packets
 
-    def _skip_broken(self) -> list[DecodedPicture | DecodedSound] | None:
+    def _tell_breaking_off(self) -> None:
+        """Warn that a recording ended before its server said; once where each sense has a reader."""
+        is_told_elsewhere = self._video is None and bool(self._container.streams.video)
+        if self._is_remote and not self._live and not is_told_elsewhere:
+            missing = f"{self.missing_s:.1f} s" if self.missing_s else "some"
+            logger.warning("%s: broke off, the last %s of it were not sent", self._where, missing)
+
+    def _is_wanted(self, packet: Any) -> bool:
+        return any(s is not None and s.index == packet.stream.index for s in self._wanted())
+
+    def _wanted(self) -> list[Any]:
+        return [stream for stream in (self._video, self._audio) if stream is not None]
+
+    def _skip_broken(self) -> bool:
+        """Count what could not be read or decoded; return whether it is too much to go on."""
         self._stats.count("broken_packets")
         self._n_broken_in_a_row += 1
-        if (
-            self._n_broken_in_a_row > MAX_BROKEN_IN_A_ROW
-            or self._n_failed_in_a_row > MAX_FAILED_READS_IN_A_ROW
-        ):
-            self._is_undecodable = self._n_failed_in_a_row <= MAX_FAILED_READS_IN_A_ROW
-            if self.has_decoded:  # else whoever opened it says so
-                logger.warning("%s: nothing more can be decoded; taken for its end", self._where)
-            return None
-        return []
+        cannot_read = self._n_failed_in_a_row > MAX_FAILED_READS_IN_A_ROW
+        # A live picture that waits for its key frame is the watch's business, not the end.
+        if self._live or self._n_broken_in_a_row <= MAX_BROKEN_IN_A_ROW:
+            return cannot_read
+        self._is_undecodable = not cannot_read
+        if self.has_decoded:  # else whoever opened it says so
+            logger.warning("%s: nothing more can be decoded; taken for its end", self._where)
+        return True
 
     def _picture(self, frame: Any) -> DecodedPicture:
         rate = self._video.average_rate or DEFAULT_FRAME_RATE
@@ -303,7 +400,7 @@ class MediaContainer:
         media_ns: int = self._next_ns.get(stream.index, 0)
         if stamp is not None and base is not None:
             media_ns = round(stamp * base * NS_PER_S) + self._moved_ns.get(stream.index, 0)
-            if self._is_file:
+            if not self._live:
                 media_ns = self._mend(media_ns, stream.index)
         self._next_ns[stream.index] = media_ns + length_ns
         return media_ns
@@ -360,16 +457,22 @@ def _import_av() -> Any:
     return av
 
 
-def nothing_decoded(location: str) -> SourceError:
-    """Return what is said of a file or stream that opened and gave nothing."""
+def nothing_decoded(location: str, form: str = "") -> SourceError:
+    """Return what is said of a file or stream that opened and gave nothing.
+
+    Args:
+        location: Path or URL.
+        form: FFmpeg's name of its format, where it explains something.
+    """
+    if form == "webp_pipe":
+        return SourceError(
+            f"{redacted_location(location)} is an animated or damaged WebP, which cannot be "
+            "decoded; convert it to MP4 or GIF"
+        )
     return SourceError(
         f"{redacted_location(location)} was opened, but not one picture or sound in it could be "
         "decoded; check that it is whole and that a player plays it"
     )
-
-
-def _reason(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _rgb_options(version: str) -> dict[str, Any]:

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from realtime.addresses import is_network
 from realtime.config import SourceConfig
 from realtime.errors import LibraryMissing, SourceError
 from realtime.packets import Sense, SenseState, SenseStatus
+from realtime.passing_thread import PassingThread
 from realtime.sources.base import Inlet, Reader, SourceSenses, Tap
 from realtime.sources.files import check_file, local_path
 from realtime.sources.identity import DeviceIdentity
+from realtime.sources.inquiry import inquire
 from realtime.sources.playback import Playback
 from realtime.sources.reconnecting import ReconnectingReader
 
@@ -31,9 +33,13 @@ if TYPE_CHECKING:
     from realtime.buffers.audio_ring import AudioRing
     from realtime.buffers.frame_ring import FrameRing
     from realtime.clock import Clock, Timeline
+    from realtime.sources.container import MediaContainer
+    from realtime.sources.reconnecting import MakeReader
     from realtime.stats import Stats
 
 logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +50,13 @@ class OpenedSource:
         readers: Opened, one for each capture thread; the owner steps and closes them.
         senses: Which senses the stream will have; the ring of another gets nothing.
         problems: Senses that were asked for and could not be opened.
+        fault: Why nothing of it is there yet; its readers look for it. None if something is.
     """
 
     readers: list[Reader]
     senses: SourceSenses
     problems: list[SenseStatus] = field(default_factory=list)
+    fault: SourceError | None = None
 
     def statuses(self) -> dict[Sense, SenseStatus]:
         """Return what is known of the senses that come back when lost. Any thread may call it."""
@@ -69,6 +77,9 @@ def open_readers(
     stats: Stats,
     tap: Tap | None = None,
     offset_of: Callable[[str, str], int] | None = None,
+    container: MediaContainer | None = None,
+    fault: SourceError | None = None,
+    wait: bool = False,
 ) -> OpenedSource:
     """Open all that one source asks for; may take seconds.
 
@@ -83,10 +94,14 @@ def open_readers(
         tap: Takes a copy of all that comes; None for nobody.
         offset_of: By how many ns a camera is dated later than a microphone, both by what they
             say of themselves (`Reader.describe`); None for pairs that nobody calibrated.
+        container: Of a URL that was asked what it gives (`realtime.sources.inquiry`): still open.
+        fault: Why such a URL could not be asked.
+        wait: Whether what cannot be opened is looked for even if nothing else of the source can.
 
     Raises:
         SourceError: Nothing could be opened; what is said is the first device's fault.
     """
+    wait = config.reconnect and (wait or config.wait)
     inlet = Inlet(
         timeline=timeline,
         frames=frames,
@@ -100,9 +115,12 @@ def open_readers(
     if config.kind == "demo":
         return _open_demo(config, inlet)
     if config.kind == "live":
-        return _open_live(config, inlet, offset_of)
-    if is_network(config.media or ""):
-        return _open_network(config, inlet)
+        return _open_live(config, inlet, offset_of, wait=wait)
+    if container is None and not (wait and fault is not None):
+        answer = inquire(config, clock, stats)
+        config, container = answer.config, answer.container
+    if config.live:
+        return _open_network(config, inlet, container, fault if wait else None, wait=wait)
     return _open_file(config, inlet)
 
 
@@ -120,86 +138,128 @@ def _open_file(config: SourceConfig, inlet: Inlet) -> OpenedSource:
     from realtime.sources.container import MediaContainer, nothing_decoded
     from realtime.sources.media import MediaReader
 
-    location = local_path(config) or ""
-    check_file(location)
-    container = MediaContainer(location, picture=True, sound=True, stats=inlet.stats)
-    senses = container.senses
+    path = local_path(config)
+    location = path if path is not None else config.media or ""
+    if path is not None:
+        check_file(path)
+    container = _in_thread(
+        lambda: MediaContainer(location, picture=True, sound=True, stats=inlet.stats)
+    )
+    senses, form = container.senses, container.form
     container.close()
     playback = Playback(inlet.clock, inlet.timeline, config.pace)
     wanted = [s for s, there in zip(Sense, (senses.picture, senses.sound), strict=True) if there]
     readers = [MediaReader(location, s, playback, inlet) for s in wanted]
     for reader in readers:
-        reader.open()
+        _in_thread(reader.open)
     empty = [sense for sense, r in zip(wanted, readers, strict=True) if not r.has_begun]
     if len(empty) == len(readers):
         for reader in readers:
             reader.close()
-        raise nothing_decoded(location)
+        raise nothing_decoded(location, form)
     for sense in empty:
         logger.warning("%s: nothing of its %s could be decoded", config.name, sense)
     return OpenedSource(readers=[*readers], senses=senses)
 
 
-def _open_network(config: SourceConfig, inlet: Inlet) -> OpenedSource:
+def _in_thread(work: Callable[[], Result]) -> Result:
+    """Open in a thread: Python hears no signal while a library waits for a server or a disk."""
+    return PassingThread("capture-connect").run(work)
+
+
+def _open_network(
+    config: SourceConfig,
+    inlet: Inlet,
+    container: MediaContainer | None,
+    fault: SourceError | None,
+    *,
+    wait: bool,
+) -> OpenedSource:
     from realtime.sources.network import NetworkReader
 
     url = config.media or ""
     if not config.reconnect:
-        plain = NetworkReader(url, inlet, picture=True, sound=True)
+        plain = NetworkReader(
+            url, inlet, picture=True, sound=True, config=config, container=container
+        )
         plain.open()
         return OpenedSource(readers=[plain], senses=plain.senses)
-    made: list[NetworkReader] = []  # the first: it tells what there is
+    opened = [] if container is None else [container]
 
-    def make(to: Inlet) -> Reader:
-        senses = made[0].senses if made else SourceSenses(picture=True, sound=True)
-        reader = NetworkReader(url, to, picture=senses.picture, sound=senses.sound, endless=True)
-        if not made:
-            made.append(reader)
-        return reader
+    def make(to: Inlet, senses: SourceSenses) -> Reader:
+        return NetworkReader(
+            url,
+            to,
+            picture=senses.picture,
+            sound=senses.sound,
+            config=config,
+            endless=True,
+            container=opened.pop() if opened else None,
+        )
 
     shared = ReconnectingReader(
         name="capture-media", make=make, senses=list(Sense), config=config, inlet=inlet
     )
-    shared.open()
-    first = made[0]
-    if first.is_finite:  # a recording on a server ends, and does not come back
-        return OpenedSource(readers=[first], senses=first.senses)
-    there = (first.senses.picture, first.senses.sound)
-    shared.watch_only([sense for sense, is_there in zip(Sense, there, strict=True) if is_there])
-    return OpenedSource(readers=[shared], senses=first.senses)
+    if fault is None:
+        try:
+            shared.open()
+        except SourceError as error:
+            if not wait or isinstance(error, LibraryMissing):
+                raise
+            fault = error
+    if fault is not None:
+        _look_for(config, shared, fault)
+    return OpenedSource(readers=[shared], senses=shared.senses, fault=fault)
+
+
+def _look_for(config: SourceConfig, reader: ReconnectingReader, error: SourceError) -> None:
+    logger.warning("%s: is not there yet: %s", config.name, error)
+    reader.retry(error)
+
+
+def asked_senses(config: SourceConfig) -> SourceSenses:
+    """Return which senses a source was asked for; of a file or URL nobody knows before."""
+    if config.kind != "live":
+        return SourceSenses(picture=True, sound=True)
+    return SourceSenses(picture=config.camera is not None, sound=config.microphone is not None)
 
 
 def _open_live(
-    config: SourceConfig, inlet: Inlet, offset_of: Callable[[str, str], int] | None
+    config: SourceConfig,
+    inlet: Inlet,
+    offset_of: Callable[[str, str], int] | None,
+    *,
+    wait: bool,
 ) -> OpenedSource:
     asked: list[tuple[Sense, Reader]] = []
     if config.camera is not None:
         asked.append((Sense.PICTURE, _make_camera(config, config.camera, inlet)))
     if config.microphone is not None:
         asked.append((Sense.SOUND, _make_microphone(config, config.microphone, inlet)))
-    readers: list[Reader] = []
     opened: dict[Sense, Reader] = {}
     failed: list[tuple[Sense, Reader, SourceError]] = []
     for sense, reader in asked:
         try:
             reader.open()
         except SourceError as error:
-            reader.close()
             failed.append((sense, reader, error))
         else:
-            readers.append(reader)
             opened[sense] = reader
-    if not readers:
-        nothing = SourceError("neither a camera nor a microphone was asked for")
-        raise failed[0][2] if failed else nothing
+    returning = [(s, r) for s, r, error in failed if _may_come(r, error)]
+    if not opened and not (wait and returning):
+        for _, reader, _ in failed:
+            reader.close()
+        raise failed[0][2]
+    readers = list(opened.values())
     problems: list[SenseStatus] = []
     for sense, reader, fault in failed:
-        logger.warning("%s: running on without %s: %s", config.name, sense, fault)
-        if isinstance(reader, ReconnectingReader) and not isinstance(fault, LibraryMissing):
-            reader.retry(fault)
+        if isinstance(reader, ReconnectingReader) and _may_come(reader, fault):
+            _look_for(config, reader, fault)
             readers.append(reader)
-        else:
-            problems.append(SenseStatus(sense=sense, state=SenseState.LOST, detail=str(fault)))
+            continue
+        reader.close()
+        logger.warning("%s: running on without %s: %s", config.name, sense, fault)
+        problems.append(SenseStatus(sense=sense, state=SenseState.LOST, detail=str(fault)))
     if offset_of is not None and len(opened) == len(Sense):
         offset_ns = offset_of(opened[Sense.PICTURE].describe(), opened[Sense.SOUND].describe())
         inlet.lateness.set(offset_ns)
@@ -208,17 +268,23 @@ def _open_live(
     gone = {problem.sense for problem in problems}
     there = {sense for sense, _ in asked} - gone
     senses = SourceSenses(picture=Sense.PICTURE in there, sound=Sense.SOUND in there)
-    return OpenedSource(readers=readers, senses=senses, problems=problems)
+    missing = None if opened else failed[0][2]
+    return OpenedSource(readers=readers, senses=senses, problems=problems, fault=missing)
+
+
+def _may_come(reader: Reader, fault: SourceError) -> bool:
+    """Whether a reader that did not open is worth looking for again."""
+    return isinstance(reader, ReconnectingReader) and not isinstance(fault, LibraryMissing)
 
 
 def _make_camera(config: SourceConfig, camera: str, inlet: Inlet) -> Reader:
     identity = DeviceIdentity()
 
-    def make(to: Inlet) -> Reader:
+    def make(to: Inlet, _: SourceSenses) -> Reader:
         if is_network(camera):
             from realtime.sources.network import NetworkReader
 
-            return NetworkReader(camera, to, picture=True, sound=False, endless=True)
+            return NetworkReader(camera, to, picture=True, sound=False, config=config, endless=True)
         from realtime.sources.camera import CameraReader
 
         return CameraReader(camera, to, identity)
@@ -231,15 +297,13 @@ def _make_microphone(config: SourceConfig, microphone: str, inlet: Inlet) -> Rea
 
     identity = DeviceIdentity()
     return _coming_back(
-        Sense.SOUND, lambda to: MicrophoneReader(microphone, to, identity), config, inlet
+        Sense.SOUND, lambda to, _: MicrophoneReader(microphone, to, identity), config, inlet
     )
 
 
-def _coming_back(
-    sense: Sense, make: Callable[[Inlet], Reader], config: SourceConfig, inlet: Inlet
-) -> Reader:
+def _coming_back(sense: Sense, make: MakeReader, config: SourceConfig, inlet: Inlet) -> Reader:
     """Return what reads one sense, and opens it again if that is wanted."""
     if not config.reconnect:
-        return make(inlet)
+        return make(inlet, SourceSenses(picture=sense is Sense.PICTURE, sound=sense is Sense.SOUND))
     name = "capture-video" if sense is Sense.PICTURE else "capture-audio"
     return ReconnectingReader(name=name, make=make, senses=[sense], config=config, inlet=inlet)

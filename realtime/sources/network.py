@@ -1,10 +1,10 @@
-"""A stream that plays by itself (RTSP, MJPEG or HLS over HTTP, SRT), or a recording on a server.
+"""A stream that plays by itself: RTSP, MJPEG, MPEG-TS or HLS over HTTP, UDP.
 
 One connection serves both senses; it is live, so the newest wins and nothing can block for ever.
 A library read of a dead socket blocks for seconds and cannot be interrupted, so a helper thread
 does the reading and decoding and hands over through a bounded mailbox; `step` stays short. The
 helper reads from the opening on, so that nothing piles up in the socket, and hands over from the
-first step on: a recording from its beginning, all else from that moment.
+first step on. A recording on a server is no stream: `realtime.sources.media` reads it.
 
 Time: the sender's time stamps say how far apart two samples are, their arrival says when. Arrival
 is late by a varying amount, never early, so the sender's clock is laid at the least delay seen
@@ -16,7 +16,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from realtime.clock import NS_PER_S
@@ -31,10 +30,12 @@ from realtime.sources.container import (
     MediaContainer,
     nothing_decoded,
 )
-from realtime.sources.playback import Playback
+from realtime.sources.inquiry import still_picture
+from realtime.sources.nature import Nature, nature_of
 from realtime.worker import Worker
 
 if TYPE_CHECKING:
+    from realtime.config import SourceConfig
     from realtime.sources.audio_intake import AudioIntake
     from realtime.sources.base import Inlet
     from realtime.sources.video_intake import VideoIntake
@@ -48,7 +49,6 @@ _RESTART_NS = 3 * NS_PER_S  # time stamps that jump this far have a new origin
 _BUCKET_NS = NS_PER_S
 _SHIFT_NS = NS_PER_S // 2  # later than laid by this much, for all of
 _N_SHIFTED = 3  # buckets, the running one among them: the sender's clock was set back
-_CUT_SHORT_S = 2.0  # a length is told roughly: less than this is no recording cut short
 _N_BUCKETS = 30  # the least delay of half a minute: outlives a busy spell, follows drift
 
 
@@ -65,41 +65,46 @@ class NetworkReader:
         inlet: Where frames and sound go.
         picture: Whether the picture is wanted.
         sound: Whether the sound is wanted.
+        config: Of the source: how RTSP sends, and how long a sender may be silent.
         endless: Whether it is lost, rather than over, when its server hangs up.
+        container: The open stream, where it was opened to find out what it is.
     """
 
     def __init__(
-        self, url: str, inlet: Inlet, *, picture: bool, sound: bool, endless: bool = False
+        self,
+        url: str,
+        inlet: Inlet,
+        *,
+        picture: bool,
+        sound: bool,
+        config: SourceConfig,
+        endless: bool = False,
+        container: MediaContainer | None = None,
     ) -> None:
         self.name = "capture-media" if sound else "capture-video"
         self.senses = SourceSenses(picture=picture, sound=sound)
         self._url = url
         self._inlet = inlet
         self._endless = endless
+        self._config = config
+        self._container = container
         self._begun = threading.Event()
         self._stop = threading.Event()
-        self.is_finite = False  # known once it is open: a recording on a server
         self._arrivals: Mailbox[_Arrival] = Mailbox(_CAPACITY, Policy.DROP_OLDEST)
         self._socket: Worker | None = None
         self._has_decoded = False
         self._description = redacted_location(url)
-        self._pending: _Arrival | None = None  # waits for its moment
         self._sender: SenderClock | None = None
-        self._playback: Playback | None = None
         self._video: VideoIntake | None = None
         self._audio: AudioIntake | None = None
         self._n_dropped = 0
 
     def open(self) -> None:
         """Connect; takes up to `container.OPEN_TIMEOUT_S`."""
-        container = self._connect()
+        container = self._container or self._connect()
         self.senses = container.senses
         self._description = container.describe()
-        self.is_finite = container.is_finite
-        if self.is_finite:
-            self._playback = Playback(self._inlet.clock, self._inlet.timeline, pace=True)
-            self._arrivals = Mailbox(_CAPACITY, Policy.WAIT)
-        elif container.has_own_time:
+        if container.has_own_time:
             self._sender = SenderClock()
         if self.senses.picture:
             self._video = self._inlet.video_intake()
@@ -114,16 +119,16 @@ class NetworkReader:
     def step(self) -> bool:
         """Hand on what has arrived."""
         self._begun.set()
-        arrival = self._pending or self._arrivals.get(_GET_S)
+        arrival = self._arrivals.get(_GET_S)
         if arrival is not None:
-            self._pending = None if self._deliver(arrival) else arrival
+            self._deliver(arrival)
             self._count_drops()
             return not self._stop.is_set()
         if not self._arrivals.closed:
             return not self._stop.is_set()
         if self._socket is not None and self._socket.error is not None:
             raise self._socket.error
-        if self._endless and not self.is_finite and not self._stop.is_set():
+        if self._endless and not self._stop.is_set():
             raise SourceError(f"{self._description}: ended by its server")
         if not self._has_decoded and not self._stop.is_set():
             raise nothing_decoded(self._url)
@@ -144,29 +149,40 @@ class NetworkReader:
 
     def _connect(self) -> MediaContainer:
         """Open the URL in a thread: Python hears no signal while a library is connecting."""
-        return PassingThread("capture-connect").run(
-            partial(
-                MediaContainer,
-                self._url,
-                picture=self.senses.picture,
-                sound=self.senses.sound,
-                stats=self._inlet.stats,
-            )
+        return PassingThread("capture-connect").run(self._open_live)
+
+    def _open_live(self) -> MediaContainer:
+        container = MediaContainer(
+            self._url,
+            picture=self.senses.picture,
+            sound=self.senses.sound,
+            stats=self._inlet.stats,
+            live=True,
+            transport=self._config.transport,
+            read_timeout_s=self._config.read_timeout_s,
         )
+        nature = Nature.UNTOLD
+        try:
+            nature = nature_of(container.facts)
+            if nature in (Nature.LIVE, Nature.UNTOLD) or self._config.nature == "live":
+                return container
+            if nature is Nature.STILL:
+                raise still_picture(self._url, container.form)
+            raise SourceError(
+                f"{self._description} has ended: what its server gives now is a recording; "
+                "give it as --source by itself to have it read"
+            )
+        except SourceError:
+            container.close()
+            raise
 
     def _pump(self, container: MediaContainer) -> bool:
         """Read and decode one packet, in the helper thread; return False at the end."""
         decoded = container.read()
         if decoded is None:
-            if container.missing_s > _CUT_SHORT_S:
-                logger.warning(
-                    "%s: broke off, the last %.1f s were not sent",
-                    self._description,
-                    container.missing_s,
-                )
             return False
         self._has_decoded = container.has_decoded
-        if self._begun.is_set() or self._playback is not None:
+        if self._begun.is_set():
             arrived_ns = self._inlet.clock.now_ns()
             for item in decoded:
                 self._put(_Arrival(item, arrived_ns))
@@ -176,31 +192,22 @@ class NetworkReader:
         while not self._arrivals.put(arrival, _GET_S) and not self._stop.is_set():
             pass
 
-    def _deliver(self, arrival: _Arrival) -> bool:
-        """Hand on one arrival; return False if its moment has not come yet."""
+    def _deliver(self, arrival: _Arrival) -> None:
         item, arrived_ns = arrival
         time_ns = arrived_ns
-        if self._playback is not None:
-            due_ns = item.media_ns if isinstance(item, DecodedPicture) else item.end_ns
-            self._playback.announce(item.media_ns)
-            self._playback.start()
-            if not self._playback.wait_until(due_ns, self._stop):
-                return False
-            time_ns = self._playback.time_ns(item.media_ns)
-        elif self._sender is not None:
+        if self._sender is not None:
             end_ns = item.end_ns if isinstance(item, DecodedSound) else item.media_ns
             self._sender.observe(end_ns, arrived_ns)
             time_ns = self._sender.time_ns(item.media_ns)
         if isinstance(item, DecodedPicture):
             if self._video is not None:
                 self._video.append_lazy(time_ns, item.render)
-            return True
+            return
         n_channels = item.samples.shape[1]
         if self._audio is None:
             self._audio = self._inlet.audio_intake(item.sample_rate, n_channels)
         self._audio.retune(item.sample_rate, n_channels)
         self._audio.append(item.samples, time_ns)
-        return True
 
     def _count_drops(self) -> None:
         n_dropped = self._arrivals.n_dropped

@@ -19,6 +19,7 @@ from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.errors import RecognizerError, SourceError
 from realtime.packets import Sense, SenseState, SenseStatus
 from realtime.sources.backoff import Backoff
+from realtime.sources.base import HasSenses, SourceSenses
 from realtime.sources.gate import Gate, GatedInlet
 from realtime.sources.session import Session
 from realtime.sources.watch import SenseWatch
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from realtime.config import SourceConfig
     from realtime.sources.base import Inlet, Reader
+
+    MakeReader = Callable[[Inlet, SourceSenses], Reader]
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +46,8 @@ class ReconnectingReader:
 
     Args:
         name: The capture thread's name.
-        make: Makes a reader, not opened, that writes to the given inlet.
-        senses: Which senses the reader feeds.
+        make: Makes a reader, not opened, that writes to the given inlet, of the given senses.
+        senses: Which senses it may feed; a URL tells which once it was opened.
         config: Of the source: what counts as lost, and when to try again.
         inlet: The stream's.
         random_source: Where the jitter comes from.
@@ -54,7 +57,7 @@ class ReconnectingReader:
         self,
         *,
         name: str,
-        make: Callable[[Inlet], Reader],
+        make: MakeReader,
         senses: Sequence[Sense],
         config: SourceConfig,
         inlet: Inlet,
@@ -73,6 +76,7 @@ class ReconnectingReader:
         self._rings_lock = threading.Lock()
         self._closed = threading.Event()
         self._session: Session | None = None
+        self._knows_senses = False  # which of those that it may feed there are
         self._is_reading = False  # the session has opened, and its samples are watched
         self._is_ending = False  # the session was told to end
         self._reason = ""  # why it was
@@ -87,7 +91,8 @@ class ReconnectingReader:
         """Open the device for the first time, in the caller's thread.
 
         Raises:
-            SourceError: It cannot be opened; nothing is retried unless `retry` is called.
+            SourceError: It cannot be opened. Nothing stays open; it is retried if `retry` is
+                called.
         """
         session = self._new_session(is_open=True)
         try:
@@ -96,12 +101,15 @@ class ReconnectingReader:
             session.reader.close()
             raise
         self._session = session
+        self._learn_senses(session)
         self._describe()
 
-    def watch_only(self, senses: Sequence[Sense]) -> None:
-        """Say, after `open`, that the reader feeds these senses and no others."""
-        for sense in self._watches.keys() - set(senses):
-            del self._watches[sense]
+    @property
+    def senses(self) -> SourceSenses:
+        """Which senses it feeds, as far as that is known."""
+        return SourceSenses(
+            picture=Sense.PICTURE in self._watches, sound=Sense.SOUND in self._watches
+        )
 
     def retry(self, error: SourceError) -> None:
         """Say that the first opening failed and that the stream runs on: try again later."""
@@ -128,7 +136,7 @@ class ReconnectingReader:
             self._lose(self._reason or _reason(session), now_ns)
         elif session.has_opened and not self._is_ending:
             if not self._is_reading:
-                self._begin_watching(now_ns)
+                self._begin_watching(session, now_ns)
             self._judge(session, now_ns)
 
     def close(self) -> None:
@@ -169,7 +177,19 @@ class ReconnectingReader:
             watches=self._watches,
         )
         name = self.name.replace("capture-", "read-")
-        return Session(name, self._make(inlet), gate, self._clock, is_open=is_open)
+        return Session(name, self._make(inlet, self.senses), gate, self._clock, is_open=is_open)
+
+    def _learn_senses(self, session: Session) -> None:
+        """Watch only what the first opening that succeeds has; nobody waits for the rest."""
+        if self._knows_senses:
+            return
+        self._knows_senses = True
+        there = session.reader.senses if isinstance(session.reader, HasSenses) else self.senses
+        for sense, ring in ((Sense.PICTURE, self._inlet.frames), (Sense.SOUND, self._inlet.sounds)):
+            is_there = there.picture if sense is Sense.PICTURE else there.sound
+            if not is_there and self._watches.pop(sense, None) is not None:
+                ring.end()
+                self._set(SenseStatus(sense=sense, state=SenseState.ABSENT))
 
     def _forgive_pause(self, now_ns: int) -> None:
         """Blame no device for a time in which this program itself did not run."""
@@ -184,8 +204,9 @@ class ReconnectingReader:
         if self._session is not None:
             self._session.forgive(pause_ns)
 
-    def _begin_watching(self, now_ns: int) -> None:
+    def _begin_watching(self, session: Session, now_ns: int) -> None:
         self._is_reading = True
+        self._learn_senses(session)
         for watch in self._watches.values():
             watch.begin(now_ns)
 

@@ -76,6 +76,8 @@ class SenseWatch:
         with self._lock:
             self._begun_ns = now_ns
             self._first_ns = self._newest_ns = None
+            for spell in (self._frozen, self._black, self._silent):
+                spell.reopened()
             if self._rate is not None:
                 self._rate.clear()
 
@@ -136,7 +138,7 @@ class SenseWatch:
     def judge(self, now_ns: int) -> Verdict:
         """Return what is to be thought of the sense at `now_ns`.
 
-        A verdict that says `reopen` for what is frozen, black or silent is given once a spell.
+        What is frozen, black or silent asks for `reopen` until that was done once in its spell.
         """
         with self._lock:
             return self._judge_arrival(now_ns) or self._judge_content(now_ns)
@@ -170,7 +172,7 @@ class SenseWatch:
             (self._silent, SenseState.SILENT, "nothing but zeros for {:g} s or longer; muted?"),
         ):
             if spell.is_on(now_ns):
-                reopen = spell.takes_reopening(now_ns, self._reopen_ns)
+                reopen = spell.wants_reopening(now_ns, self._reopen_ns)
                 detail = text.format(spell.limit_ns / NS_PER_S)
                 return Verdict(state=state, detail=detail, reopen=reopen)
         return Verdict(state=SenseState.OK)
@@ -199,12 +201,14 @@ class _Spell:
             return False
         return now_ns - self._since_ns >= self.limit_ns
 
-    def takes_reopening(self, now_ns: int, after_ns: int) -> bool:
-        """Return True once, `after_ns` into the spell."""
+    def wants_reopening(self, now_ns: int, after_ns: int) -> bool:
+        """Whether it lasts for `after_ns` and its device was not opened again since it began."""
         if self._was_reopened or not after_ns or self._since_ns is None:
             return False
-        self._was_reopened = now_ns - self._since_ns >= after_ns
-        return self._was_reopened
+        return now_ns - self._since_ns >= after_ns
+
+    def reopened(self) -> None:
+        self._was_reopened = self._since_ns is not None
 
 
 class RateWatch:

@@ -121,7 +121,7 @@ class Bench:
         )
         self.reader = ReconnectingReader(
             name="capture-video" if sense is Sense.PICTURE else "capture-audio",
-            make=lambda inlet: DeviceReader(self.device, inlet),
+            make=lambda inlet, _: DeviceReader(self.device, inlet),
             senses=[sense],
             config=config,
             inlet=self.stream.inlet,

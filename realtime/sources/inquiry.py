@@ -1,0 +1,93 @@
+"""Asks a URL what it gives, before anything is built for it: a recording loses nothing and waits.
+
+A recording on a server is read as a file is; a stream that plays by itself has rings that drop,
+clips that do not wait, and comes back when it is lost. Whether it is the one or the other is found
+out with one opening, which a live stream's reader goes on with: a camera may let in one client.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from realtime.addresses import is_network
+from realtime.errors import SourceError
+from realtime.passing_thread import PassingThread
+from realtime.redaction import redacted_location
+from realtime.sources.nature import Nature
+
+if TYPE_CHECKING:
+    from realtime.clock import Clock
+    from realtime.config import SourceConfig
+    from realtime.sources.container import MediaContainer
+    from realtime.stats import Stats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a source turned out to be.
+
+    Attributes:
+        config: Its settings, `nature` told.
+        container: Of a live stream, open; its first reader goes on with it.
+    """
+
+    config: SourceConfig
+    container: MediaContainer | None = None
+
+
+def is_untold(config: SourceConfig) -> bool:
+    """Whether only asking tells what a source gives."""
+    return config.kind == "media" and config.nature == "auto" and is_network(config.media or "")
+
+
+def inquire(config: SourceConfig, clock: Clock, stats: Stats) -> Answer:
+    """Find out what a source gives; may take seconds where it is a URL.
+
+    Raises:
+        SourceError: It cannot be opened, or gives a still picture.
+    """
+    if not is_untold(config):
+        return Answer(config=config)
+    # In a thread: Python hears no signal while a library is connecting.
+    return PassingThread("capture-connect").run(lambda: _ask(config, clock, stats))
+
+
+def _ask(config: SourceConfig, clock: Clock, stats: Stats) -> Answer:
+    from realtime.sources.container import MediaContainer
+
+    url = config.media or ""
+    began_ns = clock.now_ns()
+    container = MediaContainer(
+        url,
+        picture=True,
+        sound=True,
+        stats=stats,
+        live=True,
+        transport=config.transport,
+        read_timeout_s=config.read_timeout_s,
+    )
+    nature = Nature.UNTOLD
+    try:
+        nature = container.find_out(clock, began_ns)
+    finally:
+        if nature is not Nature.LIVE:
+            container.close()
+    if nature is Nature.STILL:
+        raise still_picture(url, container.form)
+    told = replace(config, nature=nature.value, pace=config.pace or nature is Nature.RECORDING)
+    return Answer(config=told, container=container if nature is Nature.LIVE else None)
+
+
+def still_picture(url: str, form: str) -> SourceError:
+    """Return what is said of a URL that gives one picture."""
+    where = redacted_location(url)
+    if form == "webp_pipe":
+        return SourceError(
+            f"{where} gives a WebP picture, not a stream; an animated one is not decoded either, "
+            "so convert it to MP4 or GIF"
+        )
+    return SourceError(
+        f"{where} gives one still picture, not a stream; give the address of the camera's MJPEG "
+        "or RTSP stream, which its manual or its web page names"
+    )

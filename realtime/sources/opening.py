@@ -1,0 +1,201 @@
+"""How FFmpeg is asked to open a file or URL, and what is said when it cannot.
+
+A stream that plays by itself and a recording want different options. Nothing of either may be
+thrown away: what FFmpeg reads to find out what there is (seconds of it) is kept, so a camera with
+15 s between key frames shows its first picture from the key frame that was read while it opened.
+
+A recording on a server that hands out no parts of it may need to be read out of order (an MP4 whose
+index lies at its end). It is copied into a temporary file without a name first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+import time
+from typing import IO, Any
+
+from realtime.addresses import is_network
+from realtime.config import MIN_READ_TIMEOUT_S, TRANSPORTS
+from realtime.errors import SourceError
+from realtime.redaction import redacted_location
+
+logger = logging.getLogger(__name__)
+
+OPEN_TIMEOUT_S = 10.0
+RECORDING_TIMEOUT_S = 30.0  # nobody waits for the newest of a recording
+PLAYLIST_TIMEOUT_S = 60.0  # between two parts; a server that is gone is noticed at once
+PLAYLISTS = ("hls", "dash")
+_RTSP_NAMES = {"multicast": "udp_multicast"}  # FFmpeg's, where they differ
+# One connection for all parts of a file. FFmpeg 8.1 with one for each loses what it has read
+# already when it goes back: an MP4 of 62 pictures gave 32 (PyAV 18.1).
+_HTTP_OPTIONS = {"multiple_requests": "1"}
+_RECORDING_OPTIONS = {"reconnect": "1", "reconnect_delay_max": "8"}  # a server that grew impatient
+_SPOOL_BLOCK = 1 << 16
+
+
+def open_location(
+    av: Any,
+    location: str,
+    *,
+    live: bool,
+    transport: str = "auto",
+    read_timeout_s: float = MIN_READ_TIMEOUT_S,
+    file: IO[bytes] | None = None,
+) -> Any:
+    """Open a file or URL.
+
+    Args:
+        av: PyAV.
+        location: Path or URL.
+        live: Whether it plays by itself, as far as that is known.
+        transport: How RTSP sends: one of `TRANSPORTS`; `auto` is TCP, or UDP where that is refused.
+        read_timeout_s: How long a live sender may be silent.
+        file: Where its copy lies, if it was copied.
+
+    Returns:
+        PyAV's input container.
+
+    Raises:
+        SourceError: It cannot be opened.
+    """
+    began = time.monotonic()
+    try:
+        if file is not None:
+            return av.open(file, metadata_errors="replace")
+        if is_rtsp(location):
+            return _open_rtsp(av, location, live, transport, read_timeout_s)
+        opened = _open(av, location, live, read_timeout_s)
+        if live and opened.format.name in PLAYLISTS and not is_playlist(location):
+            opened.close()  # its address did not say so
+            opened = _open(av, location, live, PLAYLIST_TIMEOUT_S)
+        return opened
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise _fault(av, error, location, time.monotonic() - began) from error
+
+
+def spool(av: Any, location: str) -> IO[bytes]:
+    """Copy what a server has at `location` into a temporary file; the caller closes it.
+
+    Raises:
+        SourceError: It broke off, or there is no room.
+    """
+    where = redacted_location(location)
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - it outlives this
+    try:
+        # FFmpeg's own "format" for bytes as they are: it knows passwords, redirections and TLS.
+        with av.open(
+            location,
+            format="data",
+            options={**_HTTP_OPTIONS, "raw_packet_size": str(_SPOOL_BLOCK)},
+            timeout=(OPEN_TIMEOUT_S, RECORDING_TIMEOUT_S),
+        ) as source:
+            for packet in source.demux():
+                file.write(bytes(packet))
+        file.seek(0)
+    except (av.error.FFmpegError, OSError) as error:
+        file.close()
+        raise SourceError(
+            f"{where} must be copied before it can be read, for its server hands out no parts of "
+            f"it, and that failed: {reason_of(error)}; copy it yourself and give the file"
+        ) from error
+    return file
+
+
+def timed_out(av: Any, error: BaseException, seconds: float, limit_s: float) -> bool:
+    """Whether an error is our own time-out: RTSP makes "Invalid data" of it."""
+    return isinstance(error, av.error.ExitError) or seconds >= 0.98 * limit_s
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what a library says of an error, in short."""
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def _open(av: Any, location: str, live: bool, read_s: float) -> Any:
+    if not is_network(location):
+        return av.open(location, metadata_errors="replace")
+    options: dict[str, str] = {}
+    if location.lower().startswith(("http://", "https://")):
+        options = dict(_HTTP_OPTIONS) if live else {**_HTTP_OPTIONS, **_RECORDING_OPTIONS}
+    if live and is_playlist(location):
+        read_s = PLAYLIST_TIMEOUT_S
+    timeout = (OPEN_TIMEOUT_S, read_s if live else RECORDING_TIMEOUT_S)
+    return av.open(location, options=options, timeout=timeout, metadata_errors="replace")
+
+
+def _open_rtsp(av: Any, location: str, live: bool, transport: str, read_s: float) -> Any:
+    attempts = ("tcp", "udp") if transport == "auto" else (_RTSP_NAMES.get(transport, transport),)
+    timeout = (OPEN_TIMEOUT_S, read_s if live else RECORDING_TIMEOUT_S)
+    for attempt in attempts:
+        began = time.monotonic()
+        try:
+            opened = av.open(
+                location,
+                options={"rtsp_transport": attempt},
+                timeout=timeout,
+                metadata_errors="replace",
+            )
+        except (av.error.FFmpegError, OSError) as error:
+            seconds = time.monotonic() - began
+            if attempt == attempts[-1] or not _is_about_transport(av, error, seconds):
+                raise
+        else:
+            if attempt != attempts[0]:
+                logger.info("%s sends over UDP only", redacted_location(location))
+            return opened
+    raise ValueError(f"transport is one of {', '.join(TRANSPORTS)}, got {transport!r}")
+
+
+def is_rtsp(location: str) -> bool:
+    """Whether a URL is RTSP's, whose transport can be chosen."""
+    return location.lower().startswith(("rtsp://", "rtsps://"))
+
+
+def is_playlist(location: str) -> bool:
+    """Whether a URL names a list of parts, which come one by one."""
+    path = location.partition("?")[0].lower()
+    return path.endswith((".m3u8", ".m3u", ".mpd"))
+
+
+def _is_about_transport(av: Any, error: BaseException, seconds: float) -> bool:
+    """Whether another transport may help: not where nobody answers or lets us in."""
+    e = av.error
+    hopeless = (
+        e.HTTPUnauthorizedError, e.HTTPForbiddenError, e.HTTPNotFoundError,
+        e.ConnectionRefusedError, e.ConnectionResetError,
+    )  # fmt: skip
+    return not isinstance(error, hopeless) and not timed_out(av, error, seconds, OPEN_TIMEOUT_S)
+
+
+def _fault(av: Any, error: BaseException, location: str, seconds: float) -> SourceError:
+    e, where = av.error, redacted_location(location)
+    if isinstance(error, (e.FileNotFoundError, FileNotFoundError)):
+        return SourceError(f"there is no file {where}; check the path")
+    if isinstance(error, (e.IsADirectoryError, IsADirectoryError)):
+        return SourceError(f"{where} is a folder; give one file or URL")
+    if isinstance(error, (e.PermissionError, PermissionError)):
+        return SourceError(f"{where} may not be read; check its permissions")
+    if not is_network(location):
+        return SourceError(
+            f"{where} cannot be opened as a sound or picture file: {reason_of(error)}"
+        )
+    if timed_out(av, error, seconds, OPEN_TIMEOUT_S):
+        return SourceError(
+            f"{where} did not answer within {OPEN_TIMEOUT_S:g} s; check the address, and whether "
+            "what listens there speaks its protocol"
+        )
+    return SourceError(f"{where} cannot be opened as a stream: {_advice(av, error)}")
+
+
+def _advice(av: Any, error: BaseException) -> str:
+    e, reason = av.error, reason_of(error)
+    if isinstance(error, e.HTTPUnauthorizedError):
+        return f"{reason}; give user name and password, scheme://user:password@host/…"
+    if isinstance(error, e.InvalidDataError):
+        return f"{reason}: what came is neither picture nor sound; is it a page with a player?"
+    with contextlib.suppress(AttributeError):
+        if isinstance(error, e.ProtocolNotFoundError):
+            return f"{reason}; this FFmpeg does not know that kind of address"
+    return reason
