@@ -347,7 +347,7 @@ class MediaContainer:
         return packets
 
     def _tell_breaking_off(self) -> None:
-        """Warn that a recording ended before its server said; once where each sense has a reader."""
+        """Warn that a recording ended too early; once where each sense has a reader."""
         is_told_elsewhere = self._video is None and bool(self._container.streams.video)
         if self._is_remote and not self._live and not is_told_elsewhere:
             missing = f"{self.missing_s:.1f} s" if self.missing_s else "some"
