@@ -4,7 +4,9 @@ A subscriber that stops reading must cost the others nothing: the socket is XPUB
 one peer at its high-water mark and never blocks. A subscriber that comes late must not wait for the
 next change: on each subscription the last state of the matching topics goes out again, marked
 `"replay": true`. XPUB cannot address one peer, so all subscribers of these topics see the repeat;
-it has its old `topic_seq` and is no gap.
+it has its old `topic_seq` and is no gap. However often somebody subscribes, these repeats come at
+most ten times a second, and a step takes a bounded number of requests: a flood of them leaves time
+to publish. What a peer may send at all is `peer_guard`'s to bound.
 
 The thread blocks on one poll over subscriptions, connections and a wake-up from the mailbox. It
 neither spins nor delays a message.
@@ -15,7 +17,6 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -23,24 +24,31 @@ from pathlib import Path
 import zmq
 
 from realtime.addresses import is_loopback
-from realtime.clock import NS_PER_MS, NS_PER_S, Clock
+from realtime.clock import NS_PER_MS, NS_PER_S, Clock, MonotonicClock
 from realtime.config import DEFAULT_BIND, PublisherConfig
 from realtime.errors import OutputError, UsageError
 from realtime.mailbox import Mailbox
 from realtime.outputs.curve_files import CLIENTS_FOLDER, AllowedClients, read_server_keys
 from realtime.outputs.ipc_claim import IpcClaim
 from realtime.outputs.last_values import LastValues
+from realtime.outputs.peer_guard import EVENTS, PeerGuard
 from realtime.outputs.wire import Message
 from realtime.outputs.zap import Doorkeeper
 from realtime.stats import Stats
 
 logger = logging.getLogger(__name__)
 
+HANDSHAKE_MS = 5000  # who has not said who it is by then gives its place free
 LINGER_MS = 500  # what the last messages may take to leave; Ctrl-C never hangs longer
 MAX_WAIT_MS = 100  # a stopped worker is noticed within this time
 MAX_BATCH = 256  # messages a step, so that heartbeats and subscriptions get their turn
-MAX_INBOUND_BYTES = 1024  # subscribers only send topic prefixes
-_MONITOR_EVENT = "=hi"  # zmq_socket_monitor: 16-bit event, 32-bit value (the peer's fd)
+MAX_INBOUND_BYTES = 512  # a topic has 113 bytes, CURVE's longest command 300
+INBOUND_HWM = 2  # requests that libzmq reads ahead from one peer
+INBOUND_BUFFER = 8 << 10  # bytes that the kernel takes ahead, and libzmq reads after a hang-up
+MAX_REQUESTS = 256  # a step takes, likewise
+MAX_PREFIXES = 64  # that wait for a replay; beyond it everything is repeated
+REPLAY_NS = NS_PER_S // 10  # between two replays
+_UNSUBSCRIBE, _SUBSCRIBE = b"\0", b"\x01"  # the first byte of a request (ZMTP 3.0)
 
 
 class ZmqPublisher:
@@ -56,8 +64,8 @@ class ZmqPublisher:
         config: Where to bind and what to keep for slow subscribers.
         mailbox: Messages to publish, in order.
         heartbeat: Makes a heartbeat; called in the publishing thread.
-        stats: Gets `messages`, `replayed_messages`, `dropped_messages`, `subscriptions` and
-            `refused_clients`.
+        stats: Gets `messages`, `replayed_messages`, `dropped_messages`, `subscriptions`,
+            `refused_clients` and `ended_connections`.
         clock: The run's clock.
         insecure: Allow an endpoint that other machines can reach, without encryption.
         context: ZeroMQ's context, for `inproc` endpoints; its own one if None.
@@ -89,14 +97,15 @@ class ZmqPublisher:
         self._shared_context = context
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: zmq.Socket[bytes] | None = None
-        self._monitor: zmq.Socket[bytes] | None = None
+        self._guard: PeerGuard | None = None
         self._doorkeeper: Doorkeeper | None = None
         self._claim = IpcClaim(config.bind)
         self._poller = zmq.Poller()
         self._bell: _Bell | None = None
         self._last_values = LastValues()
         self._published: dict[str, int] = {}
-        self._peers: frozenset[int] = frozenset()
+        self._prefixes: set[bytes] = set()  # subscribed to since the last replay
+        self._replay_due_ns = 0
         self._endpoint = ""
         self._heartbeat_due_ns = 0
         self._n_dropped_seen = 0
@@ -109,7 +118,7 @@ class ZmqPublisher:
     @property
     def n_subscribers(self) -> int:
         """How many peers are connected now (0 for `inproc`, which has no connections)."""
-        return len(self._peers)
+        return 0 if self._guard is None else self._guard.n_connections
 
     def published(self) -> dict[str, int]:
         """Return the last `topic_seq` that went out, by topic."""
@@ -130,13 +139,18 @@ class ZmqPublisher:
         publisher.setsockopt(zmq.SNDHWM, self._config.send_hwm)
         publisher.setsockopt(zmq.LINGER, LINGER_MS)
         publisher.setsockopt(zmq.MAXMSGSIZE, MAX_INBOUND_BYTES)
+        publisher.setsockopt(zmq.RCVHWM, INBOUND_HWM)
+        publisher.setsockopt(zmq.RCVBUF, INBOUND_BUFFER)
+        publisher.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
         if self._config.bind.startswith("tcp://["):
             publisher.setsockopt(zmq.IPV6, 1)
         self._socket = publisher
         try:
             # The monitor comes first: a peer may connect as soon as the port is open.
-            self._monitor = publisher.get_monitor_socket(
-                zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
+            self._guard = PeerGuard(
+                publisher.get_monitor_socket(EVENTS),
+                lambda: self._stats.count("ended_connections"),
+                MonotonicClock(),
             )
             if self._keys is not None and self._config.curve is not None:
                 clients = AllowedClients(Path(self._config.curve) / CLIENTS_FOLDER)
@@ -152,8 +166,8 @@ class ZmqPublisher:
             self.close()
             raise OutputError(_bind_failure(self._config.bind, error)) from error
         self._endpoint = publisher.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._guard.watch(self._endpoint)
         self._poller.register(publisher, zmq.POLLIN)
-        self._poller.register(self._monitor, zmq.POLLIN)
         self._poller.register(self._bell.fileno(), zmq.POLLIN)
         self._heartbeat_due_ns = self._clock.now_ns()
         self._mailbox.wake_with(self._bell.ring)
@@ -172,8 +186,6 @@ class ZmqPublisher:
         ready = dict(self._poller.poll(min(MAX_WAIT_MS, max(0, until_heartbeat_ms))))
         if bell.fileno() in ready:
             bell.silence()
-        if self._monitor in ready:
-            self._note_connections()
         if self._doorkeeper is not None:
             n_refused = self._doorkeeper.answer()
             if n_refused:
@@ -197,12 +209,10 @@ class ZmqPublisher:
                     if not self._publish_next(self._socket):
                         break
             self._socket.disable_monitor()
-            if self._monitor is not None:
-                self._monitor.close(linger=0)
-                self._monitor = None
+            if self._guard is not None:
+                self._guard.close()
             self._socket.close(linger=LINGER_MS)
             self._socket = None
-            self._peers = frozenset()
         if self._doorkeeper is not None:
             self._doorkeeper.close()
             self._doorkeeper = None
@@ -244,27 +254,30 @@ class ZmqPublisher:
             self._published = {**self._published, message.topic: topic_seq}
 
     def _answer_subscriptions(self, publisher: zmq.Socket[bytes]) -> None:
-        """Send the last state of all topics that somebody has just subscribed to."""
-        prefixes: set[bytes] = set()
-        while publisher.poll(0):
-            request = publisher.recv(zmq.NOBLOCK)
-            if request[:1] == b"\x01":  # 1 subscribes, 0 unsubscribes; anything else is no request
-                prefixes.add(request[1:])
+        """Take requests; send the last state of all topics that somebody subscribed to."""
+        for _ in range(MAX_REQUESTS):
+            if not publisher.poll(0):
+                break
+            frame = publisher.recv(zmq.NOBLOCK, copy=False)
+            kind, topic = frame.bytes[:1], frame.bytes[1:]
+            if kind not in (_SUBSCRIBE, _UNSUBSCRIBE):
+                continue
+            if self._guard is not None:
+                self._guard.note(_descriptor(frame), topic, is_wanted=kind == _SUBSCRIBE)
+            if kind == _SUBSCRIBE:
+                self._prefixes.add(topic)
                 self._stats.count("subscriptions")
+        if len(self._prefixes) > MAX_PREFIXES:
+            self._prefixes = {b""}
+        now_ns = self._clock.now_ns()
+        if not self._prefixes or now_ns < self._replay_due_ns:
+            return
+        prefixes, self._prefixes = self._prefixes, set()
+        self._replay_due_ns = now_ns + REPLAY_NS
         for message in self._last_values.matching(prefixes):
             replay = message.as_replay()
             publisher.send_multipart((replay.topic.encode(), replay.payload()), zmq.NOBLOCK)
             self._stats.count("replayed_messages")
-
-    def _note_connections(self) -> None:
-        monitor = self._monitor
-        while monitor is not None and monitor.poll(0):
-            frames = monitor.recv_multipart(zmq.NOBLOCK)
-            event, peer = struct.unpack(_MONITOR_EVENT, frames[0])
-            if event == zmq.EVENT_ACCEPTED:
-                self._peers |= {peer}
-            else:
-                self._peers -= {peer}
 
 
 class _Bell:
@@ -295,6 +308,14 @@ class _Bell:
         with self._lock:
             self._read.close()
             self._write.close()
+
+
+def _descriptor(frame: zmq.Frame) -> int:
+    """Return over which connection a frame came; -1 where it has gone, or never had one."""
+    try:
+        return int(frame.get(zmq.SRCFD))
+    except (zmq.ZMQError, ValueError):
+        return -1
 
 
 def _require_local(endpoint: str) -> None:
