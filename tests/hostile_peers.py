@@ -18,7 +18,7 @@ MORE, LONG, COMMAND = 1, 2, 4
 GREETING = b"\xff" + b"\0" * 8 + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + b"\0" * 32
 WRITE_BYTES = 1 << 16
 PART_BYTES = 500  # what a publisher takes in one frame
-TIMEOUT_S = 5.0
+TIMEOUT_S = 2.0
 
 
 def ready(kind: bytes) -> bytes:
@@ -122,24 +122,30 @@ def send_for(
     endpoint: str,
     attack: Callable[[random.Random], Iterator[bytes]],
     seconds: float,
-    *,
-    again: bool = True,
+    most_bytes: int = 1 << 62,
 ) -> tuple[int, int]:
     """Attack for some seconds, coming back whenever the other side hangs up.
+
+    Args:
+        endpoint: Whom.
+        attack: What is sent.
+        seconds: How long in all.
+        most_bytes: After so many it hangs up itself and comes back.
 
     Returns:
         How many bytes went out, over how many connections.
     """
     deadline = time.monotonic() + seconds
     n_bytes = n_connections = 0
-    while time.monotonic() < deadline and (again or not n_connections):
+    while time.monotonic() < deadline:
         with contextlib.suppress(OSError), connect(endpoint) as peer:
             n_connections += 1
             threading.Thread(target=_drain, args=(peer.dup(),), daemon=True).start()
             parts = attack(random.Random(n_connections))
-            while time.monotonic() < deadline:
+            n_before = n_bytes
+            while time.monotonic() < deadline and n_bytes - n_before < most_bytes:
                 block = bytearray()
-                while len(block) < WRITE_BYTES:
+                while len(block) < min(WRITE_BYTES, most_bytes):
                     block += next(parts)
                 n_bytes += peer.send(block)
     return n_bytes, n_connections
@@ -153,9 +159,9 @@ def _drain(peer: socket.socket) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Attack: ENDPOINT ATTACK SECONDS; a process of its own, so that both sides have a core."""
-    endpoint, name, seconds = arguments
-    n_bytes, n_connections = send_for(endpoint, ATTACKS[name], float(seconds))
+    """Attack: ENDPOINT ATTACK SECONDS [BYTES]; a process of its own, so that each has a core."""
+    endpoint, name, seconds, *most = arguments
+    n_bytes, n_connections = send_for(endpoint, ATTACKS[name], float(seconds), *map(int, most))
     print(n_bytes, n_connections, flush=True)
     return 0
 

@@ -6,7 +6,7 @@ next change: on each subscription the last state of the matching topics goes out
 `"replay": true`. XPUB cannot address one peer, so all subscribers of these topics see the repeat;
 it has its old `topic_seq` and is no gap. However often somebody subscribes, these repeats come at
 most ten times a second, and a step takes a bounded number of requests: a flood of them leaves time
-to publish. What a peer may send at all is `peer_guard`'s to bound.
+to publish. What may come in at all is bounded by `front_door`, through which all connections go.
 
 The thread blocks on one poll over subscriptions, connections and a wake-up from the mailbox. It
 neither spins nor delays a message.
@@ -17,7 +17,9 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,9 +31,10 @@ from realtime.config import DEFAULT_BIND, PublisherConfig
 from realtime.errors import OutputError, UsageError
 from realtime.mailbox import Mailbox
 from realtime.outputs.curve_files import CLIENTS_FOLDER, AllowedClients, read_server_keys
+from realtime.outputs.front_door import FrontDoor
 from realtime.outputs.ipc_claim import IpcClaim
 from realtime.outputs.last_values import LastValues
-from realtime.outputs.peer_guard import EVENTS, PeerGuard
+from realtime.outputs.listening import listen
 from realtime.outputs.wire import Message
 from realtime.outputs.zap import Doorkeeper
 from realtime.stats import Stats
@@ -43,12 +46,9 @@ LINGER_MS = 500  # what the last messages may take to leave; Ctrl-C never hangs 
 MAX_WAIT_MS = 100  # a stopped worker is noticed within this time
 MAX_BATCH = 256  # messages a step, so that heartbeats and subscriptions get their turn
 MAX_INBOUND_BYTES = 512  # a topic has 113 bytes, CURVE's longest command 300
-INBOUND_HWM = 2  # requests that libzmq reads ahead from one peer
-INBOUND_BUFFER = 8 << 10  # bytes that the kernel takes ahead, and libzmq reads after a hang-up
 MAX_REQUESTS = 256  # a step takes, likewise
 MAX_PREFIXES = 64  # that wait for a replay; beyond it everything is repeated
 REPLAY_NS = NS_PER_S // 10  # between two replays
-_UNSUBSCRIBE, _SUBSCRIBE = b"\0", b"\x01"  # the first byte of a request (ZMTP 3.0)
 
 
 class ZmqPublisher:
@@ -65,7 +65,7 @@ class ZmqPublisher:
         mailbox: Messages to publish, in order.
         heartbeat: Makes a heartbeat; called in the publishing thread.
         stats: Gets `messages`, `replayed_messages`, `dropped_messages`, `subscriptions`,
-            `refused_clients` and `ended_connections`.
+            `refused_clients` and `wordy_clients` (those that sent more than topics).
         clock: The run's clock.
         insecure: Allow an endpoint that other machines can reach, without encryption.
         context: ZeroMQ's context, for `inproc` endpoints; its own one if None.
@@ -97,7 +97,8 @@ class ZmqPublisher:
         self._shared_context = context
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: zmq.Socket[bytes] | None = None
-        self._guard: PeerGuard | None = None
+        self._door: FrontDoor | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._doorkeeper: Doorkeeper | None = None
         self._claim = IpcClaim(config.bind)
         self._poller = zmq.Poller()
@@ -118,7 +119,7 @@ class ZmqPublisher:
     @property
     def n_subscribers(self) -> int:
         """How many peers are connected now (0 for `inproc`, which has no connections)."""
-        return 0 if self._guard is None else self._guard.n_connections
+        return 0 if self._door is None else self._door.n_connections
 
     def published(self) -> dict[str, int]:
         """Return the last `topic_seq` that went out, by topic."""
@@ -139,34 +140,25 @@ class ZmqPublisher:
         publisher.setsockopt(zmq.SNDHWM, self._config.send_hwm)
         publisher.setsockopt(zmq.LINGER, LINGER_MS)
         publisher.setsockopt(zmq.MAXMSGSIZE, MAX_INBOUND_BYTES)
-        publisher.setsockopt(zmq.RCVHWM, INBOUND_HWM)
-        publisher.setsockopt(zmq.RCVBUF, INBOUND_BUFFER)
         publisher.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
-        if self._config.bind.startswith("tcp://["):
-            publisher.setsockopt(zmq.IPV6, 1)
         self._socket = publisher
         try:
-            # The monitor comes first: a peer may connect as soon as the port is open.
-            self._guard = PeerGuard(
-                publisher.get_monitor_socket(EVENTS),
-                lambda: self._stats.count("ended_connections"),
-                MonotonicClock(),
-            )
             if self._keys is not None and self._config.curve is not None:
                 clients = AllowedClients(Path(self._config.curve) / CLIENTS_FOLDER)
                 self._doorkeeper = Doorkeeper(clients, self._context)
                 self._doorkeeper.guard(publisher, self._keys)
                 self._poller.register(self._doorkeeper.socket, zmq.POLLIN)
-            with self._claim.binding():
-                publisher.bind(_bindable(self._config.bind))
+            if self._config.bind.startswith("inproc://"):
+                publisher.bind(self._config.bind)
+                self._endpoint = self._config.bind
+            else:
+                self._open_door(publisher)
         except OutputError:
             self.close()
             raise
-        except zmq.ZMQError as error:
+        except (zmq.ZMQError, OSError) as error:
             self.close()
             raise OutputError(_bind_failure(self._config.bind, error)) from error
-        self._endpoint = publisher.getsockopt_string(zmq.LAST_ENDPOINT)
-        self._guard.watch(self._endpoint)
         self._poller.register(publisher, zmq.POLLIN)
         self._poller.register(self._bell.fileno(), zmq.POLLIN)
         self._heartbeat_due_ns = self._clock.now_ns()
@@ -182,6 +174,8 @@ class ZmqPublisher:
         publisher, bell = self._socket, self._bell
         if publisher is None or bell is None:
             raise ValueError("the publisher is not open; call open() first")
+        if self._door is not None and self._door.error is not None:
+            raise self._door.error
         until_heartbeat_ms = -((self._clock.now_ns() - self._heartbeat_due_ns) // NS_PER_MS)
         ready = dict(self._poller.poll(min(MAX_WAIT_MS, max(0, until_heartbeat_ms))))
         if bell.fileno() in ready:
@@ -203,14 +197,12 @@ class ZmqPublisher:
     def close(self) -> None:
         """Publish what is left, then close; waits at most half a second. May be called again."""
         self._mailbox.wake_with(None)
+        close_by_s = time.monotonic() + LINGER_MS / 1000
         if self._socket is not None:
             if self._endpoint:
                 for _ in range(self._config.capacity):
                     if not self._publish_next(self._socket):
                         break
-            self._socket.disable_monitor()
-            if self._guard is not None:
-                self._guard.close()
             self._socket.close(linger=LINGER_MS)
             self._socket = None
         if self._doorkeeper is not None:
@@ -219,10 +211,28 @@ class ZmqPublisher:
         if self._context is not None and self._shared_context is None:
             self._context.term()
         self._context = None
+        if self._door is not None:
+            self._door.close(max(0.0, close_by_s - time.monotonic()))
+            self._door = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
         self._claim.release()
         if self._bell is not None:
             self._bell.close()
             self._bell = None
+
+    def _open_door(self, publisher: zmq.Socket[bytes]) -> None:
+        """Bind where only this user comes in, and have a door to it where the world does."""
+        self._folder = tempfile.TemporaryDirectory(prefix="mafnet-")  # mode 0700
+        inner = str(Path(self._folder.name) / "events")
+        publisher.bind(f"ipc://{inner}")
+        with self._claim.binding():
+            listener, self._endpoint = listen(_bindable(self._config.bind))
+        self._door = FrontDoor(
+            listener, inner, lambda: self._stats.count("wordy_clients"), MonotonicClock()
+        )
+        self._door.start()
 
     def _publish_batch(self, publisher: zmq.Socket[bytes]) -> bool:
         """Publish up to `MAX_BATCH` messages; return whether that was all."""
@@ -258,14 +268,9 @@ class ZmqPublisher:
         for _ in range(MAX_REQUESTS):
             if not publisher.poll(0):
                 break
-            frame = publisher.recv(zmq.NOBLOCK, copy=False)
-            kind, topic = frame.bytes[:1], frame.bytes[1:]
-            if kind not in (_SUBSCRIBE, _UNSUBSCRIBE):
-                continue
-            if self._guard is not None:
-                self._guard.note(_descriptor(frame), topic, is_wanted=kind == _SUBSCRIBE)
-            if kind == _SUBSCRIBE:
-                self._prefixes.add(topic)
+            request = publisher.recv(zmq.NOBLOCK)
+            if request[:1] == b"\x01":  # 1 subscribes, 0 unsubscribes; anything else is no request
+                self._prefixes.add(request[1:])
                 self._stats.count("subscriptions")
         if len(self._prefixes) > MAX_PREFIXES:
             self._prefixes = {b""}
@@ -310,14 +315,6 @@ class _Bell:
             self._write.close()
 
 
-def _descriptor(frame: zmq.Frame) -> int:
-    """Return over which connection a frame came; -1 where it has gone, or never had one."""
-    try:
-        return int(frame.get(zmq.SRCFD))
-    except (zmq.ZMQError, ValueError):
-        return -1
-
-
 def _require_local(endpoint: str) -> None:
     if endpoint.startswith("tcp://") and not is_loopback(_host(endpoint)):
         raise UsageError(
@@ -339,7 +336,7 @@ def _bindable(endpoint: str) -> str:
     return endpoint
 
 
-def _bind_failure(endpoint: str, error: zmq.ZMQError) -> str:
+def _bind_failure(endpoint: str, error: zmq.ZMQError | OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
             f"{endpoint} is taken by another program; stop it, or choose another port with --bind"
