@@ -107,6 +107,7 @@ def make_stream(
         rings.signal,
         clock,
         stats,
+        rings.lag,
     )
     recognizer = Recognizer(
         models,

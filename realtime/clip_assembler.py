@@ -12,8 +12,9 @@ for a late sense up to the patience, then goes without. A sense found late is wa
 soon as waiting can help: while what it has delivered lies within the patience of now. A dead
 camera falls further and further behind and so costs its patience once; sound that hung for a
 moment is back with the next clip. Sound that always comes later than the patience (some wireless
-microphones) stays masked at no cost: only a larger `patience_s` hears it. A live stream that has
-fallen behind skips to the newest hop (newest wins, counted in `skipped_clips`); before that
+microphones) stays masked at no cost: only a larger `patience_s` hears it. Behind a source that
+delivers in lumps all this happens later by its lag (`realtime.buffers.lag`). A live stream that
+has fallen behind skips to the newest hop (newest wins, counted in `skipped_clips`); before that
 happens, `set_level` has less of it computed (`realtime.load_governor`).
 """
 
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 
 from realtime.buffers.audio_ring import AudioRing
 from realtime.buffers.frame_ring import END_SLOT, FrameRing
+from realtime.buffers.lag import Lag
 from realtime.buffers.signal import DataSignal
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline
 from realtime.config import SourceConfig, WindowConfig
@@ -66,6 +68,7 @@ class ClipAssembler:
         signal: What both rings notify.
         clock: The run's clock.
         stats: Counts `clips` and `skipped_clips`.
+        lag: By how much the source delivers late in its way; every clip waits so much longer.
     """
 
     def __init__(
@@ -78,7 +81,9 @@ class ClipAssembler:
         signal: DataSignal,
         clock: Clock,
         stats: Stats,
+        lag: Lag | None = None,
     ) -> None:
+        self._lag = lag or Lag()
         self._live = source.live
         self._dated = source.dated
         self._patience_ns = round(source.patience_s * NS_PER_S)
@@ -206,7 +211,7 @@ class ClipAssembler:
             patience_ns = self._patience_ns
         if not complete_sound and self._is_worth_waiting(Sense.SOUND, now_ns):
             patience_ns = self._patience_ns
-        wait_ns = end_ns + patience_ns - now_ns
+        wait_ns = end_ns + self._lag.ns + patience_ns - now_ns
         if wait_ns <= 0:
             if not complete_picture:
                 self._late.add(Sense.PICTURE)
@@ -219,7 +224,9 @@ class ClipAssembler:
         if sense not in self._late:
             return True
         delivered_ns = self._delivered_ns(sense)
-        return delivered_ns is not None and now_ns - delivered_ns <= self._patience_ns
+        return (
+            delivered_ns is not None and now_ns - delivered_ns <= self._lag.ns + self._patience_ns
+        )
 
     def _delivered_ns(self, sense: Sense) -> int | None:
         """Up to when a sense has come, on the run's clock; None before its first sample."""
@@ -303,7 +310,7 @@ class ClipAssembler:
         What is left of the backlog is less than a hop, so that this happens once.
         """
         hop_ns = self._hop_slots * SLOT_NS
-        behind_ns = now_ns - self._timeline.time_ns(self._end_slot * SLOT_NS)
+        behind_ns = now_ns - self._lag.ns - self._timeline.time_ns(self._end_slot * SLOT_NS)
         if behind_ns <= max(MAX_BACKLOG_NS, hop_ns + self._patience_ns):
             return False
         # Land on the hop grid, late enough that its second has just passed.

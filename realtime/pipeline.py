@@ -371,6 +371,7 @@ class Pipeline:
                 container=container,
                 fault=fault,
                 wait=bool(self._config.more_sources),
+                lag=rings.lag,
             )
         except SourceError as error:
             if not self._config.more_sources:

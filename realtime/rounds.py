@@ -130,7 +130,7 @@ class Rounds:
         for (stream, clip), prediction in zip(work, predictions, strict=True):
             stream.take(clip, prediction)
             if stream.live and prediction is not None:
-                age_ns = now_ns - stream.time_ns(clip.end_t_ns)
+                age_ns = now_ns - stream.time_ns(clip.end_t_ns) - stream.lag_ns
                 lag_ns = max(lag_ns or 0, min(age_ns, now_ns - self._caught_up_ns))
         if lag_ns is not None:
             self._govern(self._governor.observe(lag_ns, now_ns))

@@ -12,8 +12,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from realtime.addresses import is_network
 from realtime.buffers.audio_ring import AudioRing
 from realtime.buffers.frame_ring import FrameRing
+from realtime.buffers.lag import MAX_LAG_NS, Lag
 from realtime.buffers.signal import DataSignal
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_S, Timeline
@@ -71,6 +73,12 @@ class StreamView:
     load: str = ""
 
 
+def _sound_ring_s(source: SourceConfig) -> int:
+    """How much sound is kept: a microphone's waits where the camera beside it lags behind."""
+    lags = source.camera is not None and is_network(source.camera)
+    return RING_S + (MAX_LAG_NS // NS_PER_S if lags else 0)
+
+
 class Rings:
     """What the capture threads fill: both rings, their signal and the stream's time."""
 
@@ -86,7 +94,8 @@ class Rings:
         self.timeline = timeline
         self.signal = DataSignal(all_streams)
         self.frames = FrameRing(RING_S * CLIP_SLOTS, size, policy, self.signal, stats)
-        self.sounds = AudioRing(RING_S * CLIP_SAMPLES, policy, self.signal, stats)
+        self.sounds = AudioRing(_sound_ring_s(source) * CLIP_SAMPLES, policy, self.signal, stats)
+        self.lag = Lag()
 
     def end(self, sense: Sense) -> None:
         """Say that no more comes of one sense."""
@@ -168,7 +177,8 @@ class Stream:
         self._picture_share: dict[int, float] = {}
         self._told: tuple[SenseStatus, ...] = ()
         self._remark = self._news = ""
-        self._told_rest: tuple[str, str] = ("", "")
+        self._told_rest: tuple[str, ...] = ("", "", "")
+        self._told_lag_s = 0.0
         self._finished = False
 
     def describe(self, sense: Sense, detail: str) -> None:
@@ -193,6 +203,11 @@ class Stream:
         """Have the next step say a sentence in one status message. Any thread."""
         with self._lock:
             self._news = sentence
+
+    @property
+    def lag_ns(self) -> int:
+        """By how much it lags behind a source that delivers in lumps."""
+        return self._rings.lag.ns
 
     @property
     def n_notices(self) -> int:
@@ -303,7 +318,7 @@ class Stream:
         """Publish and log each change of a sense once."""
         senses = self.senses()
         with self._lock:
-            rest = (self._remark, self._load())
+            rest = (self._remark, self._load(), self._delivery())
             news, self._news = self._news, ""
         if senses == self._told and rest == self._told_rest and not news:
             return
@@ -327,6 +342,15 @@ class Stream:
             parts.append(f"a decision every {hop_s:g} s")
         return f"to keep up: {', '.join(parts)}" if parts else ""
 
+    def _delivery(self) -> str:
+        """Say how the source delivers, in steps, so that it is said seldom."""
+        lag_s = self._rings.lag.ns / NS_PER_S
+        if not lag_s:
+            return ""
+        if abs(lag_s - self._told_lag_s) > max(0.25, 0.25 * self._told_lag_s):
+            self._told_lag_s = lag_s
+        return f"its source delivers in lumps: decisions lag by {self._told_lag_s:.1f} s"
+
     def _status(
         self, state: StreamState, senses: tuple[SenseStatus, ...], detail: str
     ) -> StreamStatus:
@@ -342,6 +366,7 @@ class Stream:
             window_clips=self._window.n_clips,
             device=self._device,
             backend=self._backend,
+            lag_s=round(self._rings.lag.ns / NS_PER_S, 3),
             detail=detail,
         )
 

@@ -85,6 +85,7 @@ class StreamStatus:
         device: `cpu`, `cuda`, …; `backend` is what runs the trunks there.
         detail: One sentence, such as why it failed.
         grid_hz: Pictures a second that are computed now, at most.
+        lag_s: By how much it lags behind a source that delivers in lumps; 0 for a smooth one.
     """
 
     state: StreamState
@@ -99,6 +100,7 @@ class StreamStatus:
     backend: str
     detail: str = ""
     grid_hz: int = GRID_HZ
+    lag_s: float = 0.0
 
 
 class MessageStamper:
@@ -202,6 +204,7 @@ class MessageStamper:
             "background": status.background,
             "hop_s": status.hop_s,
             "grid_hz": status.grid_hz,
+            "lag_s": status.lag_s,
             "window_clips": status.window_clips,
             "device": status.device,
             "backend": status.backend,

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from realtime.buffers.lag import Lag
 from realtime.sources.audio_intake import AudioIntake
 from realtime.sources.video_intake import VideoIntake
 
@@ -131,6 +132,7 @@ class Inlet:
         live: Whether the rings may drop rather than wait.
         tap: Takes a copy of all that comes; None for nobody.
         lateness: What a calibration found.
+        lag: By how much the stream lags behind a source that delivers in lumps.
     """
 
     timeline: Timeline
@@ -142,6 +144,10 @@ class Inlet:
     stats: Stats
     tap: Tap | None = None
     lateness: Lateness = field(default_factory=Lateness)
+    lag: Lag = field(default_factory=Lag)
+
+    def note_life(self, now_ns: int) -> None:
+        """Say that the source lives, though nothing of it can be shown or heard yet."""
 
     def video_intake(self) -> VideoIntake:
         """Return what takes the stream's frames."""

@@ -26,6 +26,7 @@ from realtime.sources.audio_intake import MAX_RATE, MIN_RATE
 from realtime.sources.base import SourceSenses
 from realtime.sources.nature import Facts, Nature, nature_by_pace, nature_of
 from realtime.sources.opening import open_location, reason_of, spool
+from realtime.sources.playout import Stamps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -260,6 +261,19 @@ class MediaContainer:
                 if self._is_wanted(packet):
                     return packet
         return None
+
+    def stamps_of(self, packet: Any) -> Stamps | None:
+        """Return a packet's times by its sender's clock; None for one that bears none."""
+        shown = packet.pts if packet.pts is not None else packet.dts
+        if shown is None or packet.time_base is None or not self.has_own_time:
+            return None
+        played = shown if packet.dts is None else min(packet.dts, shown)
+        is_sound = self._audio is not None and packet.stream.index == self._audio.index
+        length = packet.duration if is_sound and packet.duration else 0
+        start_ns, end_ns, play_ns = (
+            round(stamp * packet.time_base * NS_PER_S) for stamp in (shown, shown + length, played)
+        )
+        return Stamps(stream=packet.stream.index, start_ns=start_ns, end_ns=end_ns, play_ns=play_ns)
 
     def decode(self, packet: Any) -> list[DecodedPicture | DecodedSound]:
         """Return what comes of a packet, often nothing.

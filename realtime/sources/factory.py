@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from realtime.addresses import is_network
+from realtime.buffers.lag import Lag
 from realtime.config import SourceConfig
 from realtime.errors import LibraryMissing, SourceError
 from realtime.packets import Sense, SenseState, SenseStatus
@@ -80,6 +81,7 @@ def open_readers(
     container: MediaContainer | None = None,
     fault: SourceError | None = None,
     wait: bool = False,
+    lag: Lag | None = None,
 ) -> OpenedSource:
     """Open all that one source asks for; may take seconds.
 
@@ -97,6 +99,7 @@ def open_readers(
         container: Of a URL that was asked what it gives (`realtime.sources.inquiry`): still open.
         fault: Why such a URL could not be asked.
         wait: Whether what cannot be opened is looked for even if nothing else of the source can.
+        lag: The stream's, which follows how a source delivers; None for one nobody reads.
 
     Raises:
         SourceError: Nothing could be opened; what is said is the first device's fault.
@@ -111,6 +114,7 @@ def open_readers(
         clock=clock,
         stats=stats,
         tap=tap,
+        lag=lag or Lag(),
     )
     if config.kind == "demo":
         return _open_demo(config, inlet)

@@ -60,6 +60,11 @@ class GatedInlet(Inlet):
     gate: Gate
     watches: Mapping[Sense, SenseWatch] = field(default_factory=dict)
 
+    def note_life(self, now_ns: int) -> None:
+        """Say that the source lives, though nothing of it can be shown or heard yet."""
+        for watch in list(self.watches.values()):
+            watch.note_life(now_ns)
+
     def video_intake(self) -> VideoIntake:
         """Return what takes the stream's frames as long as the gate is open."""
         tap = None if self.tap is None else self.tap.take_frame

@@ -28,7 +28,7 @@ class Answer:
     """What a source turned out to be.
 
     Attributes:
-        config: Its settings, `nature` told.
+        config: Its settings; of a recording, `nature` says so.
         container: Of a live stream, open; its first reader goes on with it.
     """
 
@@ -75,8 +75,9 @@ def _ask(config: SourceConfig, clock: Clock, stats: Stats) -> Answer:
             container.close()
     if nature is Nature.STILL:
         raise still_picture(url, container.form)
-    told = replace(config, nature=nature.value, pace=config.pace or nature is Nature.RECORDING)
-    return Answer(config=told, container=container if nature is Nature.LIVE else None)
+    if nature is Nature.LIVE:
+        return Answer(config=config, container=container)
+    return Answer(config=replace(config, nature=nature.value, pace=True))  # at its own speed
 
 
 def still_picture(url: str, form: str) -> SourceError:

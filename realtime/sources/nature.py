@@ -19,6 +19,7 @@ N_COMPLETE = 2  # what has ended after this part of its own length came faster t
 # A length in their headers or playlists is meant; elsewhere FFmpeg guesses it from what it has seen
 _TOLD_LENGTHS = ("matroska", "avi", "flac", "flv", "asf", "hls", "dash", "rtsp", "rm")
 _STILL = ("image2",)  # FFmpeg's name for one picture; a `…_pipe` may be several
+_SESSIONS = ("hls", "dash", "rtsp", "rtp", "sdp")  # their size is a list's, not the stream's
 _PUSHED = ("mpjpeg",)  # parts without an end; a Content-Length of theirs is invented
 
 
@@ -61,11 +62,11 @@ def nature_of(facts: Facts) -> Nature:
     is_pictures = facts.form.endswith("_pipe")
     if facts.form in _STILL or (is_pictures and facts.size is not None):
         return Nature.STILL
-    if facts.has_told_length or facts.size is not None:
+    if facts.has_told_length:
         return Nature.RECORDING
-    if facts.form in ("hls", "dash", "rtsp", "rtp", "sdp"):  # an open playlist; no end in the SDP
+    if facts.form in _SESSIONS:  # an open playlist, or no end in the session's description
         return Nature.LIVE
-    return Nature.UNTOLD
+    return Nature.UNTOLD if facts.size is None else Nature.RECORDING
 
 
 def nature_by_pace(

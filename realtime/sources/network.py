@@ -2,25 +2,24 @@
 
 One connection serves both senses; it is live, so the newest wins and nothing can block for ever.
 A library read of a dead socket blocks for seconds and cannot be interrupted, so a helper thread
-does the reading and decoding and hands over through a bounded mailbox; `step` stays short. The
-helper reads from the opening on, so that nothing piles up in the socket, and hands over from the
-first step on. A recording on a server is no stream: `realtime.sources.media` reads it.
+reads. It reads from the opening on, so that nothing piles up in the socket; `step` decodes what is
+due (`realtime.sources.playout`) and hands it over, from its first call on or from when it is known
+how the source delivers. All before is decoded too, for later pictures are made of it: a camera
+with 15 s between key frames shows its first picture at once. A recording on a server is no stream:
+`realtime.sources.media` reads it.
 
-Time: the sender's time stamps say how far apart two samples are, their arrival says when. Arrival
-is late by a varying amount, never early, so the sender's clock is laid at the least delay seen
-lately. A JPEG stream bears no time: its frames are dated when they arrive.
+Time: the sender's time stamps, laid on the run's clock (`realtime.sources.sender_clock`). A JPEG
+stream bears no time: its frames are dated when they arrive.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from realtime.clock import NS_PER_S
+from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.errors import SourceError
-from realtime.mailbox import Mailbox, Policy
 from realtime.passing_thread import PassingThread
 from realtime.redaction import redacted_location
 from realtime.sources.base import SourceSenses
@@ -30,8 +29,11 @@ from realtime.sources.container import (
     MediaContainer,
     nothing_decoded,
 )
+from realtime.sources.delivery import Delivery
 from realtime.sources.inquiry import still_picture
 from realtime.sources.nature import Nature, nature_of
+from realtime.sources.opening import PLAYLISTS
+from realtime.sources.playout import Arrived, Playout
 from realtime.worker import Worker
 
 if TYPE_CHECKING:
@@ -42,19 +44,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_CAPACITY = 256  # decoded frames and blocks between the two threads: a few seconds
-_GET_S = 0.25
+_LOOK_NS = NS_PER_S // 4
 _JOIN_S = 0.5
-_RESTART_NS = 3 * NS_PER_S  # time stamps that jump this far have a new origin
-_BUCKET_NS = NS_PER_S
-_SHIFT_NS = NS_PER_S // 2  # later than laid by this much, for all of
-_N_SHIFTED = 3  # buckets, the running one among them: the sender's clock was set back
-_N_BUCKETS = 30  # the least delay of half a minute: outlives a busy spell, follows drift
-
-
-class _Arrival(NamedTuple):
-    item: DecodedPicture | DecodedSound
-    arrived_ns: int
+_BEFORE_NS = 100 * NS_PER_MS  # what was on its way when the stream began belongs to it
 
 
 class NetworkReader:
@@ -65,7 +57,7 @@ class NetworkReader:
         inlet: Where frames and sound go.
         picture: Whether the picture is wanted.
         sound: Whether the sound is wanted.
-        config: Of the source: how RTSP sends, and how long a sender may be silent.
+        config: Of the source: how RTSP sends, how long a sender may be silent or late.
         endless: Whether it is lost, rather than over, when its server hangs up.
         container: The open stream, where it was opened to find out what it is.
     """
@@ -88,59 +80,60 @@ class NetworkReader:
         self._endless = endless
         self._config = config
         self._container = container
-        self._begun = threading.Event()
         self._stop = threading.Event()
-        self._arrivals: Mailbox[_Arrival] = Mailbox(_CAPACITY, Policy.DROP_OLDEST)
         self._socket: Worker | None = None
-        self._has_decoded = False
         self._description = redacted_location(url)
-        self._sender: SenderClock | None = None
+        delivery = Delivery(round(config.patience_s * NS_PER_S), inlet.lag.ns)
+        self._playout: Playout[Any] = Playout(delivery, inlet.lag)
+        self._decoding = threading.Lock()  # two threads decode, the helper until the first step
+        self._has_begun = False
+        self._begin_ns: int | None = None  # what was due before this is not handed on
+        self._seen_ns: int | None = None  # the newest arrival that was told
+        self._told_lag_ns = inlet.lag.ns
         self._video: VideoIntake | None = None
         self._audio: AudioIntake | None = None
         self._n_dropped = 0
 
     def open(self) -> None:
-        """Connect; takes up to `container.OPEN_TIMEOUT_S`."""
+        """Connect; takes up to `opening.OPEN_TIMEOUT_S`."""
         container = self._container or self._connect()
+        self._container = container
         self.senses = container.senses
         self._description = container.describe()
-        if container.has_own_time:
-            self._sender = SenderClock()
         if self.senses.picture:
             self._video = self._inlet.video_intake()
-
-        def ended(_: Exception | None) -> None:  # which the worker keeps
-            container.close()
-            self._arrivals.close()
-
-        self._socket = Worker("capture-socket", lambda: self._pump(container), self._stop, ended)
+        self._socket = Worker(
+            "capture-socket", lambda: self._pump(container), self._stop, self._pump_ended
+        )
         self._socket.start()
 
     def step(self) -> bool:
-        """Hand on what has arrived."""
-        self._begun.set()
-        arrival = self._arrivals.get(_GET_S)
-        if arrival is not None:
-            self._deliver(arrival)
-            self._count_drops()
+        """Hand on what is due."""
+        with self._decoding:
+            self._has_begun = True
+        n_news = self._playout.news.count
+        is_over = self._socket is None or not self._socket.alive
+        now_ns = self._inlet.clock.now_ns()
+        self._note_life(now_ns)
+        if self._begin_ns is None and (is_over or self._playout.is_settled(now_ns)):
+            self._begin_ns = now_ns
+        if self._begin_ns is not None and self._play(now_ns):
             return not self._stop.is_set()
-        if not self._arrivals.closed:
-            return not self._stop.is_set()
-        if self._socket is not None and self._socket.error is not None:
-            raise self._socket.error
-        if self._endless and not self._stop.is_set():
-            raise SourceError(f"{self._description}: ended by its server")
-        if not self._has_decoded and not self._stop.is_set():
-            raise nothing_decoded(self._url)
-        self._end()
-        return False
+        due_ns = self._playout.wait_ns(now_ns)
+        if is_over and due_ns is None:
+            return self._finish()
+        wait_ns = _LOOK_NS if due_ns is None else min(max(due_ns, NS_PER_MS), _LOOK_NS)
+        self._playout.news.wait(n_news, wait_ns / NS_PER_S)
+        return not self._stop.is_set()
 
     def close(self) -> None:
         """Hang up. A read that hangs ends by its own time-out, in a daemon thread."""
         self._stop.set()
-        self._arrivals.close()
+        self._playout.news.notify()
         if self._socket is not None and not self._socket.join(_JOIN_S):
             logger.info("%s: the socket's thread ends by its time-out", self._description)
+        elif self._container is not None:
+            self._container.close()
         self._audio = None
 
     def describe(self) -> str:
@@ -161,44 +154,54 @@ class NetworkReader:
             transport=self._config.transport,
             read_timeout_s=self._config.read_timeout_s,
         )
-        nature = Nature.UNTOLD
-        try:
-            nature = nature_of(container.facts)
-            if nature in (Nature.LIVE, Nature.UNTOLD) or self._config.nature == "live":
-                return container
-            if nature is Nature.STILL:
-                raise still_picture(self._url, container.form)
-            raise SourceError(
-                f"{self._description} has ended: what its server gives now is a recording; "
-                "give it as --source by itself to have it read"
-            )
-        except SourceError:
-            container.close()
-            raise
+        nature = nature_of(container.facts)
+        if nature in (Nature.LIVE, Nature.UNTOLD) or self._config.nature == "live":
+            return container
+        container.close()
+        if nature is Nature.STILL:
+            raise still_picture(self._url, container.form)
+        raise SourceError(
+            f"{self._description} has ended: what its server gives now is a recording; "
+            "give it as --source by itself to have it read"
+        )
+
+    # The helper thread's.
 
     def _pump(self, container: MediaContainer) -> bool:
-        """Read and decode one packet, in the helper thread; return False at the end."""
-        decoded = container.read()
-        if decoded is None:
+        """Read one packet; return False at the end."""
+        packet = container.read_packet()
+        if packet is None:
             return False
-        self._has_decoded = container.has_decoded
-        if self._begun.is_set():
-            arrived_ns = self._inlet.clock.now_ns()
-            for item in decoded:
-                self._put(_Arrival(item, arrived_ns))
+        now_ns = self._inlet.clock.now_ns()
+        self._playout.put(packet, packet.size, container.stamps_of(packet), now_ns)
+        if not self._has_begun and self._playout.is_settled(now_ns):
+            with self._decoding:
+                while not self._has_begun and (arrived := self._playout.take(now_ns)) is not None:
+                    container.decode(arrived.item)  # forgotten: nobody has begun to watch
         return True
 
-    def _put(self, arrival: _Arrival) -> None:
-        while not self._arrivals.put(arrival, _GET_S) and not self._stop.is_set():
-            pass
+    def _pump_ended(self, _: Exception | None) -> None:  # which the worker keeps
+        if self._stop.is_set() and self._container is not None:
+            self._container.close()
+        self._playout.news.notify()
 
-    def _deliver(self, arrival: _Arrival) -> None:
-        item, arrived_ns = arrival
-        time_ns = arrived_ns
-        if self._sender is not None:
-            end_ns = item.end_ns if isinstance(item, DecodedSound) else item.media_ns
-            self._sender.observe(end_ns, arrived_ns)
-            time_ns = self._sender.time_ns(item.media_ns)
+    # The stepping thread's.
+
+    def _play(self, now_ns: int) -> bool:
+        """Decode and hand on one packet that is due; return whether there was one."""
+        arrived = self._playout.take(now_ns)
+        if arrived is None or self._container is None:
+            return False
+        with self._decoding:
+            decoded = self._container.decode(arrived.item)
+        for item in decoded:
+            self._deliver(item, arrived)
+        return True
+
+    def _deliver(self, item: DecodedPicture | DecodedSound, arrived: Arrived[Any]) -> None:
+        time_ns = self._playout.time_ns(item.media_ns, arrived)
+        if time_ns + self._inlet.lag.ns < (self._begin_ns or 0) - _BEFORE_NS:
+            return  # the backlog of the opening
         if isinstance(item, DecodedPicture):
             if self._video is not None:
                 self._video.append_lazy(time_ns, item.render)
@@ -209,45 +212,44 @@ class NetworkReader:
         self._audio.retune(item.sample_rate, n_channels)
         self._audio.append(item.samples, time_ns)
 
-    def _count_drops(self) -> None:
-        n_dropped = self._arrivals.n_dropped
+    def _note_life(self, now_ns: int) -> None:
+        """Tell the watch that the sender lives though nothing can be shown yet; count, say."""
+        newest_ns = self._playout.newest_ns
+        awaits_part = (
+            self._begin_ns is None
+            and self._container is not None
+            and self._container.form in PLAYLISTS
+        )
+        if newest_ns != self._seen_ns or awaits_part:
+            self._seen_ns = newest_ns
+            self._inlet.note_life(now_ns)
+        n_dropped = self._playout.n_dropped
         if n_dropped > self._n_dropped:
             self._inlet.stats.count("dropped_packets", n_dropped - self._n_dropped)
             self._n_dropped = n_dropped
+        lag_ns = self._inlet.lag.ns
+        if lag_ns > 1.25 * self._told_lag_ns:
+            self._told_lag_ns = lag_ns
+            logger.info(
+                "%s: what it sends comes up to %.1f s late, in lumps; decisions lag by that much",
+                self._description,
+                lag_ns / NS_PER_S,
+            )
 
-    def _end(self) -> None:
+    def _finish(self) -> bool:
+        """End, or say why it ended; all that came has been played."""
+        if self._stop.is_set():
+            return False
+        if self._socket is not None and self._socket.error is not None:
+            raise self._socket.error
+        if self._endless:
+            raise SourceError(f"{self._description}: ended by its server")
+        if self._container is not None and not self._container.has_decoded:
+            raise nothing_decoded(self._url, self._container.form)
         if self._video is not None:
             self._video.end()
         if self._audio is not None:
             self._audio.end()
         elif self.senses.sound:
             self._inlet.sounds.end()
-
-
-class SenderClock:
-    """Lays a sender's time stamps on the run's clock at the least delay seen lately."""
-
-    def __init__(self) -> None:
-        self._buckets: deque[tuple[int, int]] = deque(maxlen=_N_BUCKETS)
-        self._offset_ns: int | None = None
-
-    def observe(self, media_ns: int, arrived_ns: int) -> None:
-        """Say that what was captured at `media_ns`, sender's time, arrived at `arrived_ns`."""
-        offset_ns = arrived_ns - media_ns
-        if self._offset_ns is not None and abs(offset_ns - self._offset_ns) > _RESTART_NS:
-            self._buckets.clear()
-        bucket = arrived_ns // _BUCKET_NS
-        if self._buckets and self._buckets[-1][0] == bucket:
-            offset_ns = min(offset_ns, self._buckets.pop()[1])
-        self._buckets.append((bucket, offset_ns))
-        self._offset_ns = min(offset for _, offset in self._buckets)
-        newest = list(self._buckets)[-_N_SHIFTED:]
-        if min(offset for _, offset in newest) - self._offset_ns > _SHIFT_NS:
-            self._buckets = deque(newest, maxlen=_N_BUCKETS)
-            self._offset_ns = min(offset for _, offset in newest)
-
-    def time_ns(self, media_ns: int) -> int:
-        """Return sender's time `media_ns` on the run's clock."""
-        if self._offset_ns is None:
-            raise ValueError("nothing has arrived yet")
-        return media_ns + self._offset_ns
+        return False

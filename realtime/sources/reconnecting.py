@@ -173,6 +173,7 @@ class ReconnectingReader:
             stats=self._inlet.stats,
             tap=self._inlet.tap,
             lateness=self._inlet.lateness,
+            lag=self._inlet.lag,
             gate=gate,
             watches=self._watches,
         )
@@ -218,7 +219,9 @@ class ReconnectingReader:
         self._session.start()
 
     def _judge(self, session: Session, now_ns: int) -> None:
-        verdicts = {sense: watch.judge(now_ns) for sense, watch in self._watches.items()}
+        verdicts = {
+            sense: watch.judge(now_ns, self._inlet.lag.ns) for sense, watch in self._watches.items()
+        }
         if all(verdict.reopen for verdict in verdicts.values()):
             self._is_ending = True
             self._reason = next(iter(verdicts.values())).detail

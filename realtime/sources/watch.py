@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from realtime.config import SourceConfig
 
 FIRST_NS = 10 * NS_PER_S  # a device that was just opened may take so long for its first sample
+LONGEST_WAIT_NS = 300 * NS_PER_S  # for the first, while it sends: key frames may lie far apart
 BACK_NS = 2 * NS_PER_S  # of samples, then it is back: a clip has been cut that is whole
 MAX_BLACK = 32  # of 255; the brightest value of a picture without light, noise included
 RATE_SPAN_NS = 4 * NS_PER_S
@@ -67,6 +68,7 @@ class SenseWatch:
         self._rate = RateWatch() if checks_rate else None
         self._lock = threading.Lock()
         self._begun_ns = 0
+        self._alive_ns = 0
         self._first_ns: int | None = None
         self._newest_ns: int | None = None
         self._fingerprint: int | None = None
@@ -85,12 +87,21 @@ class SenseWatch:
         """Say that this program itself stood still for `pause_ns`: nobody else is to blame."""
         with self._lock:
             self._begun_ns += pause_ns
+            self._alive_ns += pause_ns
             if self._newest_ns is not None:
                 self._newest_ns += pause_ns
             for spell in (self._frozen, self._black, self._silent):
                 spell.shift(pause_ns)
             if self._rate is not None:
                 self._rate.clear()
+
+    def note_life(self, now_ns: int) -> None:
+        """Say that its device sends, though no picture or block has come of it yet.
+
+        A picture may wait for its key frame, a playlist for its next part.
+        """
+        with self._lock:
+            self._alive_ns = now_ns
 
     def arrived(self, now_ns: int) -> None:
         """Say that a picture or block came at `now_ns`."""
@@ -135,29 +146,33 @@ class SenseWatch:
                 return 0
             return self._newest_ns - self._first_ns
 
-    def judge(self, now_ns: int) -> Verdict:
+    def judge(self, now_ns: int, lag_ns: int = 0) -> Verdict:
         """Return what is to be thought of the sense at `now_ns`.
 
+        A source that delivers in lumps, `lag_ns` long, may pause for so much longer.
         What is frozen, black or silent asks for `reopen` until that was done once in its spell.
         """
         with self._lock:
-            return self._judge_arrival(now_ns) or self._judge_content(now_ns)
+            return self._judge_arrival(now_ns, lag_ns) or self._judge_content(now_ns)
 
     # Each of the following needs the lock.
 
-    def _judge_arrival(self, now_ns: int) -> Verdict | None:
+    def _judge_arrival(self, now_ns: int, lag_ns: int) -> Verdict | None:
         what = "picture" if self._sense is Sense.PICTURE else "sound"
         if self._newest_ns is None:
             limit_ns = max(FIRST_NS, self._stale_ns)
+            if now_ns - self._alive_ns < limit_ns:
+                limit_ns = LONGEST_WAIT_NS
             if now_ns - self._begun_ns < limit_ns:
                 return None
-            since_s = limit_ns / NS_PER_S
         else:
-            if now_ns - self._newest_ns < self._stale_ns:
+            limit_ns = self._stale_ns + lag_ns
+            if now_ns - self._newest_ns < limit_ns:
                 return None
-            since_s = self._stale_ns / NS_PER_S
         return Verdict(
-            state=SenseState.STALE, detail=f"no {what} came for {since_s:g} s", reopen=True
+            state=SenseState.STALE,
+            detail=f"no {what} came for {limit_ns / NS_PER_S:.3g} s",
+            reopen=True,
         )
 
     def _judge_content(self, now_ns: int) -> Verdict:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from realtime.clock import NS_PER_MS, NS_PER_S
-from realtime.sources.network import SenderClock
+from realtime.sources.sender_clock import SenderClock
 
 STEP_NS = 40 * NS_PER_MS
 JUMP_AT_NS = 20 * NS_PER_S

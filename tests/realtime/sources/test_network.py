@@ -19,7 +19,7 @@ from realtime.config import SourceConfig
 from realtime.errors import SourceError
 from realtime.sources.base import Reader
 from realtime.sources.factory import OpenedSource, open_readers
-from realtime.sources.network import SenderClock
+from realtime.sources.sender_clock import SenderClock
 from realtime.worker import Worker
 
 N_JPEGS = 40
