@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from extractors.backend_flags import add_backend_flags
 from extractors.errors import ExtractorError
 from weights.dependencies import restrain
+from weights.paths import to_path
 from weights.printable import PlainFormatter, clean
 from weights.store import default_home
 
@@ -85,11 +86,11 @@ def _add_weights(parser: argparse.ArgumentParser, backend: str) -> None:
     weights.add_argument("--bundle", help="starter, ave or a bundle's folder (default: starter)")
     kinds = "safetensors, or a file that `python -m weights convert` reads"
     picture = weights.add_mutually_exclusive_group()
-    picture.add_argument("--densenet201", type=Path, metavar="FILE", help=kinds)
-    picture.add_argument("--efficientnet-lite0", type=Path, metavar="FILE")
+    picture.add_argument("--densenet201", type=to_path, metavar="FILE", help=kinds)
+    picture.add_argument("--efficientnet-lite0", type=to_path, metavar="FILE")
     sound = weights.add_mutually_exclusive_group()
-    sound.add_argument("--vggish", type=Path, metavar="FILE", help=kinds)
-    sound.add_argument("--yamnet", type=Path, metavar="FILE", help=kinds)
+    sound.add_argument("--vggish", type=to_path, metavar="FILE", help=kinds)
+    sound.add_argument("--yamnet", type=to_path, metavar="FILE", help=kinds)
     weights.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     add_backend_flags(weights, backend)
     parser.add_argument(
@@ -101,24 +102,30 @@ def _add_weights(parser: argparse.ArgumentParser, backend: str) -> None:
 
 
 def _add_features(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("video", type=Path, nargs="?", metavar="VIDEO", help="a video or sound")
-    parser.add_argument("--frames", type=Path, help=".npy or .npz: RGB uint8 (N, H, W, 3), 16/s")
-    parser.add_argument("--waveform", type=Path, help="a sound file, or .npy or .npz: (n_samples,)")
+    parser.add_argument("video", type=to_path, nargs="?", metavar="VIDEO", help="a video or sound")
+    parser.add_argument("--frames", type=to_path, help=".npy or .npz: RGB uint8 (N, H, W, 3), 16/s")
+    parser.add_argument(
+        "--waveform", type=to_path, help="a sound file, or .npy or .npz: (n_samples,)"
+    )
     parser.add_argument("--sample-rate", type=_positive, help="of the array (default: 16000)")
     parser.add_argument("--clips", type=_positive, help="T (default: the picture's whole seconds)")
-    parser.add_argument("--to", type=Path, required=True, help="the .npz to write")
+    parser.add_argument("--to", type=to_path, required=True, help="the .npz to write")
     _add_weights(parser, "torch")
     parser.set_defaults(func=_features, fail=parser.error)
 
 
 def _add_extract(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--ave", type=Path, metavar="DIR", help="AVE's layout")
-    source.add_argument("--folders", type=Path, metavar="DIR", help="a folder per label")
+    source.add_argument("--ave", type=to_path, metavar="DIR", help="AVE's layout")
+    source.add_argument("--folders", type=to_path, metavar="DIR", help="a folder per label")
     source.add_argument(
-        "--tables", type=Path, nargs="+", metavar="CSV", help="tables with file, label (, split, …)"
+        "--tables",
+        type=to_path,
+        nargs="+",
+        metavar="CSV",
+        help="tables with file, label (, split, …)",
     )
-    parser.add_argument("--to", type=Path, required=True, help="the folder to write")
+    parser.add_argument("--to", type=to_path, required=True, help="the folder to write")
     parser.add_argument("--clips", type=_positive, help="T (default: 10)")
     parser.add_argument("--labels", nargs="+", metavar="LABEL", help="these alone (default: all)")
     parser.add_argument(

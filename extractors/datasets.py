@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Final
 from extractors.errors import DataSetError
 from extractors.media import PICTURE_SUFFIXES, SOUND_SUFFIXES, VIDEO_SUFFIXES
 from weights.ave import AVE_LABELS
+from weights.paths import shown
 
 SPLITS: Final = ("train", "val", "test")
 _UNDEALT: Final = ""
@@ -117,9 +119,9 @@ def read_folders(root: Path) -> DataSet:
     parts = [root / split for split in SPLITS if (root / split).is_dir()]
     items = [
         MediaItem(
-            id=path.relative_to(root).as_posix(),
+            id=shown(path.relative_to(root)),
             path=path,
-            label=path.relative_to(part).parts[0],
+            label=shown(path.relative_to(part).parts[0]),
             split=part.name if parts else _UNDEALT,
         )
         for part in parts or [root]
@@ -223,7 +225,7 @@ def _span(label: str, onset: str, offset: str, where: str) -> LabelledSpan:
 
 
 def _read_csv(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(_read_text(path).splitlines())
+    reader = csv.DictReader(io.StringIO(_read_text(path), newline=""))
     if not {"file", "label"} <= set(reader.fieldnames or ()):
         raise DataSetError(f"{path}: the first line must name the columns file and label")
     return enumerate(reader, start=2)

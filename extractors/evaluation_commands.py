@@ -12,6 +12,7 @@ from extractors.source_probe import examine_sources, lines_of
 from extractors.trunk_weights import WeightsMismatchError
 from weights.bundle import Bundle, load_bundle
 from weights.errors import WeightsError
+from weights.paths import to_path
 
 
 def add_test_features(parser: argparse.ArgumentParser) -> None:
@@ -38,9 +39,9 @@ def add_leave_out(parser: argparse.ArgumentParser) -> None:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bundle", default="starter", help="starter or a bundle's folder")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the tables")
-    parser.add_argument("--to", type=Path, required=True, help="folder for the features")
-    parser.add_argument("--cache", type=Path, default=Path("runs"), help="decoded samples")
+    parser.add_argument("--data", type=to_path, required=True, help="folder of the tables")
+    parser.add_argument("--to", type=to_path, required=True, help="folder for the features")
+    parser.add_argument("--cache", type=to_path, default=Path("runs"), help="decoded samples")
 
 
 def _test_features(args: argparse.Namespace) -> int:

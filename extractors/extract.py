@@ -24,6 +24,7 @@ from extractors.encoders import Encoders
 from extractors.errors import DataSetError, MediaError, StoreError
 from extractors.feature_parts import PartFolder
 from extractors.feature_store import MANIFEST, StoreSpec, Window, read_manifest, write_store
+from weights.paths import shown
 
 PARTS: Final = "parts"
 _MOST_CLIPS: Final = 600  # ten minutes of one file: 120 MB of sound maps
@@ -280,7 +281,8 @@ def _finished(to: Path, recipe: dict[str, object]) -> ExtractSummary:
 
 
 def _left_out(item: MediaItem, reason: str) -> dict[str, str]:
-    return {"file": str(item.path), "label": item.label, "split": item.split, "reason": reason}
+    told = {"file": shown(item.path), "reason": shown(reason)}
+    return {**told, "label": item.label, "split": item.split}
 
 
 def _digest(data: DataSet, config: ExtractConfig) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import zipfile
 import zlib
@@ -145,4 +146,4 @@ class PartFolder:
         found = item.path.stat() if item.path.exists() else None
         size, changed_ns = (found.st_size, found.st_mtime_ns) if found else (0, 0)
         name = f"{item.path.resolve()}|{size}|{changed_ns}"
-        return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.npz"
+        return self._folder / f"{hashlib.sha256(os.fsencode(name)).hexdigest()[:24]}.npz"

@@ -21,6 +21,7 @@ import numpy as np
 
 from extractors.datasets import SPLITS, MediaItem
 from extractors.errors import StoreError
+from weights import paths
 from weights.files import written_whole
 
 if TYPE_CHECKING:
@@ -196,8 +197,8 @@ def _described(window: Window, shown: Part | None, heard: Part | None) -> dict[s
     return {
         "name": window.name,
         "label": window.label,
-        "picture": str(window.picture.path) if window.picture else None,
-        "sound": str(window.sound.path) if window.sound else None,
+        "picture": paths.shown(window.picture.path) if window.picture else None,
+        "sound": paths.shown(window.sound.path) if window.sound else None,
         "group": source.group if source is not None else "",
         "first_clip": window.first_clip,
         "spans": [asdict(span) for span in spans],

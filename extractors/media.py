@@ -23,6 +23,7 @@ from PIL import Image, ImageOps
 from extractors.errors import MediaError
 from extractors.frame_grid import GRID_RATE_HZ
 from extractors.orientation import upright
+from weights.paths import ONE_FILE, for_ffmpeg
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -211,7 +212,7 @@ def _opened(path: Path) -> Iterator[Any]:
     if path.is_dir():
         raise MediaError(f"{path} is a folder, a media file is wanted")
     try:
-        container = av.open(str(path), metadata_errors="ignore")
+        container = av.open(for_ffmpeg(path), options=ONE_FILE, metadata_errors="ignore")
     except (av.FFmpegError, OSError) as error:
         raise MediaError(f"cannot open {path}: {_reason(error)}") from error
     try:

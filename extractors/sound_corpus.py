@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.log_mel import SAMPLE_RATE
+from weights.paths import for_ffmpeg
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ def load_corpus(data: Path, cache: Path) -> SoundCorpus:
     Returns:
         The corpus, in the order of the table.
     """
-    with (data / "sounds.csv").open(newline="") as table:
+    with (data / "sounds.csv").open(newline="", encoding="utf-8-sig") as table:
         rows = list(csv.DictReader(table))
     path = cache / "sounds.npz"
     if not path.exists():
@@ -244,7 +245,7 @@ def _loud_level(samples: NDArray[np.int16]) -> float:
 def _decode(path: Path) -> NDArray[np.int16]:
     import av
 
-    with av.open(str(path)) as container:
+    with av.open(for_ffmpeg(path)) as container:
         resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
         parts = [
             out.to_ndarray().reshape(-1)

@@ -157,7 +157,7 @@ def picture_examples(
         The pooled features alone, and with the probabilities of the trunk's own 1000 ImageNet
         classes beside them.
     """
-    with (data / "pictures.csv").open(newline="") as table:
+    with (data / "pictures.csv").open(newline="", encoding="utf-8-sig") as table:
         rows = [row for row in csv.DictReader(table) if row["split"] in ("train", "test")]
     trunk = load_visual_trunk(bundle.visual.trunk, bundle.visual.weights)
     if not isinstance(trunk, EfficientNetLite0Trunk):

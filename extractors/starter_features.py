@@ -36,6 +36,7 @@ from extractors.sound_training import TrainSoundConfig
 from extractors.vggish import VGGishTrunk
 from extractors.visual import load_visual_trunk
 from extractors.voice_source import VoiceSource
+from weights.paths import to_path
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ def picture_features(
     """
     trunk = load_visual_trunk("efficientnet_lite0", trunk_path)
     assert isinstance(trunk, EfficientNetLite0Trunk)  # for the type checker
-    with (data / "pictures.csv").open(newline="") as table:
+    with (data / "pictures.csv").open(newline="", encoding="utf-8-sig") as table:
         rows = list(csv.DictReader(table))
     names = sorted({row["label"] for row in rows} | {BACKGROUND})
     for split in splits:
@@ -204,10 +205,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The command's parser.
     """
-    parser.add_argument("--data", type=Path, required=True, help="folder of sounds.csv")
-    parser.add_argument("--to", type=Path, required=True, help="folder for the features")
-    parser.add_argument("--cache", type=Path, default=Path("runs"), help="decoded samples")
-    parser.add_argument("--sound-trunk", type=Path, help="vggish.safetensors; none: no sounds")
+    parser.add_argument("--data", type=to_path, required=True, help="folder of sounds.csv")
+    parser.add_argument("--to", type=to_path, required=True, help="folder for the features")
+    parser.add_argument("--cache", type=to_path, default=Path("runs"), help="decoded samples")
+    parser.add_argument("--sound-trunk", type=to_path, help="vggish.safetensors; none: no sounds")
     parser.add_argument("--share", type=float, default=1.0, help="share of the clips to draw")
     parser.add_argument(
         "--places",
@@ -216,7 +217,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of the ordinary clips with recorded backgrounds and pauses of recordings (0); "
         "a fifth more, of places changed and made, is drawn on top of what a head learns from",
     )
-    parser.add_argument("--picture-trunk", type=Path, help="its weights; none: no pictures")
+    parser.add_argument("--picture-trunk", type=to_path, help="its weights; none: no pictures")
     parser.add_argument("--backend", choices=BACKENDS, default="auto", help="of the sound trunk")
 
 

@@ -35,6 +35,7 @@ from extractors.sound_corpus import SoundCorpus, load_corpus
 from extractors.sound_training import TrainSoundConfig
 from extractors.vggish import VGGishTrunk
 from extractors.voice_source import VoiceSource
+from weights.paths import to_path
 
 logger = logging.getLogger(__name__)
 
@@ -196,9 +197,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The command's parser.
     """
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds sounds.csv")
-    parser.add_argument("--to", type=Path, required=True, help="folder for checkpoint and trunk")
-    parser.add_argument("--cache", type=Path, default=Path("runs"), help="decoded samples")
+    parser.add_argument("--data", type=to_path, required=True, help="folder that holds sounds.csv")
+    parser.add_argument("--to", type=to_path, required=True, help="folder for checkpoint and trunk")
+    parser.add_argument("--cache", type=to_path, default=Path("runs"), help="decoded samples")
     parser.add_argument("--minutes", type=float, default=TrainSoundConfig().minutes)
     parser.add_argument("--seed", type=int, default=TrainSoundConfig().seed)
     parser.add_argument("--lr", type=float, default=TrainSoundConfig().lr, help="its peak")
@@ -220,7 +221,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=TrainSoundConfig().places,
         help="share of clips with recorded backgrounds and pauses of recordings (default: none)",
     )
-    parser.add_argument("--start", type=Path, help="trunk weights to begin with (safetensors)")
+    parser.add_argument("--start", type=to_path, help="trunk weights to begin with (safetensors)")
     parser.add_argument(
         "--leave-out",
         nargs="+",

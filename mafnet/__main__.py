@@ -30,6 +30,7 @@ from mafnet.train import TrainConfig, train
 from weights.bundle import load_bundle
 from weights.dependencies import restrain
 from weights.errors import WeightsError
+from weights.paths import to_path
 from weights.printable import PlainFormatter, clean
 from weights.store import default_home
 
@@ -86,8 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     training = commands.add_parser("train", help="features → a bundle")
-    training.add_argument("--features", type=Path, required=True, metavar="DIR")
-    training.add_argument("--to", type=Path, required=True, metavar="DIR", help="the bundle")
+    training.add_argument("--features", type=to_path, required=True, metavar="DIR")
+    training.add_argument("--to", type=to_path, required=True, metavar="DIR", help="the bundle")
     training.add_argument(
         "--recipe",
         choices=["authors", "modern", "starter"],
@@ -109,16 +110,18 @@ def _parser() -> argparse.ArgumentParser:
 
     testing = commands.add_parser("test", help="accuracy, confusions, calibration")
     what = testing.add_mutually_exclusive_group(required=True)
-    what.add_argument("--features", type=Path, metavar="DIR")
+    what.add_argument("--features", type=to_path, metavar="DIR")
     what.add_argument(
-        "--data", type=Path, metavar="DIR", help="sounds.csv and pictures.csv: held-out files"
+        "--data", type=to_path, metavar="DIR", help="sounds.csv and pictures.csv: held-out files"
     )
     _add_weights(testing)
     testing.add_argument("--split", choices=SPLITS, default="test")
-    testing.add_argument("--report", type=Path, metavar="DIR", help="figures and one HTML page")
+    testing.add_argument("--report", type=to_path, metavar="DIR", help="figures and one HTML page")
     held_out = testing.add_argument_group("with --data")
-    held_out.add_argument("--prepared", type=Path, metavar="DIR", help="default: runs/test-BUNDLE")
-    held_out.add_argument("--cache", type=Path, default=Path("runs"), help="decoded samples")
+    held_out.add_argument(
+        "--prepared", type=to_path, metavar="DIR", help="default: runs/test-BUNDLE"
+    )
+    held_out.add_argument("--cache", type=to_path, default=Path("runs"), help="decoded samples")
     held_out.add_argument("--share", type=float, default=1.0, help="share of the clips to draw")
     held_out.add_argument(
         "--no-probe", action="store_true", help="without the sound trunk alone: much quicker"
@@ -128,13 +131,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     held_out.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     held_out.add_argument("--windows", type=_count, default=480, help="of each case (480)")
-    held_out.add_argument("--json", type=Path, metavar="FILE", help="default: in --prepared")
+    held_out.add_argument("--json", type=to_path, metavar="FILE", help="default: in --prepared")
     testing.set_defaults(run=_test, fail=testing.error)
 
     predicting = commands.add_parser("predict", help="features in an .npz → logits and the rest")
     _add_weights(predicting)
-    predicting.add_argument("--features", type=Path, required=True, metavar="IN.npz")
-    predicting.add_argument("--to", type=Path, required=True, metavar="OUT.npz")
+    predicting.add_argument("--features", type=to_path, required=True, metavar="IN.npz")
+    predicting.add_argument("--to", type=to_path, required=True, metavar="OUT.npz")
     predicting.set_defaults(run=_predict)
     return parser
 
@@ -142,7 +145,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_weights(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--bundle", help="starter, ave or a bundle's folder")
-    which.add_argument("--weights", type=Path, metavar="FILE", help="a converted safetensors file")
+    which.add_argument(
+        "--weights", type=to_path, metavar="FILE", help="a converted safetensors file"
+    )
 
 
 def _train(options: argparse.Namespace) -> int:

@@ -36,6 +36,7 @@ from weights.bundle import (
     packaged_efficientnet_lite0,
     write_bundle,
 )
+from weights.paths import to_path
 
 logger = logging.getLogger(__name__)
 
@@ -198,9 +199,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The command's parser.
     """
-    parser.add_argument("--features", type=Path, help="what extractors.starter_features wrote")
-    parser.add_argument("--sound-trunk", type=Path, help="the vggish.safetensors they came from")
-    parser.add_argument("--to", type=Path, help="folder of the bundle")
+    parser.add_argument("--features", type=to_path, help="what extractors.starter_features wrote")
+    parser.add_argument("--sound-trunk", type=to_path, help="the vggish.safetensors they came from")
+    parser.add_argument("--to", type=to_path, help="folder of the bundle")
     parser.add_argument("--minutes", type=float, default=TrainStarterConfig().minutes)
     parser.add_argument("--seed", type=int, default=TrainStarterConfig().seed)
     parser.add_argument(
@@ -209,9 +210,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=RefineConfig().minutes,
         help="then without the convolutions, on sounds that the trunk has not seen",
     )
-    parser.add_argument("--start", type=Path, help="an earlier head.safetensors to start from")
+    parser.add_argument("--start", type=to_path, help="an earlier head.safetensors to start from")
     parser.add_argument(
-        "--average-with", type=Path, help="the head that this one came from: ship their mean"
+        "--average-with", type=to_path, help="the head that this one came from: ship their mean"
     )
     parser.add_argument("--version", default="1", help="version that the bundle says it is")
 

@@ -6,14 +6,22 @@ import ipaddress
 import re
 
 from realtime.errors import UsageError
+from weights.paths import is_file_url, is_url, to_path
 
 MAX_PORT = 65_535
+_IPC = "ipc://"
 
 
 def is_network(location: str) -> bool:
     """Return whether `location` is a URL that plays by itself rather than a file to be read."""
-    scheme, found, _ = location.partition("://")
-    return bool(found) and scheme.lower() not in ("file",)
+    return is_url(location) and not is_file_url(location)
+
+
+def at_home(endpoint: str) -> str:
+    """Return an endpoint with the home folder for `~`, where it is a socket in a folder."""
+    if not endpoint.startswith(_IPC):
+        return endpoint
+    return f"{_IPC}{to_path(endpoint.removeprefix(_IPC))}" if endpoint != _IPC else endpoint
 
 
 def is_loopback(host: str) -> bool:

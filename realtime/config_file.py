@@ -24,11 +24,13 @@ from realtime.config import (
     WindowConfig,
 )
 from realtime.errors import UsageError
+from weights.paths import as_text, shown
 from weights.printable import toml_text
 
 MAX_FILE_BYTES = 1 << 20
 MAX_INTEGER = 1 << 63  # TOML asks for no more (its specification, section Integer)
 NO_MICROPHONE = "none"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _TABLES = ("source", "window", "publisher", "record", "events")
 _TEXT_OR_NUMBER = {"camera", "microphone"}  # an index may stand without quotes
 
@@ -46,11 +48,14 @@ def read_config_file(path: Path) -> dict[str, Any]:
             content = file.read(MAX_FILE_BYTES + 1)  # whatever its size is said to be
         if len(content) > MAX_FILE_BYTES:
             raise UsageError(f"--config {path} is larger than 1 MiB; this is not a config file")
-        text = content.decode()
+        text = content.decode("utf-8-sig")  # editors elsewhere begin a file with a mark
     except OSError as error:
         raise UsageError(f"--config {path} cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"--config {path} is not UTF-8 text") from error
+        kind = " but UTF-16" if content[:2] in _UTF16_MARKS else ""
+        raise UsageError(
+            f"--config {path} is not UTF-8 text{kind}; save it as UTF-8 in your editor"
+        ) from error
     try:
         settings = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also of a number with 5,000 digits
@@ -104,11 +109,25 @@ def format_config(config: RunConfig) -> str:
         settings["publisher"] = False
     tables = [settings["source"], *settings.pop("more_sources")]
     for source, table in zip(config.sources, tables, strict=True):
+        if source.media is not None:
+            table["media"] = as_text(source.media)
         if source.kind == "live" and source.microphone is None:
             table["microphone"] = NO_MICROPHONE
     if len(tables) > 1:
         settings["source"] = tables
+    _check_text(settings)
     return toml_text(tomli_w.dumps(settings))
+
+
+def _check_text(value: Any) -> None:
+    """Refuse what TOML cannot hold, rather than print settings of another run."""
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, list):
+        for item in value:
+            _check_text(item)
+    elif isinstance(value, str) and shown(value) != value:
+        raise UsageError(f"{shown(value)} is no UTF-8 text, which TOML wants; rename it")
 
 
 def _check_table(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import NoReturn
 
 from realtime.config import DEFAULT_BIND, LOG_FORMATS, TRANSPORTS
 from realtime.redaction import redacted
+from weights.paths import to_path
 from weights.printable import clean
 
 EXAMPLES = """examples:
@@ -103,7 +103,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="record only these, such as Bark,Siren; may be given again",
     )
     other = parser.add_argument_group("other")
-    other.add_argument("--config", type=Path, metavar="FILE.toml", help="settings; flags win")
+    other.add_argument("--config", type=to_path, metavar="FILE.toml", help="settings; flags win")
     other.add_argument("--list-devices", action="store_true", help="cameras and microphones here")
     other.add_argument(
         "--calibrate", action="store_true", help="clap: measure how far the picture lags, keep it"

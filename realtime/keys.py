@@ -31,6 +31,7 @@ from realtime.outputs.curve_files import (
     write_pair,
     write_public_key,
 )
+from weights.paths import to_path
 from weights.printable import clean, clean_lines
 
 
@@ -105,15 +106,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="server|client|allow")
     server = commands.add_parser(SERVER, help="a recognizer's pair and its folder of clients")
-    server.add_argument("folder", type=Path)
+    server.add_argument("folder", type=to_path)
     server.set_defaults(run=lambda a: make_server(a.folder))
     client = commands.add_parser(CLIENT, help="a subscriber's pair")
-    client.add_argument("folder", type=Path)
-    client.add_argument("--server", type=Path, required=True, metavar="server.key")
+    client.add_argument("folder", type=to_path)
+    client.add_argument("--server", type=to_path, required=True, metavar="server.key")
     client.set_defaults(run=lambda a: make_client(a.folder, a.server))
     letting = commands.add_parser("allow", help="let a subscriber in")
-    letting.add_argument("folder", type=Path, help="the recognizer's folder")
-    letting.add_argument("client", type=Path, metavar="client.key")
+    letting.add_argument("folder", type=to_path, help="the recognizer's folder")
+    letting.add_argument("client", type=to_path, metavar="client.key")
     letting.add_argument("--name", required=True, help="what to call it")
     letting.set_defaults(run=lambda a: allow(a.folder, a.client, a.name))
     return parser

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 
+from weights.paths import shown
+
 HIDDEN = "…"
 _ADDRESS = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]*:/{1,2})(\S+)")
 _BARE = re.compile(r"(?<![^\s'\"(=,;<\[{])[^\s:@/'\"(=,;<\[{]*:(?!//)\S*@")  # user:password@
@@ -30,7 +32,11 @@ def redacted(text: str) -> str:
 
 
 def redacted_location(location: str) -> str:
-    """Return a path or URL as `redacted` does, where all of it is known to be one."""
+    """Return a path or URL as `redacted` does, where all of it is known to be one.
+
+    Bytes of a file's name that are no UTF-8 are shown as escapes.
+    """
+    location = shown(location)
     without_spaces = re.sub(r"\s", "%20", location)
     is_address = "://" in location or _BARE.match(without_spaces)
     return redacted(without_spaces if is_address else location)

@@ -8,8 +8,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from realtime.addresses import is_network
+from realtime.addresses import at_home, is_network
 from realtime.config import (
+    MAX_NAME_LENGTH,
+    MAX_SOURCES,
     PublisherConfig,
     RecordConfig,
     RunConfig,
@@ -19,8 +21,11 @@ from realtime.config import (
 from realtime.config_file import NO_MICROPHONE, read_config_file
 from realtime.errors import UsageError
 from realtime.redaction import redacted_location
+from weights.paths import local_path, to_path
 
 logger = logging.getLogger(__name__)
+
+_MAX_DEFAULT_NAME = MAX_NAME_LENGTH - len(f"-{MAX_SOURCES}")  # a number may be put behind it
 
 
 def make_config(arguments: argparse.Namespace) -> RunConfig:
@@ -45,6 +50,9 @@ def make_config(arguments: argparse.Namespace) -> RunConfig:
     )
     publisher = dict(publisher or {})
     _replace(publisher, bind=arguments.bind, curve=arguments.curve)
+    _expand(publisher, "curve")
+    if "bind" in publisher:
+        publisher["bind"] = at_home(publisher["bind"])
     record = _record_config(arguments, dict(settings.pop("record", {})))
     _replace(
         settings,
@@ -59,6 +67,7 @@ def make_config(arguments: argparse.Namespace) -> RunConfig:
         dashboard=False if arguments.no_dashboard else None,
         log_format=arguments.log_format,
     )
+    _expand(settings, "bundle")
     return RunConfig(
         source=sources[0],
         more_sources=tuple(sources[1:]),
@@ -76,6 +85,7 @@ def _record_config(arguments: argparse.Namespace, settings: dict[str, Any]) -> R
     _replace(settings, directory=arguments.record, labels=None if labels is None else (*labels,))
     if settings and "directory" not in settings:
         raise UsageError("to record, name a folder: --record DIR, or directory under [record]")
+    _expand(settings, "directory")
     return RecordConfig(**settings) if settings else None
 
 
@@ -99,15 +109,15 @@ def _sources(arguments: argparse.Namespace, tables: list[dict[str, Any]]) -> lis
                 f"one name for {len(asked)} sources: give each its own under [[source]]"
             )
     named = [_source_settings(arguments, s, dict(t)) for s, t in zip(asked, tables, strict=True)]
-    taken = {settings["name"] for settings in named if "name" in settings}
+    taken = {settings["name"].casefold() for settings in named if "name" in settings}
     for settings in named:
         if "name" not in settings:
-            settings["name"] = name = _default_name(settings)
+            settings["name"] = name = _default_name(settings)[:_MAX_DEFAULT_NAME]
             number = 1
-            while settings["name"] in taken:
+            while settings["name"].casefold() in taken:  # a name may be a folder's
                 number += 1
                 settings["name"] = f"{name}-{number}"
-            taken.add(settings["name"])
+            taken.add(settings["name"].casefold())
     return [SourceConfig(**settings) for settings in named]
 
 
@@ -145,10 +155,24 @@ def _source_settings(
             "nothing to watch or hear: give --camera 0, --mic default, --source FILE or "
             "--source demo (--help shows examples, --list-devices what is here)"
         )
+    for key in ("media", "camera"):
+        if key in settings:
+            settings[key] = _as_path(str(settings[key]))
     _replace(settings, pace=arguments.pace, loop=arguments.loop, name=arguments.name)
     _replace(settings, wait=arguments.wait, transport=arguments.transport)
     _replace(settings, reconnect=False if arguments.no_reconnect else None)
     return settings
+
+
+def _as_path(location: str) -> str:
+    """Return a local file as the system takes it; a network stream's URL."""
+    if is_network(location):
+        scheme, mark, rest = location.partition("://")
+        return f"{scheme.lower()}{mark}{rest}"  # FFmpeg knows rtsp, not RTSP
+    try:
+        return local_path(location)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _default_name(settings: dict[str, Any]) -> str:
@@ -175,3 +199,9 @@ def _plain(text: str) -> str:
 def _replace(settings: dict[str, Any], **flags: object) -> None:
     """Put the flags that were given over the settings of the file."""
     settings.update({name: value for name, value in flags.items() if value is not None})
+
+
+def _expand(settings: dict[str, Any], key: str) -> None:
+    """Put the home folder for `~` in a path, if there is one under `key`."""
+    if key in settings:
+        settings[key] = str(to_path(settings[key])) if settings[key] else settings[key]

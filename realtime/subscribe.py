@@ -29,12 +29,14 @@ from typing import NoReturn
 
 import zmq
 
+from realtime.addresses import at_home
 from realtime.errors import RecognizerError, UsageError
 from realtime.outputs.continuity import Continuity
 from realtime.outputs.curve_files import read_client_keys
 from realtime.outputs.health import Health
 from realtime.outputs.lines import message_line
 from realtime.redaction import redacted, redacted_location
+from weights.paths import to_path
 from weights.printable import clean, json_text
 
 logger = logging.getLogger(__name__)
@@ -119,7 +121,7 @@ class Subscriber:
         if endpoint.startswith("tcp://["):
             self._socket.setsockopt(zmq.IPV6, 1)
         try:
-            self._socket.connect(endpoint)
+            self._socket.connect(at_home(endpoint))
         except (zmq.ZMQError, ValueError) as error:
             self.close()
             reason = error.strerror if isinstance(error, zmq.ZMQError) else "not a name"
@@ -296,7 +298,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--topic", action="append", choices=(*KINDS, "all"), help="which messages (event)"
     )
-    parser.add_argument("--curve", metavar="DIR", help="this client's keys, for run_stream --curve")
+    parser.add_argument(
+        "--curve", type=to_path, metavar="DIR", help="this client's keys, for run_stream --curve"
+    )
     parser.add_argument("--count", type=_positive(int), metavar="N", help="end after N messages")
     parser.add_argument("--timeout", type=_positive(float), metavar="S", help="end after S seconds")
     parser.add_argument(

@@ -31,6 +31,7 @@ from weights.fetch import (
     state_of,
     stored,
 )
+from weights.paths import to_path
 from weights.printable import clean
 from weights.store import default_home
 
@@ -38,7 +39,7 @@ from weights.store import default_home
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; ``arguments`` default to the process's own."""
     options = _parser().parse_args(arguments)
-    home = Path(options.home) if options.home else default_home()
+    home = to_path(options.home) if options.home else default_home()
     restrain(home)
     try:
         return int(options.run(options, home))
@@ -66,7 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     fetching = commands.add_parser("fetch", help="bring weights or the bundle ave to the store")
     fetching.add_argument("name", metavar="NAME", help=", ".join([*BY_NAME, "ave"]))
     fetching.add_argument(
-        "--from", dest="source", type=Path, metavar="PATH", help="a local file, not the network"
+        "--from",
+        dest="source",
+        type=to_path,
+        metavar="PATH",
+        help="a local file, not the network",
     )
     fetching.add_argument(
         "--any-hash", action="store_true", help="accept a file that is not the published one"
@@ -80,11 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     converting = commands.add_parser("convert", help="a foreign weights file → safetensors")
     converting.add_argument(
         "path",
-        type=Path,
+        type=to_path,
         help="a TensorFlow checkpoint's prefix, folder or archive, a SavedModel, a .h5, a .pth",
     )
     converting.add_argument("--as", dest="kind", choices=KINDS, required=True)
-    converting.add_argument("--to", type=Path, required=True, metavar="FILE.safetensors")
+    converting.add_argument("--to", type=to_path, required=True, metavar="FILE.safetensors")
     converting.add_argument(
         "--half", action="store_true", help="kernels in half precision, as a bundle carries them"
     )

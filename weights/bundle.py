@@ -17,6 +17,7 @@ from weights.bundle_spec import AudioSpec, Bundle, EventSpec, HeadSpec, VisualSp
 from weights.errors import BundleError
 from weights.files import inside, is_sha256, sha256_of, written_whole
 from weights.manifest import Fields, read_object
+from weights.paths import to_path
 from weights.store import default_home
 
 __all__ = [
@@ -178,7 +179,7 @@ def _find(name_or_path: str | Path, home: Path | None) -> Path:
                 "get it once with `python -m weights fetch ave`"
             )
         return folder
-    path = Path(name_or_path)
+    path = to_path(str(name_or_path))
     if path.name == MANIFEST and path.is_file():
         return path.parent
     if not path.is_dir():

@@ -31,7 +31,7 @@ def read_object(path: Path) -> Mapping[str, object]:
         raise BundleError(f"{path}: a manifest has at most {MAX_BYTES} bytes")
     try:
         value = json.loads(
-            raw.decode("utf-8"),
+            raw.decode("utf-8-sig"),
             object_pairs_hook=_unique_keys,
             parse_constant=_refuse_constant,
         )

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import platformdirs
 
+from weights.paths import to_path
+
 
 def default_home() -> Path:
     """Return the store's folder, which need not exist yet."""
     chosen = os.environ.get("MAFNET_HOME")
     if chosen:
-        return Path(chosen).expanduser()
+        return to_path(chosen)
     return Path(platformdirs.user_cache_dir("mafnet-live", appauthor=False))

@@ -21,6 +21,7 @@ from av.video.frame import PictureType
 from realtime.errors import OutputError
 from realtime.outputs.record_ring import StoredFrame
 from realtime.packets import SAMPLE_RATE
+from weights.paths import for_ffmpeg
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,9 +178,9 @@ def finish_file(fragmented: Path, to: Path) -> None:
         OutputError: The fragmented one cannot be read.
     """
     try:
-        with av.open(str(fragmented)) as source:
+        with av.open(for_ffmpeg(fragmented)) as source:
             options = {"movflags": "faststart"}
-            with av.open(str(to), "w", format="mp4", options=options) as target:
+            with av.open(for_ffmpeg(to), "w", format="mp4", options=options) as target:
                 tracks = {s.index: target.add_stream_from_template(s) for s in source.streams}
                 for packet in source.demux():
                     if packet.dts is not None:
@@ -194,7 +195,7 @@ def finish_file(fragmented: Path, to: Path) -> None:
 def can_be_played(path: Path) -> bool:
     """Return whether there is anything in an MP4 that may have been cut off."""
     try:
-        with av.open(str(path)) as container:
+        with av.open(for_ffmpeg(path)) as container:
             return any(packet.pts is not None for packet in container.demux())
     except av.error.FFmpegError:
         return False

@@ -10,16 +10,24 @@ from realtime.addresses import is_network
 from realtime.config import SourceConfig
 from realtime.errors import SourceError
 from realtime.redaction import redacted_location
+from weights import paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 def local_path(source: SourceConfig) -> str | None:
-    """Return the path that a source reads; None for one that is no file."""
+    """Return the path that a source reads; None for one that is no file.
+
+    Raises:
+        SourceError: It is the URL of another machine's file.
+    """
     if source.kind != "media" or source.media is None or is_network(source.media):
         return None
-    return source.media.removeprefix("file://")
+    try:
+        return paths.local_path(source.media)
+    except ValueError as error:
+        raise SourceError(str(error)) from error
 
 
 def check_file(path: str) -> None:
@@ -32,7 +40,7 @@ def check_file(path: str) -> None:
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - Path would make another path of "a//b"
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise SourceError(f"there is no file {where}; check the path") from error
+        raise SourceError(f"there is no file {where}; {_advice(path)}") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SourceError(f"{where} cannot be looked at ({reason}); check the path") from error
@@ -63,3 +71,11 @@ def check_files(sources: Sequence[SourceConfig]) -> None:
             faults.append(error)
     if len(faults) == len(sources):
         raise faults[0]
+
+
+def _advice(path: str) -> str:
+    """Say what to do about a path that leads nowhere: look for what nobody sees at its ends."""
+    bare = path.strip()
+    if bare != path and os.path.exists(bare):  # noqa: PTH110 - as above
+        return "without the space or line end at its beginning or end there is one"
+    return "check the path"

@@ -20,6 +20,7 @@ from realtime.addresses import is_network
 from realtime.config import MIN_READ_TIMEOUT_S, TRANSPORTS
 from realtime.errors import SourceError
 from realtime.redaction import redacted_location
+from weights.paths import ONE_FILE, for_ffmpeg
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ def reason_of(error: BaseException) -> str:
 
 def _open(av: Any, location: str, live: bool, read_s: float) -> Any:
     if not is_network(location):
-        return av.open(location, metadata_errors="replace")
+        return av.open(for_ffmpeg(location), options=dict(ONE_FILE), metadata_errors="replace")
     options: dict[str, str] = {}
     if location.lower().startswith(("http://", "https://")):
         options = dict(_HTTP_OPTIONS) if live else {**_HTTP_OPTIONS, **_RECORDING_OPTIONS}
