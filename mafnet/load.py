@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from mafnet.evidence import EvidenceClasses
 from mafnet.model import Activation, MAFnet, MAFnetConfig
 from weights.bundle import Bundle, BundleError
 
@@ -24,9 +25,14 @@ def load_head(bundle: Bundle) -> MAFnet:
         BundleError: The file does not fit the manifest.
     """
     activation: Activation = "sigmoid" if bundle.activation == "sigmoid" else "softmax"
+    classes = bundle.head.evidence
     config = MAFnetConfig(
         visual_dim=bundle.visual.dim,
         n_labels=len(bundle.labels),
+        sound_map=bundle.audio.sound_map,
+        evidence=None
+        if classes is None
+        else EvidenceClasses(sound=classes.sound, picture=classes.picture),
         activation=activation,
         temperature=bundle.temperature,
     )

@@ -1,6 +1,6 @@
 """MAFnet's convolutions on OpenVINO, where the trunks run there: most of the head's work.
 
-One clip took 8.0 ms of a thread in torch, 6.7 of them two convolutions over the sound map; OpenVINO
+Over VGGish's map one clip took 8.0 ms of a thread in torch, 6.7 of them two convolutions; OpenVINO
 computes these in 4.7 ms in float32 and 2.5 in bfloat16 (one AVX-512 BF16 core). All else of the
 head is small and stays in torch.
 """
@@ -20,7 +20,7 @@ from extractors.openvino_graphs import load_graph
 from extractors.openvino_trunks import OpenVinoTrunk, Precision
 from extractors.tolerances import relative_distance, tolerance
 from mafnet.film import SoundConvolutions
-from mafnet.model import SOUND_MAP, MAFnet
+from mafnet.model import MAFnet
 from realtime.recognition.torch_backend import N_THREADS
 
 logger = logging.getLogger(__name__)
@@ -41,8 +41,9 @@ def openvino_convolutions(
         home: The store, for the graph.
     """
     exact = SoundConvolutions(head.filmed_block).eval()
+    sound_map = head.config.sound_map
     try:
-        graph = load_graph("mafnet_sound", sha256, SOUND_MAP, lambda: exact, home)
+        graph = load_graph("mafnet_sound", sha256, sound_map, lambda: exact, home)
         compiled = OpenVinoTrunk(graph, precision, N_THREADS)
     except OpenVinoError as error:
         logger.warning("%s; torch runs MAFnet", error)
@@ -51,7 +52,7 @@ def openvino_convolutions(
     def convolve(audio: Tensor) -> Tensor:
         return torch.from_numpy(compiled.encode(np.ascontiguousarray(audio.numpy())))
 
-    audio = torch.rand((1, *SOUND_MAP), generator=torch.Generator().manual_seed(0))
+    audio = torch.rand((1, *sound_map), generator=torch.Generator().manual_seed(0))
     expected = exact(audio)
     away = relative_distance(expected, convolve(audio))
     if not away <= tolerance("mafnet_sound", precision):  # NaN is no match either

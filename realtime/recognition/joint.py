@@ -62,7 +62,8 @@ class JointRecognizer:
         if len(heard) == len(work):
             sound = self._extractor.encode_sounds(waveforms)
         else:
-            sound = torch.zeros((len(work), 512, 12, 8), device=self._models.device)
+            sound_map = self._models.head.config.sound_map
+            sound = torch.zeros((len(work), *sound_map), device=self._models.device)
             if heard:
                 sound[heard] = self._extractor.encode_sounds(waveforms)
         present = torch.tensor(

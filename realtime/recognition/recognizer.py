@@ -46,10 +46,16 @@ class Recognizer:
         self._clock = clock
         self._stats = stats
         self._dated = dated
-        self._window = ClipWindow(n_clips, stride_ns, vector_dim=512, device=models.device)
+        head = models.head.config
+        self._window = ClipWindow(
+            n_clips,
+            stride_ns,
+            vector_dim=512,
+            device=models.device,
+            n_labels=head.n_labels if head.evidence is not None else 0,
+        )
         self._features: dict[int, Tensor] = {}  # by slot: a frame passes the trunk once
-        visual_dim = models.head.config.visual_dim
-        self._no_picture = torch.zeros(visual_dim, device=models.device)
+        self._no_picture = torch.zeros(head.visual_dim, device=models.device)
 
     @property
     def n_kept_features(self) -> int:
@@ -73,7 +79,8 @@ class Recognizer:
     def append(self, clip: Clip, codes: ClipCodes, row: int) -> None:
         """Put the clip's code, a row of `codes`, into the window."""
         present = torch.tensor([clip.has_picture, clip.has_sound])
-        self._window.append(clip.end_t_ns, codes.vectors[row], codes.scores[row], present)
+        evidence = None if codes.evidence is None else codes.evidence[row]
+        self._window.append(clip.end_t_ns, codes.vectors[row], codes.scores[row], present, evidence)
 
     def decide(self, clip: Clip, started_ns: int) -> Prediction:
         """Decide over the window that ends with `clip`, which was appended.
@@ -86,9 +93,10 @@ class Recognizer:
             The prediction. Where a window has neither sense all probabilities are 0.
         """
         head = self._models.head
-        vectors, scores, present = self._window.gather()
-        window = head.decide(vectors, scores, present)
-        newest = head.decide(vectors[:, -1:], scores[:, -1:], present[:, -1:])
+        codes = self._window.gather()
+        present = codes.present
+        window = head.decide(*codes)
+        newest = head.decide(*codes.newest())
         anything, anything_new = bool(present.any()), bool(present[:, -1].any())
         now_ns = self._clock.now_ns()
         compute_ms = (now_ns - started_ns) / NS_PER_MS

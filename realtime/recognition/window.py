@@ -7,10 +7,35 @@ interleaved windows of all phases.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from realtime.clock import NS_PER_S
+
+
+class WindowCodes(NamedTuple):
+    """The codes of a window's T clips, oldest first, as `mafnet.model.MAFnet.decide` takes them.
+
+    Attributes:
+        vectors: `(1, T, 2, vector_dim)`.
+        scores: `(1, T, 2)`.
+        present: bool `(1, T, 2)`.
+        evidence: `(1, T, 2, n_labels)`; None of a network without it.
+    """
+
+    vectors: Tensor
+    scores: Tensor
+    present: Tensor
+    evidence: Tensor | None = None
+
+    def newest(self) -> WindowCodes:
+        """Return the newest clip's codes alone, T = 1."""
+        evidence = None if self.evidence is None else self.evidence[:, -1:]
+        return WindowCodes(
+            self.vectors[:, -1:], self.scores[:, -1:], self.present[:, -1:], evidence
+        )
 
 
 class ClipWindow:
@@ -21,10 +46,16 @@ class ClipWindow:
         stride_ns: Time between two clips of the stream; divides a second.
         vector_dim: Length of one sense's vector in a code (512).
         device: Where codes are kept.
+        n_labels: Labels of which codes hold evidence; 0 for codes without.
     """
 
     def __init__(
-        self, n_clips: int, stride_ns: int, vector_dim: int, device: torch.device | str = "cpu"
+        self,
+        n_clips: int,
+        stride_ns: int,
+        vector_dim: int,
+        device: torch.device | str = "cpu",
+        n_labels: int = 0,
     ) -> None:
         if n_clips < 1:
             raise ValueError(f"a window has at least 1 clip, got {n_clips}")
@@ -37,10 +68,20 @@ class ClipWindow:
         self._vectors = torch.zeros((self._capacity, 2, vector_dim), device=device)
         self._scores = torch.zeros((self._capacity, 2), device=device)
         self._present = torch.zeros((self._capacity, 2), dtype=torch.bool, device=device)
+        self._evidence = (
+            torch.zeros((self._capacity, 2, n_labels), device=device) if n_labels else None
+        )
         self._numbers = [-1] * self._capacity  # which clip each row holds
         self._newest = -1
 
-    def append(self, end_t_ns: int, vectors: Tensor, scores: Tensor, present: Tensor) -> None:
+    def append(
+        self,
+        end_t_ns: int,
+        vectors: Tensor,
+        scores: Tensor,
+        present: Tensor,
+        evidence: Tensor | None = None,
+    ) -> None:
         """Keep one clip's code.
 
         Args:
@@ -48,6 +89,7 @@ class ClipWindow:
             vectors: `(2, vector_dim)`.
             scores: `(2,)`.
             present: bool `(2,)`.
+            evidence: `(2, n_labels)` where codes hold it.
         """
         number, rest = divmod(end_t_ns, self._stride_ns)
         if rest or number <= self._newest:
@@ -56,17 +98,20 @@ class ClipWindow:
         self._vectors[row] = vectors
         self._scores[row] = scores
         self._present[row] = present
+        if self._evidence is not None:
+            if evidence is None:
+                raise ValueError("this window keeps evidence, and the clip's code has none")
+            self._evidence[row] = evidence
         self._numbers[row] = number
         self._newest = number
 
-    def gather(self) -> tuple[Tensor, Tensor, Tensor]:
+    def gather(self) -> WindowCodes:
         """Return the window that ends with the newest clip, oldest clip first.
 
         A clip that was skipped or fell before the stream's first second is left out.
 
         Returns:
-            vectors `(1, T, 2, vector_dim)`, scores `(1, T, 2)`, present `(1, T, 2)`, with T from
-            1 to `n_clips`.
+            The codes, with T from 1 to `n_clips`.
 
         Raises:
             ValueError: No clip was appended yet.
@@ -80,4 +125,10 @@ class ClipWindow:
             if number >= 0 and self._numbers[number % self._capacity] == number
         ]
         index = torch.tensor(rows, device=self._vectors.device)
-        return self._vectors[index][None], self._scores[index][None], self._present[index][None]
+        evidence = None if self._evidence is None else self._evidence[index][None]
+        return WindowCodes(
+            self._vectors[index][None],
+            self._scores[index][None],
+            self._present[index][None],
+            evidence,
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 
 from extractors.frame_transform import FrameTransform
 from extractors.log_mel import LogMel
+from mafnet.evidence import EvidenceClasses
 from mafnet.model import MAFnet, MAFnetConfig
 from realtime.clock import ManualClock
 from realtime.packets import CLIP_SLOTS, SLOT_NS, Clip, GridFrame, Prediction
@@ -46,7 +49,7 @@ def recognizer() -> Bench:
     return Bench(make_models())
 
 
-def make_models() -> Models:
+def make_models(**config: Any) -> Models:
     return Models(
         trunks=TorchTrunks(
             visual=MeanColour(),  # type: ignore[arg-type]  # a stand-in
@@ -62,7 +65,7 @@ def make_models() -> Models:
             device=torch.device("cpu"),
         ),
         log_mel=LogMel().eval(),
-        head=MAFnet(MAFnetConfig(visual_dim=3, n_labels=2)).eval(),
+        head=MAFnet(MAFnetConfig(visual_dim=3, n_labels=2, **config)).eval(),
         device=torch.device("cpu"),
     )
 
@@ -111,3 +114,14 @@ def test_features_are_forgotten_once_no_later_clip_can_show_their_frame(
         )
 
     assert recognizer.alone.n_kept_features <= CLIP_SLOTS
+
+
+def test_silent_clips_are_decided_when_the_sound_map_is_not_the_papers() -> None:
+    classes = EvidenceClasses(sound=((0,), (1,)), picture=((2,), ()))
+    models = make_models(sound_map=(24, 3, 2), evidence=classes, activation="sigmoid")
+
+    prediction = Bench(models).step(clip(16, tuple(range(16)), range(16)))
+
+    assert prediction is not None
+    assert prediction.present[-1].tolist() == [True, False]
+    assert (prediction.window > 0).all()

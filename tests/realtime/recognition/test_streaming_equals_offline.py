@@ -6,6 +6,7 @@ the right shapes, so that every hop and every T can be tried in seconds.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from extractors.frame_transform import FrameTransform
 from extractors.log_mel import LogMel
 from extractors.openvino_graphs import convert
 from extractors.openvino_trunks import OpenVinoTrunk, with_pixels_in
+from mafnet.evidence import EvidenceClasses
 from mafnet.model import MAFnet, MAFnetConfig
 from realtime.buffers.audio_clock import AudioClock
 from realtime.buffers.audio_ring import AudioRing
@@ -59,9 +61,9 @@ class SmallPictureTrunk(nn.Module):
 
 
 class SmallSoundTrunk(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 512, size: int = 8) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(1, 512, 8, stride=8)
+        self.conv = nn.Conv2d(1, channels, size, stride=size)
 
     def forward(self, log_mel: Tensor) -> Tensor:
         return torch.relu(self.conv(log_mel))
@@ -75,15 +77,29 @@ class Scene:
     waveform: NDArray[np.float32]
 
 
-@pytest.fixture(scope="module", params=["torch", "openvino"])
+CLASSES = EvidenceClasses(
+    sound=tuple((k, k + 7) for k in range(N_LABELS)),
+    picture=tuple((3 * k,) if k % 2 else () for k in range(N_LABELS)),
+)
+
+
+@pytest.fixture(scope="module", params=["torch", "openvino", "classes"])
 def scene(request: pytest.FixtureRequest) -> Scene:
     if request.param == "openvino":
         pytest.importorskip("openvino")
     torch.manual_seed(7)
     random = np.random.default_rng(7)
-    head = MAFnet(MAFnetConfig(visual_dim=DIM, n_labels=N_LABELS))
+    config, sound = MAFnetConfig(visual_dim=DIM, n_labels=N_LABELS), SmallSoundTrunk()
+    if request.param == "classes":  # YAMNet's map, several labels at once
+        config = dataclasses.replace(
+            config, sound_map=(1024, 3, 2), evidence=CLASSES, activation="sigmoid"
+        )
+        sound = SmallSoundTrunk(1024, 32)
+    head = MAFnet(config)
     with torch.no_grad():  # statistics as if trained, so that the norms do something
         for name, buffer in head.named_buffers():
+            if "running" not in name:
+                continue
             buffer.copy_(torch.rand_like(buffer) + (0.5 if "var" in name else -0.5))
     exact = TorchTrunks(
         visual=SmallPictureTrunk().eval(),  # type: ignore[arg-type]  # a stand-in
@@ -95,11 +111,11 @@ def scene(request: pytest.FixtureRequest) -> Scene:
             mean=(0.5, 0.5, 0.5),
             std=(0.25, 0.25, 0.25),
         ),
-        sound=SmallSoundTrunk().eval(),  # type: ignore[arg-type]  # a stand-in
+        sound=sound.eval(),  # type: ignore[arg-type]  # a stand-in
         device=torch.device("cpu"),
     )
     models = Models(
-        trunks=exact if request.param == "torch" else on_openvino(exact),
+        trunks=on_openvino(exact) if request.param == "openvino" else exact,
         log_mel=LogMel().eval(),
         head=head.eval(),
         device=torch.device("cpu"),
