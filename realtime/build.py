@@ -264,7 +264,9 @@ def tracker_config(bundle: Bundle, overrides: dict[str, object]) -> TrackerConfi
         "cool_down_s": spec.cool_down_s,
         "context": spec.context,
         "background": bundle.background,
+        "smooth": spec.smooth,
         "kin": spec.kin,
+        "groups": dict(spec.groups),
     }
     if {"on", "off"} & overrides.keys() and "per_label" not in overrides:
         settings["per_label"] = {}  # who sets a threshold by hand means it for all labels
@@ -274,6 +276,7 @@ def tracker_config(bundle: Bundle, overrides: dict[str, object]) -> TrackerConfi
         raise UsageError(f"[events] has a setting that does not fit: {error}") from error
     named = {*config.per_label, *([] if config.background is None else [config.background])}
     named |= {label for group in config.kin for label in group}
+    named |= {label for pair in config.groups.items() for label in pair}
     unknown = sorted(named - set(bundle.labels))
     if unknown:
         raise UsageError(

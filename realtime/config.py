@@ -12,6 +12,7 @@ from pathlib import Path
 from realtime.addresses import MAX_PORT, is_network, is_port, split_address
 from realtime.errors import UsageError
 from realtime.packets import GRID_HZ
+from weights.bundle_spec import MAX_GROUP_LEVELS, MAX_SMOOTH
 
 DEFAULT_BIND = "tcp://127.0.0.1:5556"
 HOP_STEP_S = 1 / GRID_HZ  # hops lie on the picture grid
@@ -178,7 +179,9 @@ class TrackerConfig:
         update_s: Time between update messages of a running event.
         context: Share of the whole window in the score, 0 (newest second only) to 1.
         background: The label that is no event.
+        smooth: A score is the mean over so many decisions.
         kin: Groups of labels that are hard to tell apart, each label once.
+        groups: Label → the wider label that it belongs to.
     """
 
     on: float = 0.5
@@ -192,7 +195,9 @@ class TrackerConfig:
     update_s: float = 1.0
     context: float = 0.25
     background: str | None = None
+    smooth: int = 1
     kin: tuple[tuple[str, ...], ...] = ()
+    groups: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -210,6 +215,16 @@ class TrackerConfig:
             raise UsageError(
                 f"kin are groups of two labels or more, each label once, got {list(self.kin)}"
             )
+        for label in self.groups:
+            above = [label]
+            while above[-1] in self.groups and len(above) <= MAX_GROUP_LEVELS:
+                above.append(self.groups[above[-1]])
+            if len(above) > MAX_GROUP_LEVELS or self.background in above:
+                raise UsageError(
+                    f"groups are label = wider label, up to {MAX_GROUP_LEVELS} levels, none above "
+                    f"itself and without the background, got {' in '.join(above)}"
+                )
+        _check_range("smooth", self.smooth, 1, MAX_SMOOTH)
         _check_range("context", self.context, 0.0, 1.0)
         for name in ("min_duration_s", "merge_gap_s", "cool_down_s"):
             _check_range(name, getattr(self, name), 0.0, 3600.0)

@@ -149,6 +149,8 @@ def _check_value(key: str, value: Any, kind: str, where: str) -> object:
         return _labels(value, where)
     if key == "kin":
         return _kin(value, where)
+    if key == "groups":
+        return _groups(value, where)
     if key == "retry_s":
         return _waits(value, where)
     if key in _TEXT_OR_NUMBER and isinstance(value, int) and not isinstance(value, bool):
@@ -186,6 +188,14 @@ def _kin(value: Any, where: str) -> tuple[tuple[str, ...], ...]:
     ):
         raise UsageError(f'{where}: kin must be lists such as [["Bark", "Howl"]], got {value!r}')
     return tuple(tuple(group) for group in groups)
+
+
+def _groups(value: Any, where: str) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(wider, str) for wider in value.values()):
+        raise UsageError(
+            f'{where}: groups must be a table such as {{ Piano = "Music" }}, got {value!r}'
+        )
+    return value
 
 
 def _waits(value: Any, where: str) -> tuple[float, ...]:

@@ -8,6 +8,11 @@ is going on, such a clip dates an event of each that has at least half of the la
 at `off` does (below), and counts for nothing else. Where one of them goes on or has a hit, the
 others are dated from their hits alone.
 
+A score is the mean over the last `smooth` decisions. A wider label (Music) scores as much as the
+surest that belongs to it (Piano), and an event is told once, at the level that is sure: while an
+event of a narrower label goes on, or its score reaches its `on`, none of the wider one begins; one
+that goes on ends where the narrower one begins.
+
 Confirming. A hit is a score at `on` or more. A *run* begins when N of the last M hops are hits, at
 the oldest of these, and is over as soon as fewer than N of the last M are. A run that has lasted
 the minimum duration becomes an event at its next hit: hits that trickle in more thinly than N of M
@@ -29,7 +34,7 @@ settings are in seconds and become nanoseconds once, here.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -38,13 +43,15 @@ from numpy.typing import NDArray
 
 from realtime.clock import NS_PER_S
 from realtime.config import TrackerConfig
-from realtime.packets import Event, Phase, Prediction
+from realtime.label_scores import LabelGroups, ScoreSmoother
+from realtime.packets import Event, Phase, Prediction, Sense
 
 CLIP_NS = NS_PER_S
 HALF_CLIP_NS = CLIP_NS // 2
 MAX_TRACKED_GAP_NS = 2 * NS_PER_S  # predictions further apart than this begin anew
 # Before a run; 10 s gave the same F1 on composed streams, 2 s less (ADR 3).
 LONGEST_RISE_NS = 5 * NS_PER_S
+_Alone = tuple[float | None, float | None] | None  # see `Event`
 KIN_SHARE = 0.5  # of the largest score among kin: less is not heard in a clip that they share
 
 
@@ -58,42 +65,86 @@ class EventTracker:
 
     def __init__(self, config: TrackerConfig, labels: Sequence[str]) -> None:
         named = {*config.per_label, *(label for group in config.kin for label in group)}
+        named |= {label for pair in config.groups.items() for label in pair}
         unknown = named - set(labels)
         if unknown:
             raise ValueError(f"settings of labels that the bundle has not: {sorted(unknown)}")
         self._context = config.context
         numbers = count(1)
-        self._detectors = [
-            (index, _Detector(label, config, numbers))
+        self._groups = LabelGroups(labels, config.groups)
+        self._smoother = ScoreSmoother(config.smooth)
+        detectors = {
+            index: _Detector(label, config, numbers)
             for index, label in enumerate(labels)
             if label != config.background
-        ]
+        }
+        self._detectors = dict(sorted(detectors.items(), key=lambda i: self._groups.n_below(i[0])))
         self._kin = [np.array([labels.index(label) for label in group]) for group in config.kin]
         pairs = [config.thresholds(label) for label in labels]
         self._on, self._off = np.array(pairs, np.float64).reshape(-1, 2).T
         self._last_end_t_ns: int | None = None
 
     def update(self, prediction: Prediction) -> tuple[Event, ...]:
-        """Take one prediction in; return the event messages that follow, in order of labels."""
+        """Take one prediction in.
+
+        Returns:
+            The event messages that follow, in order of labels, narrower before wider ones.
+        """
         end_t_ns = prediction.end_t_ns
         last = self._last_end_t_ns
         fresh = last is None or end_t_ns - last > MAX_TRACKED_GAP_NS
         self._last_end_t_ns = end_t_ns
-        scores = prediction.scores(self._context)
+        said = self._smoother.update(self._said(prediction), fresh)
+        scores = said[0]
         dates_at = self._off.copy()
-        active = {k for k, detector in self._detectors if detector.is_active and not fresh}
+        active = {k for k, each in self._detectors.items() if each.is_active and not fresh}
         for kin in self._kin:
             goes_on = bool(active.intersection(kin.tolist()))
             self._join_kin(kin, scores, prediction.window, dates_at, goes_on)
+        self._groups.widen(said)
+        senses = [sense in prediction.senses for sense in Sense]
         events: list[Event] = []
-        for index, detector in self._detectors:
-            events += detector.update(float(scores[index]), end_t_ns, fresh, float(dates_at[index]))
+        for index, detector in self._detectors.items():
+            told = detector.update(
+                float(scores[index]),
+                end_t_ns,
+                fresh,
+                float(dates_at[index]),
+                alone=_alone(said[1:, index], senses) if len(said) > 1 else None,
+                may_start=not self._is_told_finer(index, scores),
+            )
+            events += self._give_way(index, told)
+            events += told
         return tuple(events)
+
+    def _said(self, prediction: Prediction) -> NDArray[np.float64]:
+        """Return what all say together and, if known, what each sense says, `(1 or 3, n)`."""
+        together = prediction.scores(self._context)[None]
+        alone = prediction.scores_alone(self._context)
+        return together if alone is None else np.concatenate((together, alone))
+
+    def _is_told_finer(self, index: int, scores: NDArray[np.float64]) -> bool:
+        """Tell whether a label that belongs to this one is told, or may be in a moment."""
+        return any(
+            self._detectors[below].is_active or scores[below] >= self._on[below]
+            for below in self._groups.below(index)
+        )
+
+    def _give_way(self, index: int, told: Iterable[Event]) -> list[Event]:
+        """Have wider labels end, and begin again, where events of this one begin and end."""
+        ended: list[Event] = []
+        for event in told:
+            for wider in self._groups.above(index):
+                if event.phase is Phase.ONSET:
+                    ended += self._detectors[wider].give_way(event.onset_t_ns)
+                elif event.offset_t_ns is not None:
+                    self._detectors[wider].begin_after(event.offset_t_ns)
+        return ended
 
     def close(self, end_t_ns: int) -> tuple[Event, ...]:
         """End what is still going on, at stream time `end_t_ns`."""
         events: list[Event] = []
-        for _, detector in self._detectors:
+        for detector in self._detectors.values():
             events += detector.close(end_t_ns)
         return tuple(events)
 
@@ -126,6 +177,13 @@ class EventTracker:
             dates_at[kin[alone >= KIN_SHARE * alone.max()]] = 0.0
 
 
+def _alone(scores: NDArray[np.float64], senses: Sequence[bool]) -> _Alone:
+    picture, sound = (
+        float(score) if there else None for score, there in zip(scores, senses, strict=True)
+    )
+    return picture, sound
+
+
 class _Detector:
     """One label's four states."""
 
@@ -142,6 +200,7 @@ class _Detector:
         self._hits: deque[_Hit | None] = deque(maxlen=config.confirm_m)
         self._rise: _Rise | None = None  # what would date an event
         self._newest_t_ns = 0
+        self._alone: _Alone = None  # what each sense says of the newest clip
         self._starting: _Hit | None = None  # where the run began that may become an event
         self._active: _Active | None = None
         self._last_offset_t_ns = 0
@@ -152,7 +211,16 @@ class _Detector:
         """Whether an event is going on, as far as the last update told."""
         return self._active is not None
 
-    def update(self, score: float, end_t_ns: int, fresh: bool, dates_at: float) -> list[Event]:
+    def update(
+        self,
+        score: float,
+        end_t_ns: int,
+        fresh: bool,
+        dates_at: float,
+        *,
+        alone: _Alone = None,
+        may_start: bool = True,
+    ) -> list[Event]:
         """Take one score in.
 
         Args:
@@ -160,14 +228,18 @@ class _Detector:
             end_t_ns: The clip's end.
             fresh: No prediction came shortly before this one.
             dates_at: The least score that dates an event.
+            alone: What each sense alone says, see `Event`.
+            may_start: Whether an event may begin with this clip.
         """
         events: list[Event] = []
+        self._alone = alone
         if fresh and self._active is not None:
             events.append(self._end(self._active, self._active.quiet_t_ns, "no data"))
         if fresh:
             self._reset()
         if self._active is None:
-            return events + self._try_to_start(score, end_t_ns, fresh, score >= dates_at)
+            rises = score >= dates_at
+            return events + self._try_to_start(score, end_t_ns, fresh, rises, may_start)
         return events + self._go_on(self._active, score, end_t_ns)
 
     def close(self, end_t_ns: int) -> list[Event]:
@@ -179,7 +251,20 @@ class _Detector:
         offset_t_ns = active.quiet_t_ns if stopping else max(end_t_ns, active.quiet_t_ns)
         return [self._end(active, offset_t_ns, "quiet" if stopping else "stream ended")]
 
-    def _try_to_start(self, score: float, end_t_ns: int, fresh: bool, rises: bool) -> list[Event]:
+    def give_way(self, onset_t_ns: int) -> list[Event]:
+        """End the event, if one is going on, where one of a narrower label begins."""
+        active = self._active
+        if active is None:
+            return []
+        return [self._end(active, max(onset_t_ns, active.onset_t_ns), "finer")]
+
+    def begin_after(self, offset_t_ns: int) -> None:
+        """Date no event before the end of a narrower label's."""
+        self._last_offset_t_ns = max(self._last_offset_t_ns, offset_t_ns)
+
+    def _try_to_start(
+        self, score: float, end_t_ns: int, fresh: bool, rises: bool, may_start: bool
+    ) -> list[Event]:
         if end_t_ns < self._quiet_until_t_ns:
             return []
         onset_t_ns = end_t_ns - (CLIP_NS if fresh else HALF_CLIP_NS)
@@ -194,12 +279,13 @@ class _Detector:
         if self._starting is None:
             self._starting = hits[0]
         began_t_ns = max(self._starting.onset_t_ns, self._last_offset_t_ns)
-        if hit is None or end_t_ns - began_t_ns < self._min_duration_ns:
+        if hit is None or not may_start or end_t_ns - began_t_ns < self._min_duration_ns:
             return []
         active = _Active(
             number=next(self._numbers),
             onset_t_ns=max(self._starting.first_t_ns, self._last_offset_t_ns),
             confidence=score,
+            alone=self._alone,
             last_high_t_ns=end_t_ns,
             newest_t_ns=end_t_ns,
             last_told_t_ns=end_t_ns,
@@ -223,7 +309,8 @@ class _Detector:
         active.newest_t_ns = end_t_ns
         if score >= self._off:
             active.last_high_t_ns = end_t_ns
-            active.confidence = max(active.confidence, score)
+            if score > active.confidence:
+                active.confidence, active.alone = score, self._alone
             if end_t_ns - active.last_told_t_ns < self._update_ns:
                 return []
             active.last_told_t_ns = end_t_ns
@@ -261,6 +348,7 @@ class _Detector:
             onset_t_ns=active.onset_t_ns,
             offset_t_ns=offset_t_ns,
             reason=reason,
+            alone=active.alone,
         )
 
 
@@ -283,6 +371,7 @@ class _Active:
     number: int
     onset_t_ns: int
     confidence: float
+    alone: _Alone
     last_high_t_ns: int
     newest_t_ns: int
     last_told_t_ns: int

@@ -96,13 +96,35 @@ class Clip:
         return self.waveform is not None
 
 
+LEAST_PROBABILITY = 1e-6  # what one second may say against all others has a bound
+
+
 def join_scores(
-    window: NDArray[np.float32], newest: NDArray[np.float32], context: float
+    window: NDArray[np.float32],
+    newest: NDArray[np.float32],
+    context: float,
+    independent: bool = False,
 ) -> NDArray[np.float64]:
-    """Return `context * window + (1 - context) * newest`, see `Prediction.scores`; any shape."""
-    joined: NDArray[np.float64] = context * window.astype("float64")
-    joined += (1.0 - context) * newest.astype("float64")
-    return joined
+    """Join probabilities of window and newest clip, see `Prediction.scores`; any shape.
+
+    Args:
+        window: Over the whole window.
+        newest: From the newest clip alone.
+        context: Share of the window.
+        independent: Whether each label stands for itself: then their logits are joined.
+    """
+    whole, last = window.astype("float64"), newest.astype("float64")
+    if not independent:
+        joined: NDArray[np.float64] = context * whole + (1.0 - context) * last
+        return joined
+    import numpy as np  # not above: see there
+
+    def logit(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        kept = probabilities.clip(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY)
+        return np.log(kept / (1.0 - kept))
+
+    odds = np.exp(context * logit(whole) + (1.0 - context) * logit(last))
+    return np.asarray(odds / (1.0 + odds))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -119,6 +141,10 @@ class Prediction:
         latency_ms: From that sample to the end of this computation; None where a file is read
             faster than it plays.
         compute_ms: What this step took, trunks included.
+        alone: What each sense says by itself, float32 `(2, 2, n_labels)`: picture first; of each
+            the probabilities over the window, then from the newest clip; 0 where it is missing.
+            None where nobody asked the senses one by one.
+        independent: Whether several labels may be true at once (sigmoid), see `join_scores`.
     """
 
     end_t_ns: int
@@ -131,6 +157,8 @@ class Prediction:
     compute_ms: float
     av_skew_ms: float | None
     gap_samples: int
+    alone: NDArray[np.float32] | None = None
+    independent: bool = False
 
     def scores(self, context: float) -> NDArray[np.float64]:
         """Join window and newest clip into one score a label, `(n_labels,)` in [0, 1].
@@ -139,8 +167,15 @@ class Prediction:
         the window lends it weight. A label that only the window knows scores `context` at most,
         so with thresholds above that an event ends when its sound does, not when it leaves the
         window; and what filled the window cannot hide what is new, as a product would let it.
+        Of independent labels the logits are joined so, as evidence for or against each.
         """
-        return join_scores(self.window, self.newest, context)
+        return join_scores(self.window, self.newest, context, self.independent)
+
+    def scores_alone(self, context: float) -> NDArray[np.float64] | None:
+        """Return each sense's own scores, `(2, n_labels)`, joined as in `scores`, if known."""
+        if self.alone is None:
+            return None
+        return join_scores(self.alone[:, 0], self.alone[:, 1], context, self.independent)
 
     @property
     def n_clips(self) -> int:
@@ -171,8 +206,10 @@ class Event:
         score: The score at this moment, 0 to 1.
         onset_t_ns: Stream time at which it began (estimated from the clips).
         offset_t_ns: Stream time at which it ended; None while it goes on.
-        reason: Why an offset came: `quiet`, `stream ended`, or `no data` after a pause without
-            predictions.
+        reason: Why an offset came: `quiet`, `stream ended`, `finer` where an event of a label that
+            belongs to this one began, or `no data` after a pause without predictions.
+        alone: What picture and sound alone said when the score was highest, 0 to 1 each, None of a
+            sense that was missing then; None where nobody asked.
     """
 
     number: int
@@ -183,6 +220,7 @@ class Event:
     onset_t_ns: int
     offset_t_ns: int | None
     reason: str | None = None
+    alone: tuple[float | None, float | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

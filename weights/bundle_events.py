@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from weights.bundle_spec import EventSpec
+from weights.bundle_spec import MAX_GROUP_LEVELS, MAX_SMOOTH, EventSpec
 from weights.errors import BundleError
 from weights.manifest import Fields
 
 _MAX_SECONDS = 3600.0
-_MAX_SMOOTH = 1000  # decisions
-_MAX_LEVELS = 8  # of groups within groups; AudioSet's ontology has six
 
 
 def read_events(
@@ -52,7 +50,7 @@ def read_events(
         cool_down_s=fields.number("cool_down_s", 0.0, _MAX_SECONDS),
         confirm=_confirm(fields),
         context=fields.number("context", 0.0, 1.0),
-        smooth=fields.integer("smooth", 1, _MAX_SMOOTH) if fields.has("smooth") else 1,
+        smooth=fields.integer("smooth", 1, MAX_SMOOTH) if fields.has("smooth") else 1,
         kin=_kin(fields, labels) if fields.has("kin") else (),
         groups=_groups(fields, labels, background) if fields.has("groups") else {},
     )
@@ -113,9 +111,9 @@ def _groups(fields: Fields, labels: tuple[str, ...], background: object) -> Mapp
         raise fields.wrong("groups", wanted, value)
     for child in pairs:
         above: str | None = child
-        for _ in range(_MAX_LEVELS):
+        for _ in range(MAX_GROUP_LEVELS):
             above = pairs.get(above) if above is not None else None
         if above is not None:
-            wanted = f"of up to {_MAX_LEVELS} levels, no label above itself"
+            wanted = f"of up to {MAX_GROUP_LEVELS} levels, no label above itself"
             raise fields.wrong("groups", wanted, value)
     return MappingProxyType(pairs)

@@ -14,6 +14,8 @@ SOUND_MAPS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
 )
 N_SOUND_CLASSES: Mapping[str, int] = MappingProxyType({"yamnet": 521})  # AudioSet's, as it has them
 N_PICTURE_CLASSES = 1000  # ImageNet-1k
+MAX_SMOOTH = 1000  # decisions
+MAX_GROUP_LEVELS = 8  # of groups within groups; AudioSet's ontology has six
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,11 @@ from __future__ import annotations
 from weights.printable import clean
 
 LABEL_WIDTH = 28
+NARROW_LABEL_WIDTH = 20  # beside what each sense says alone
 MAX_TEXT = 200  # of a field from the network
 MAX_NUMBER = 1e12
 MAX_ENTRIES = 5
+Alone = tuple[float | None, float | None] | None  # picture and sound; see `packets.Event`
 _PHASE_MARKS = {"onset": "▶", "update": "·", "offset": "■"}
 DECISIVE_SHARE = 0.6  # from this share of the attention on, one sense is said to have decided
 
@@ -26,6 +28,7 @@ def event_line(
     sound: float | None,
     duration_s: float | None = None,
     reason: str | None = None,
+    alone: Alone = None,
 ) -> str:
     """Return one line about an event.
 
@@ -38,11 +41,13 @@ def event_line(
         sound: Share of the sound.
         duration_s: How long it lasted, at its offset.
         reason: Why it ended.
+        alone: What each sense said by itself; None where nobody knows.
     """
+    width = LABEL_WIDTH if alone is None else NARROW_LABEL_WIDTH
     line = (
         f"{stream_time(t_s):>10}  {_PHASE_MARKS.get(phase, '?')} {clean(phase):<6}  "
-        f"{cut(clean(label), LABEL_WIDTH):<{LABEL_WIDTH}}  {share(confidence):>5}  "
-        f"{decided_by(picture, sound)}"
+        f"{cut(clean(label), width):<{width}}  {share(confidence):>5}  "
+        f"{said_by(picture, sound, alone)}"
     )
     if duration_s is not None:
         line += f"  {duration_s:.2f} s"
@@ -96,6 +101,12 @@ def _event_text(body: dict[str, object]) -> str:
         sound=_number(body, "evidence", "sound"),
         duration_s=_number(body, "duration_s"),
         reason=_text(body, "reason") or None,
+        alone=(
+            _number(body, "evidence", "alone", "picture"),
+            _number(body, "evidence", "alone", "sound"),
+        )
+        if isinstance(_look_up(body, "evidence", "alone"), dict)
+        else None,
     )
 
 
@@ -122,6 +133,13 @@ def _text(value: object, *path: str) -> str:
 def _entries(value: object, name: str) -> list[object]:
     found = _look_up(value, name)
     return found[:MAX_ENTRIES] if isinstance(found, list) else []
+
+
+def said_by(picture: float | None, sound: float | None, alone: Alone) -> str:
+    """Say what each sense said by itself, or, where nobody knows, which had the attention."""
+    if alone is None:
+        return decided_by(picture, sound)
+    return f"heard {share(alone[1])} seen {share(alone[0])}"
 
 
 def decided_by(picture: float | None, sound: float | None) -> str:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from realtime.clock import NS_PER_S
 from realtime.outputs.base import RECORDING_STOPPED, DashboardSnapshot
-from realtime.outputs.lines import cut, decided_by, milliseconds, share, stream_time
+from realtime.outputs.lines import cut, decided_by, milliseconds, said_by, share, stream_time
 from realtime.packets import SAMPLE_RATE, Event, Sense, SenseState
 from realtime.stats import StatsSnapshot
 
@@ -126,7 +126,9 @@ def now(snapshot: DashboardSnapshot, columns: int, n_rows: int, glyphs: Glyphs) 
 def _running_line(snapshot: DashboardSnapshot, event: Event, width: int, glyphs: Glyphs) -> Text:
     lasted_s = max(0.0, snapshot.t_s - event.onset_t_ns / NS_PER_S)
     end = f" {share(event.score)} {_duration(lasted_s):>6}"
-    if width >= 50:
+    if width >= 60 and event.alone is not None:
+        end = f"  {said_by(None, None, event.alone):<20}{end}"
+    elif width >= 50:
         end = f"  {decided_by(*snapshot.shares(event.number)):<12}{end}"
     label = cut(event.label, width - len(end) - 2)
     line = Text(f"{glyphs.running} ", style="bold green")
@@ -281,12 +283,14 @@ def recent(snapshot: DashboardSnapshot, columns: int, n_rows: int) -> Renderable
     """The events that ended, the newest first."""
     width = columns - FRAME_COLUMNS
     is_wide = width >= 60
-    fixed = 10 + 2 + 8 + 2 + 2 + 5 + (2 + 16 if is_wide else 0)
+    knows = any(event.alone is not None for event in snapshot.recent)
+    fixed = 10 + 2 + 8 + 2 + 2 + 5 + (2 + (20 if knows else 16) if is_wide else 0)
     label_width = max(8, width - fixed)
     lines: list[Text] = []
     if n_rows > 2:
         head = f"{'onset':>10}  {'lasted':>8}  {'label':<{label_width}}  conf"
-        lines.append(Text(head + ("   decided by" if is_wide else ""), style="dim"))
+        what = "each alone" if knows else "decided by"
+        lines.append(Text(head + (f"   {what}" if is_wide else ""), style="dim"))
     for event in reversed(snapshot.recent):
         if len(lines) == n_rows:
             break
@@ -295,8 +299,8 @@ def recent(snapshot: DashboardSnapshot, columns: int, n_rows: int) -> Renderable
         line.append(f"{cut(event.label, label_width):<{label_width}}", style="bold")
         line.append(f"  {share(event.confidence)}")
         if is_wide:
-            picture, sound = snapshot.shares(event.number)
-            line.append(f"   {decided_by(picture, sound)}", style="dim")
+            shares = snapshot.shares(event.number)
+            line.append(f"   {said_by(*shares, event.alone)}", style="dim")
         line.truncate(width)
         lines.append(line)
     return _panel("Recent events", lines, "dim")

@@ -12,10 +12,11 @@ from realtime.clock import NS_PER_S
 from realtime.outputs.base import DashboardSnapshot, never_fail_on_characters
 from realtime.outputs.lines import (
     LABEL_WIDTH,
+    NARROW_LABEL_WIDTH,
     cut,
-    decided_by,
     event_line,
     milliseconds,
+    said_by,
     share,
     stream_time,
 )
@@ -88,6 +89,7 @@ def _moment_line(snapshot: DashboardSnapshot, event: Event, phase: Phase) -> str
         sound=sound,
         duration_s=(t_ns - event.onset_t_ns) / NS_PER_S if ended else None,
         reason=event.reason if ended else None,
+        alone=event.alone,
     )[:WIDTH]
 
 
@@ -143,9 +145,10 @@ def _event_table(snapshot: DashboardSnapshot) -> list[str]:
     events = sorted((*snapshot.recent, *snapshot.active), key=lambda e: (e.onset_t_ns, e.number))
     if not events:
         return ["No events."]
-    lines = [
-        f"{'onset':>9}  {'offset':>9}  {'lasted':>8}  {'label':<{LABEL_WIDTH}}  conf  decided by"
-    ]
+    knows = any(event.alone is not None for event in events)
+    width = NARROW_LABEL_WIDTH if knows else LABEL_WIDTH
+    what = "each alone" if knows else "decided by"
+    lines = [f"{'onset':>9}  {'offset':>9}  {'lasted':>8}  {'label':<{width}}  conf  {what}"]
     n_earlier = max(0, snapshot.stats.count("events") - min(len(events), MAX_SUMMARY_EVENTS))
     if n_earlier:
         lines.append(f"{'…':>9}  {n_earlier} earlier")
@@ -157,8 +160,8 @@ def _event_table(snapshot: DashboardSnapshot) -> list[str]:
         )
         lines.append(
             f"{stream_time(event.onset_t_ns / NS_PER_S):>9}  {offset:>9}  {lasted:>8}  "
-            f"{cut(event.label, LABEL_WIDTH):<{LABEL_WIDTH}}  {share(event.confidence)}  "
-            f"{decided_by(*snapshot.shares(event.number))}"
+            f"{cut(event.label, width):<{width}}  {share(event.confidence)}  "
+            f"{said_by(*snapshot.shares(event.number), event.alone)}"
         )
     return lines
 

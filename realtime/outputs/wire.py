@@ -168,7 +168,7 @@ class MessageStamper:
             "onset": _moment(timeline, event.onset_t_ns),
             "offset": offset,
             "duration_s": duration_s,
-            **self._decision(prediction, labels, quality),
+            **self._decision(prediction, labels, quality, event.alone),
         }
         if event.phase is Phase.OFFSET:
             body["reason"] = event.reason
@@ -267,7 +267,11 @@ class MessageStamper:
         return Message(topic, {**head, **body})
 
     def _decision(
-        self, prediction: Prediction | None, labels: Sequence[str], quality: Quality
+        self,
+        prediction: Prediction | None,
+        labels: Sequence[str],
+        quality: Quality,
+        alone: tuple[float | None, float | None] | None = None,
     ) -> dict[str, object]:
         """What a decision rests on; without a prediction the fields are there and empty."""
         figures: dict[str, object] = {
@@ -293,7 +297,7 @@ class MessageStamper:
         figures["compute_ms"] = _ms(prediction.compute_ms)
         return {
             "top": top(prediction.scores(self._context), labels),
-            "evidence": _evidence(prediction),
+            "evidence": _evidence(prediction, alone),
             "senses": [sense.value for sense in prediction.senses],
             "window_clips": prediction.n_clips,
             "short_window": prediction.n_clips < self._window_clips,
@@ -319,14 +323,16 @@ def format_utc(moment: datetime) -> str:
     return text.replace("+00:00", "Z")
 
 
-def _evidence(prediction: Prediction) -> dict[str, object]:
+def _evidence(
+    prediction: Prediction, alone: tuple[float | None, float | None] | None
+) -> dict[str, object]:
     attention = prediction.attention
     n_clips = prediction.n_clips
     # Clips are one second apart and the newest ends where the window does.
     ends_ns = [prediction.end_t_ns - (n_clips - 1 - index) * NS_PER_S for index in range(n_clips)]
     by_sense = attention.sum(axis=0)
     clip, sense = np.unravel_index(int(attention.argmax()), attention.shape)
-    return {
+    evidence: dict[str, object] = {
         "attention": [[_share(float(value)) for value in row] for row in attention],
         "clip_end_t_s": [_seconds(end_ns) for end_ns in ends_ns],
         "picture": _share(float(by_sense[0])),
@@ -337,6 +343,12 @@ def _evidence(prediction: Prediction) -> dict[str, object]:
             "share": _share(float(attention[clip, sense])),
         },
     }
+    if alone is not None:
+        evidence["alone"] = {
+            each.value: None if score is None else _share(score)
+            for each, score in zip(Sense, alone, strict=True)
+        }
+    return evidence
 
 
 def _moment(timeline: Timeline, t_ns: int) -> dict[str, object]:

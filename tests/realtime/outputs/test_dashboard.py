@@ -1,5 +1,6 @@
 import io
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def draw(snapshot: DashboardSnapshot, columns: int = 80, rows: int = 24, **how: 
     return captured.get().splitlines()
 
 
-CROWDED = {
+CROWDED: dict[str, Any] = {
     "source": "a-name-that-goes-on-and-on-for-the-whole-of-the-first-line-and-beyond-it",
     "bundle": "a bundle with a long name 2026.11.23",
     "endpoint": "ipc:///run/user/1000/recognizers/front-door/in-a-very-deep-folder/events",
@@ -90,6 +91,10 @@ CROWDED = {
     ),
     "frames_hz": 123456.7,
     "hops_hz": 98765.4,
+}
+ALONE = {
+    "active": tuple(replace(event, alone=(0.81, 0.62)) for event in CROWDED["active"]),
+    "recent": (replace(make_event(1, LABELS[3], 8, 9), alone=(None, 0.62)),),
 }
 EMPTY = {
     "prediction": None,
@@ -108,12 +113,20 @@ EMPTY = {
     "size",
     [(80, 24), (120, 40), (200, 60), (76, 24), (75, 24), (60, 50), (44, 12), (40, 8), (9, 3)],
 )
-@pytest.mark.parametrize("fields", [{}, CROWDED, EMPTY], ids=["usual", "crowded", "empty"])
+@pytest.mark.parametrize(
+    "fields", [{}, CROWDED, EMPTY, ALONE], ids=["usual", "crowded", "empty", "each alone"]
+)
 def test_nothing_goes_beyond_the_terminal(fields: dict[str, object], size: tuple[int, int]) -> None:
     columns, rows = size
     lines = draw(make_snapshot(**fields), columns, rows)
     assert len(lines) <= rows
     assert max(cell_len(line) for line in lines) <= columns
+
+
+def test_a_wide_terminal_shows_what_each_sense_said_alone() -> None:
+    text = "\n".join(draw(make_snapshot(**ALONE), 160, 50))
+    assert "heard 0.62 seen 0.81" in text
+    assert "heard 0.62 seen -" in text
 
 
 @pytest.mark.parametrize("n_clips", [1, 2, 9, 10, 25, 600])

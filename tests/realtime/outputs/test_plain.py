@@ -62,6 +62,21 @@ def test_an_event_is_told_once_at_its_start_and_once_at_its_end() -> None:
     assert second.endswith("2.25 s")
 
 
+def test_lines_say_what_each_sense_said_alone_where_it_is_known() -> None:
+    stream = io.StringIO()
+    ended = replace(make_event(offset_s=12.5), alone=(0.81, 0.62))
+    lone = replace(make_event(2, offset_s=12.5), alone=(None, 0.97))
+    snapshot = make_snapshot(recent=(ended, lone), picture_share={1: 0.02, 2: 0.0})
+
+    PlainLines(stream).show(snapshot)
+
+    onset, _, offset, other = stream.getvalue().splitlines()
+    assert onset.endswith("0.97  heard 0.62 seen 0.81")
+    assert offset.endswith("0.97  heard 0.62 seen 0.81  2.25 s")
+    assert "heard 0.97 seen -  2.25 s" in other
+    assert "0.97  heard 0.62 seen 0.81" in summary(snapshot)
+
+
 def test_events_between_two_looks_are_told_in_order_of_time() -> None:
     stream = io.StringIO()
     first = make_event(1, onset_s=1.0, offset_s=5.0)
@@ -138,7 +153,9 @@ def test_no_line_is_wider_than_a_terminal() -> None:
     stream = io.StringIO()
     snapshot = make_snapshot(recent=(event,), picture_share={1: 0.5}, bundle="x" * 100)
     PlainLines(stream).show(snapshot)
-    text = stream.getvalue() + summary(snapshot)
+    told = replace(snapshot, recent=(replace(event, number=2, alone=(0.5, 0.5)),))
+    PlainLines(stream).show(told)
+    text = stream.getvalue() + summary(snapshot) + summary(told)
     assert max(len(line) for line in text.splitlines()) <= 80
 
 

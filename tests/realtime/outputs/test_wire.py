@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,9 @@ def event(
     prediction: Prediction | None,
     offset_s: float | None = None,
     phase: Phase | None = None,
+    alone: tuple[float | None, float | None] | None = None,
 ) -> Message:
-    packet = make_event(offset_s=offset_s, phase=phase)
+    packet = replace(make_event(offset_s=offset_s, phase=phase), alone=alone)
     return stamper.event("door", make_timeline(), packet, prediction, LABELS, QUALITY)
 
 
@@ -72,6 +74,8 @@ def every_kind() -> list[Message]:
         event(stamper, prediction, offset_s=11.5),
         event(stamper, None, offset_s=11.5),
         event(stamper, make_prediction(n_clips=10, latency_ms=None)),
+        event(stamper, prediction, alone=(0.81, 0.62)),
+        event(stamper, prediction, alone=(None, 0.62)),
         stamper.prediction("door", make_timeline(), prediction, LABELS, QUALITY),
         status(stamper),
         heartbeat(stamper),
@@ -93,6 +97,26 @@ def test_every_message_keeps_to_the_published_schema(message: Message) -> None:
 )
 def test_the_schema_refuses_what_is_no_message(change: dict[str, object]) -> None:
     body = {**event(make_stamper(), make_prediction(), offset_s=11.5).body, **change}
+    assert not Draft202012Validator(SCHEMA).is_valid(body)
+
+
+def test_an_event_says_what_each_sense_said_alone() -> None:
+    evidence = event(make_stamper(), make_prediction(), alone=(0.81234, None)).body["evidence"]
+    assert isinstance(evidence, dict)
+    assert evidence["alone"] == {"picture": 0.8123, "sound": None}
+    evidence = event(make_stamper(), make_prediction()).body["evidence"]
+    assert isinstance(evidence, dict)
+    assert "alone" not in evidence
+
+
+@pytest.mark.parametrize(
+    "alone", [{"picture": 0.5}, {"picture": 1.5, "sound": 0}, {"picture": 0, "sound": 0, "x": 0}]
+)
+def test_the_schema_refuses_what_no_senses_say(alone: dict[str, float]) -> None:
+    body = event(make_stamper(), make_prediction(), alone=(0.5, 0.5)).body
+    assert Draft202012Validator(SCHEMA).is_valid(body)
+    assert isinstance(body["evidence"], dict)
+    body["evidence"]["alone"] = alone
     assert not Draft202012Validator(SCHEMA).is_valid(body)
 
 
