@@ -26,6 +26,7 @@ from realtime.outputs.curve_files import (
     PUBLIC_SUFFIX,
     SECRET_SUFFIX,
     SERVER,
+    AllowedClients,
     make_private_folder,
     read_public_key,
     write_pair,
@@ -60,7 +61,7 @@ def make_server(folder: Path) -> str:
 
 def make_client(folder: Path, server: Path) -> str:
     """Make a subscriber's pair beside its server's public key; return what to do next."""
-    key = read_public_key(server)
+    key = read_public_key(server, is_trusted=False)
     make_private_folder(folder)
     theirs = folder / f"{SERVER}{PUBLIC_SUFFIX}"
     if not theirs.exists() or read_public_key(theirs) != key:
@@ -77,13 +78,19 @@ def allow(folder: Path, client: Path, name: str) -> str:
     """Let a client in, from its next connection on; return what was done."""
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name) is None:
         raise UsageError(f"--name has letters, digits, '-', '_' and '.' only, got {name!r}")
-    key = read_public_key(client)
+    key = read_public_key(client, is_trusted=False)
     clients = folder / CLIENTS_FOLDER
     if not clients.is_dir():
         raise UsageError(
             f"there is no folder {clients}; `python -m realtime.keys server {folder}` makes it"
         )
     target = clients / f"{name}{PUBLIC_SUFFIX}"
+    known_as = AllowedClients(clients).name_of(key)
+    if known_as is not None and not target.exists():
+        raise UsageError(
+            f"this key is let in already, as {known_as}; one key has one name, or removing that "
+            f"name would not end it: remove {clients / known_as}{PUBLIC_SUFFIX} first"
+        )
     write_public_key(target, key)
     return f"{name} is let in from now on; remove {target} to end that"
 

@@ -4,8 +4,9 @@ A server's folder:   `server.key_secret`, `server.key` (to give away), `clients/
 lets in). A client's folder: `client.key_secret`, `client.key` (to give to the server), `server.key`
 (whom it trusts). The format is pyzmq's and czmq's (ZPL certificates), so their tools read them.
 
-A secret that others can read is no secret: it is refused, and so is a folder in which others could
-put a key. A key file is small text; nothing in it is run.
+A secret that others can read is no secret: it is refused, and so is a folder, or a file in it, that
+others could put a key into. That is asked of what was opened, not of its name. A key file is small
+text in an ordinary file; nothing in it is run.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import logging
 import os
 import re
 import stat
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +29,7 @@ CLIENTS_FOLDER = "clients"
 PUBLIC_SUFFIX, SECRET_SUFFIX = ".key", ".key_secret"
 MAX_FILE_BYTES = 4096
 MAX_CLIENTS = 1000
+SCAN_NS = 1_000_000_000
 _KEY = rb"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}"  # Z85, https://rfc.zeromq.org/spec/32
 _LINE = re.compile(rb"\s*(public|secret)-key\s*=\s*[\"']?(" + _KEY + rb")[\"']?\s*")
 _TEXT = """#   ZeroMQ CURVE {kind} certificate: {advice}
@@ -76,14 +80,19 @@ def read_client_keys(folder: Path) -> ClientKeys:
     return ClientKeys(public=public, secret=secret, server=server)
 
 
-def read_public_key(path: Path) -> bytes:
+def read_public_key(path: Path, *, is_trusted: bool = True) -> bytes:
     """Read a public key.
 
+    Args:
+        path: Its file.
+        is_trusted: Whether it decides whom to trust where it lies: then nobody else may write to
+            it. A file that came on a stick and is about to be copied need not be so.
+
     Raises:
-        UsageError: The file cannot be read, is no key file, or holds a secret, which must not
-            travel.
+        UsageError: The file cannot be read, is no key file, others may write to it, or it holds a
+            secret, which must not travel.
     """
-    found = _read(path)
+    found = _read(path, is_checked=is_trusted)
     if "secret" in found:
         raise UsageError(
             f"{path} holds a secret key; give the public one, which ends in {PUBLIC_SUFFIX}"
@@ -94,33 +103,57 @@ def read_public_key(path: Path) -> bytes:
 class AllowedClients:
     """The public keys in a `clients` folder, read again when something in it has changed.
 
-    One thread at a time. A file that is no key is passed over with one warning a change; a folder
-    that cannot be read lets nobody in.
+    One thread at a time. A file that is no key, or that others may write to, is passed over with
+    one warning a change. A folder that cannot be read, or that others may write to, lets nobody in.
+    A file that came or went is seen at once, one that was changed in place within a second.
+
+    Args:
+        folder: Where the keys are.
+        read_ns: Monotonic nanoseconds.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, read_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self._folder = folder
+        self._read_ns = read_ns
+        self._folder_seen: tuple[int, ...] | None = None
+        self._scanned_ns = 0
         self._seen: tuple[tuple[str, int, int, int], ...] | None = None
         self._names: dict[bytes, str] = {}
 
     def name_of(self, public: bytes) -> str | None:
         """Return the name of the file with this key (40 bytes of Z85); None if there is none."""
         try:
-            seen = tuple(sorted(self._entries()))
-        except OSError as error:
+            self._look()
+        except (OSError, UsageError) as error:
             if self._seen != ():
-                logger.warning("%s: nobody is let in (%s)", self._folder, error.strerror)
-            self._seen, self._names = (), {}
-            return None
+                reason = error.strerror if isinstance(error, OSError) else error
+                logger.warning("%s: nobody is let in (%s)", self._folder, reason)
+            self._folder_seen, self._seen, self._names = None, (), {}
+        return self._names.get(public)
+
+    def _look(self) -> None:
+        """Take in what has changed. Who is refused asks again soon: it must not cost much."""
+        found = self._folder.stat()
+        folder_seen = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
+        now_ns = self._read_ns()
+        if folder_seen == self._folder_seen and now_ns - self._scanned_ns < SCAN_NS:
+            return
+        _require_ours(found, self._folder, "others can put keys into", "700")
+        seen = tuple(sorted(self._entries()))
+        self._folder_seen, self._scanned_ns = folder_seen, now_ns
         if seen != self._seen:
             self._seen = seen
             self._names = self._read_all([entry[0] for entry in seen])
-        return self._names.get(public)
 
-    def _entries(self) -> list[tuple[str, int, int, int]]:
+    def _entries(self) -> Iterator[tuple[str, int, int, int]]:
         with os.scandir(self._folder) as entries:
-            found = [(e.name, e.stat()) for e in entries if e.name.endswith(PUBLIC_SUFFIX)]
-        return [(name, s.st_mtime_ns, s.st_size, s.st_ino) for name, s in found]
+            for entry in entries:
+                if entry.name.endswith(PUBLIC_SUFFIX):
+                    try:
+                        found = entry.stat()
+                    except OSError:  # a link that leads nowhere: reading it says so
+                        found = entry.stat(follow_symlinks=False)
+                    yield entry.name, found.st_ctime_ns, found.st_size, found.st_ino
 
     def _read_all(self, file_names: list[str]) -> dict[bytes, str]:
         names: dict[bytes, str] = {}
@@ -132,7 +165,14 @@ class AllowedClients:
             except UsageError as error:
                 logger.warning("%s; it lets nobody in", error)
             else:
-                names[key] = file_name.removesuffix(PUBLIC_SUFFIX)
+                name = file_name.removesuffix(PUBLIC_SUFFIX)
+                if names.setdefault(key, name) != name:
+                    logger.warning(
+                        "%s: %s and %s hold the same key; it is let in as long as either is there",
+                        self._folder,
+                        names[key] + PUBLIC_SUFFIX,
+                        file_name,
+                    )
         logger.info("%s: %d clients are let in", self._folder, len(names))
         return names
 
@@ -182,13 +222,7 @@ def _read_pair(folder: Path, name: str, make: str) -> tuple[bytes, bytes]:
     if not path.is_file():
         raise UsageError(f"there is no key pair {path}; {make}")
     _require_own_folder(folder, make)
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        raise UsageError(
-            f"{path} is a secret that others can read (mode {mode:04o}); "
-            f"run `chmod 600 {path}`, and make new keys if somebody may have read it"
-        )
-    found = _read(path)
+    found = _read(path, is_secret=True)
     if "secret" not in found:
         raise UsageError(f"{path} holds no secret key; {make}")
     return found["public"], found["secret"]
@@ -197,19 +231,40 @@ def _read_pair(folder: Path, name: str, make: str) -> tuple[bytes, bytes]:
 def _require_own_folder(folder: Path, make: str) -> None:
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}; {make}")
-    mode = stat.S_IMODE(folder.stat().st_mode)
-    if mode & 0o022:
+    _require_ours(folder.stat(), folder, "others can put keys into", "700")
+
+
+def _require_ours(found: os.stat_result, path: Path, fault: str, mode: str) -> None:
+    """Refuse what others may write to, or what somebody else owns, who may change its mode."""
+    if found.st_uid not in (os.geteuid(), 0):
         raise UsageError(
-            f"others can put keys into {folder} (mode {mode:04o}); run `chmod 700 {folder}`"
+            f"{path} belongs to another user (number {found.st_uid}), who may put keys there; "
+            f"run `chown {os.geteuid()} {path}`, or make keys of your own"
         )
+    actual = stat.S_IMODE(found.st_mode)
+    if actual & 0o022:
+        raise UsageError(f"{fault} {path} (mode {actual:04o}); run `chmod {mode} {path}`")
 
 
-def _read(path: Path) -> dict[str, bytes]:
+def _read(path: Path, *, is_secret: bool = False, is_checked: bool = True) -> dict[str, bytes]:
     try:
-        with path.open("rb") as file:
+        # Not blocking: opening a FIFO waits for whoever writes to it.
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        with os.fdopen(number, "rb") as file:
+            status = os.fstat(number)
+            if not stat.S_ISREG(status.st_mode):
+                raise UsageError(f"the key file {path} is no ordinary file; remove it")
             raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise UsageError(f"the key file {path} cannot be read ({error.strerror})") from error
+    mode = stat.S_IMODE(status.st_mode)
+    if is_secret and mode & 0o077:
+        raise UsageError(
+            f"{path} is a secret that others can read (mode {mode:04o}); "
+            f"run `chmod 600 {path}`, and make new keys if somebody may have read it"
+        )
+    if is_checked:
+        _require_ours(status, path, "others can change the key in", "644")
     found: dict[str, bytes] = {}
     for line in raw.splitlines() if len(raw) <= MAX_FILE_BYTES else ():
         match = _LINE.fullmatch(line)

@@ -6,8 +6,10 @@ but with a thread and an event loop of its own, keys read once, and one broken f
 shutting out all. Here the publisher's thread answers in its poll, and the keys are looked up in the
 folder as it is now (docs/adr/0006-curve.md).
 
-Whatever is not a known client of CURVE is refused. If nobody answers, libzmq lets nobody in:
-`ZAP_ENFORCE_DOMAIN` is set.
+Whatever is not a known client of CURVE is refused. A key that is not known may be tomorrow: such a
+client is sent away for now (status 300: libzmq says nothing, hangs up after `ZMQ_HANDSHAKE_IVL`,
+and the client comes back by itself) and not for good (400: it would never try again). If nobody
+answers, libzmq lets nobody in: `ZAP_ENFORCE_DOMAIN` is set.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ logger = logging.getLogger(__name__)
 ENDPOINT = "inproc://zeromq.zap.01"
 DOMAIN = "events"
 _VERSION = b"1.0"
+_FOR_NOW, _FOR_GOOD = b"300", b"400"  # "temporary error", "authentication failure"
 _N_FRAMES = 7  # version, request id, domain, address, identity, mechanism, CURVE's public key
 
 
@@ -70,7 +73,7 @@ class Doorkeeper:
 def decide(request: list[bytes], clients: AllowedClients) -> list[bytes]:
     """Return ZAP's reply to a request; anything odd is refused."""
     request_id = request[1] if len(request) > 1 else b""
-    name = None
+    name, status = None, _FOR_GOOD
     if (
         len(request) == _N_FRAMES
         and request[0] == _VERSION
@@ -78,9 +81,9 @@ def decide(request: list[bytes], clients: AllowedClients) -> list[bytes]:
         and request[5] == b"CURVE"
         and len(request[6]) == 32  # bytes of a Curve25519 key
     ):
-        name = clients.name_of(z85.encode(request[6]))
+        name, status = clients.name_of(z85.encode(request[6])), _FOR_NOW
     if name is None:
         address = request[3].decode(errors="replace") if len(request) > 3 else "somebody"
         logger.debug("a client at %s was refused: its key is not known", address)
-        return [_VERSION, request_id, b"400", b"this key is not known here", b"", b""]
+        return [_VERSION, request_id, status, b"this key is not known here", b"", b""]
     return [_VERSION, request_id, b"200", b"OK", name.encode(errors="replace"), b""]

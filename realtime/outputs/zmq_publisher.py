@@ -41,7 +41,7 @@ from realtime.stats import Stats
 
 logger = logging.getLogger(__name__)
 
-HANDSHAKE_MS = 5000  # who has not said who it is by then gives its place free
+HANDSHAKE_MS = 3000  # who is not let in by then is hung up on, and may come back
 LINGER_MS = 500  # what the last messages may take to leave; Ctrl-C never hangs longer
 MAX_WAIT_MS = 100  # a stopped worker is noticed within this time
 MAX_BATCH = 256  # messages a step, so that heartbeats and subscriptions get their turn

@@ -166,6 +166,109 @@ def test_broken_file_shuts_out_nobody_else(
     assert len(caplog.records) == 4  # one a file, not one a question
 
 
+@pytest.mark.parametrize("kind", ["dangling", "looping", "device", "fifo", "writable", "theirs"])
+def test_what_is_no_file_of_ours_shuts_out_nobody_else(
+    server: Path,
+    client: Path,
+    kind: str,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert main(["allow", str(server), str(client / "client.key"), "--name", "robot"]) == 0
+    clients = server / "clients"
+    odd = clients / "odd.key"
+    assert main(["client", str(tmp_path / "o"), "--server", str(server / "server.key")]) == 0
+    if kind == "fifo":
+        os.mkfifo(odd)
+    elif kind in ("writable", "theirs"):
+        odd.write_bytes((tmp_path / "o" / "client.key").read_bytes())
+        odd.chmod(0o664 if kind == "writable" else 0o644)
+    else:
+        odd.symlink_to(
+            {"dangling": "nowhere.key", "looping": "odd.key", "device": "/dev/zero"}[kind]
+        )
+    if kind == "theirs":
+        give_away(odd, monkeypatch)
+    allowed = AllowedClients(clients)
+
+    with caplog.at_level(logging.WARNING):
+        names = [allowed.name_of(read_public_key(client / "client.key")) for _ in range(3)]
+        other = allowed.name_of(read_public_key(tmp_path / "o" / "client.key"))
+
+    if kind != "theirs" or os.geteuid() == 0:
+        assert names == ["robot"] * 3
+        assert len(caplog.records) == 1
+    assert other is None
+
+
+def give_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a file or folder belong to somebody else; who is not root becomes somebody else."""
+    if os.geteuid() == 0:
+        os.chown(path, 12345, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+
+
+@pytest.mark.parametrize("place", ["", "clients", "server.key_secret"])
+def test_pair_of_somebody_else_is_refused(
+    server: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_away(server / place, monkeypatch)
+    with pytest.raises(UsageError, match="belongs to another user"):
+        read_server_keys(server)
+
+
+@pytest.mark.timeout(20)
+def test_fifo_in_place_of_a_secret_is_one_sentence(server: Path) -> None:
+    (server / "server.key").unlink()
+    os.mkfifo(server / "server.key")
+    with pytest.raises(UsageError, match="no ordinary file"):
+        read_public_key(server / "server.key")
+
+
+def test_key_is_not_allowed_under_two_names(
+    server: Path, client: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = str(client / "client.key")
+    assert main(["allow", str(server), key, "--name", "robot"]) == 0
+
+    assert main(["allow", str(server), key, "--name", "spare"]) == 2
+
+    said = capsys.readouterr().err
+    assert "already, as robot" in said
+    assert said.count("\n") == 1
+    assert [path.name for path in (server / "clients").iterdir()] == ["robot.key"]
+
+
+def test_copy_of_a_key_is_warned_of(
+    server: Path, client: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("robot", "spare"):
+        (server / "clients" / f"{name}.key").write_bytes((client / "client.key").read_bytes())
+    allowed = AllowedClients(server / "clients")
+    with caplog.at_level(logging.WARNING):
+        assert allowed.name_of(read_public_key(client / "client.key")) == "robot"
+    assert "robot.key and spare.key hold the same key" in caplog.text
+
+
+def test_changed_file_is_seen_within_a_second_and_a_new_one_at_once(
+    server: Path, client: Path, tmp_path: Path
+) -> None:
+    now_ns = 0
+    allowed = AllowedClients(server / "clients", lambda: now_ns)
+    public = read_public_key(client / "client.key")
+    robot = server / "clients" / "robot.key"
+    assert allowed.name_of(public) is None
+    robot.write_bytes((client / "client.key").read_bytes())
+    assert allowed.name_of(public) == "robot"
+
+    robot.write_bytes(b"# no longer")
+    now_ns = 1_000_000_000
+
+    assert allowed.name_of(public) is None
+
+
 def test_lost_folder_lets_nobody_in_until_it_is_back(server: Path, client: Path) -> None:
     assert main(["allow", str(server), str(client / "client.key"), "--name", "robot"]) == 0
     allowed = AllowedClients(server / "clients")
