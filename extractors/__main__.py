@@ -22,6 +22,8 @@ from weights.printable import PlainFormatter, clean
 from weights.store import default_home
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from extractors.clip_features import ClipFeatures
     from extractors.datasets import DataSet
     from extractors.encoders import Encoders
@@ -108,7 +110,7 @@ def _add_features(parser: argparse.ArgumentParser) -> None:
         "--waveform", type=to_path, help="a sound file, or .npy or .npz: (n_samples,)"
     )
     parser.add_argument("--sample-rate", type=_positive, help="of the array (default: 16000)")
-    parser.add_argument("--clips", type=_positive, help="T (default: the picture's whole seconds)")
+    parser.add_argument("--clips", type=_positive, help="T (default: all of the file)")
     parser.add_argument("--to", type=to_path, required=True, help="the .npz to write")
     _add_weights(parser, "torch")
     parser.set_defaults(func=_features, fail=parser.error)
@@ -200,11 +202,19 @@ def _write_features(path: Path, features: ClipFeatures) -> None:
     from weights.files import written_whole
 
     arrays: dict[str, Any] = {}
+    n_clips = features.n_clips
+
+    def whole(values: NDArray[Any]) -> NDArray[Any]:  # zeros where its sense is over
+        return np.pad(values, [(0, n_clips - len(values)), *[(0, 0)] * (values.ndim - 1)])
+
     if features.visual is not None:
-        arrays["visual"] = features.visual  # (T, dim)
+        arrays["visual"] = whole(features.visual)  # (T, dim)
     if features.audio is not None and features.log_mel is not None:
-        arrays["audio"] = features.audio.transpose(0, 2, 3, 1)  # (T, 12, 8, 512), the authors'
-        arrays["logmel"] = features.log_mel  # (T, 96, 64)
+        audio = features.audio.transpose(0, 2, 3, 1)  # (T, 12, 8, 512), the authors'
+        arrays["audio"], arrays["logmel"] = whole(audio), whole(features.log_mel)  # (T, 96, 64)
+    lengths = [0 if s is None else len(s) for s in (features.visual, features.audio)]
+    if sorted(lengths) not in ([0, n_clips], [n_clips, n_clips]):  # as in `{split}_present.npy`
+        arrays["present"] = np.arange(n_clips)[:, None] < np.array(lengths)  # (T, 2)
     try:
         with written_whole(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)

@@ -36,7 +36,8 @@ class ClipFeatures:
     """Features of one file; a sense that is not there is None.
 
     Attributes:
-        visual: Means over each clip's 16 grid frames `(T, dim)`, float32.
+        visual: Means over each clip's 16 grid frames `(T, dim)`, float32; a sense that ends first
+            has fewer clips.
         audio: VGGish maps `(T, 512, 12, 8)`, float32.
         log_mel: `(T, 96, 64)`, float32.
         thumbnails: The frame in the middle of each clip, small: RGB `(T, 75, 75, 3)`, uint8.
@@ -48,6 +49,11 @@ class ClipFeatures:
     log_mel: NDArray[np.float32] | None = None
     thumbnails: NDArray[np.uint8] | None = None
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def n_clips(self) -> int:
+        """T, of the longer sense."""
+        return max((len(s) for s in (self.visual, self.audio) if s is not None), default=0)
 
 
 def n_clips_of(n_values: int, per_clip: int) -> int:
@@ -68,25 +74,23 @@ def extract_media(
     Args:
         path: The file.
         encoders: The trunks; a sense without one is passed over.
-        n_clips: Clips wanted: a longer file is cut, a shorter one padded. None takes the
-            file's own length, the picture's where it has one.
+        n_clips: Clips wanted: a longer file is cut, a shorter one padded. None takes all.
         fill: Whether a shorter file is padded; otherwise `n_clips` is only the most.
         jpeg: Whether frames pass through JPEG, as the authors' did.
 
     Returns:
-        The features; both senses have the same number of clips.
+        The features. Filled, both senses have `n_clips`; otherwise each goes to its own end.
 
     Raises:
         MediaError: The file cannot be read, or holds neither sense that is wanted.
     """
     info = probe(path)
     features = ClipFeatures()
+    fill = fill and n_clips is not None
     if encoders.picture is not None and info.has_picture:
         grid = frames_on_grid(read_frames(path, info))
         shown = _through_jpeg(grid, encoders.picture) if jpeg else _resized(grid, encoders.picture)
         encode_frames(shown, encoders.picture, n_clips, features, fill=fill)
-        # The sound follows the picture.
-        n_clips, fill = None if features.visual is None else len(features.visual), True
     if encoders.sound is not None and info.has_sound:
         blocks = resample_blocks(read_sound(path, info), info.sample_rate)
         encode_sound(blocks, encoders.sound, n_clips, features, fill=fill)

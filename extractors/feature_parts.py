@@ -85,9 +85,8 @@ class PartFolder:
         Raises:
             StoreError: They cannot be written (the disk is full, say).
         """
-        values = features.visual if features.visual is not None else features.audio
         arrays: dict[str, Any] = {
-            "n_clips": np.array(0 if values is None else len(values)),
+            "n_clips": np.array(features.n_clips),
             "notes": np.array(features.notes, dtype=np.str_),
         }
         if features.visual is not None:

@@ -47,6 +47,7 @@ from realtime.stats import Stats
 
 MAX_MISSING_SAMPLES = CLIP_SAMPLES // 4  # with more than a quarter gone there is no second of sound
 MIN_SHOWN_SLOTS = CLIP_SLOTS // 2  # with fewer pictures than this the picture is missing
+MAX_PADDING = CLIP_SAMPLES // 2  # of a file's last second; with more it has no such second
 MAX_BACKLOG_NS = NS_PER_S // 2  # a live stream further behind than this (or a hop) skips
 
 
@@ -248,27 +249,35 @@ class ClipAssembler:
         return ring.clock.index_at(self._timeline.time_ns(self._end_slot * SLOT_NS))
 
     def _is_over(self) -> bool:
-        """Whether both senses have ended before the next clip's last sixteenth.
+        """Whether nothing is left for the next clip.
 
-        A stream shorter than a second still gives one clip.
+        The end is the longer sense's, as its reader told it, never "nothing new so far". Seconds
+        are counted as `extractors.clip_features.n_clips_of` counts them: from half a second on
+        the last one is a clip, and what is shorter than a second is one. Between whole seconds a
+        rest of a sixteenth gets a clip of its own.
         """
-        frames, audio = self._frames, self._audio
-        if not (frames is None or frames.ended) or not (audio is None or audio.ended):
+        rings = [ring for ring in (self._frames, self._audio) if ring is not None]
+        if not all(ring.ended for ring in rings):
             return False
-        if self._timeline.epoch_ns is None:
+        end_t_ns = self._data_end_t_ns()
+        if end_t_ns <= 0:
             return True
-        has_data = False
-        if frames is not None and (newest := frames.newest_at(self._end_slot)) is not None:
-            has_data = True
-            # A picture-only file slower than the grid shows its last frame a little longer.
-            if newest[0] >= self._end_slot - (2 if audio is None else 1):
-                return False
-        if audio is not None and audio.clock.ready:
-            has_data = has_data or audio.end_index > audio.first_index
-            one_slot_before = (self._end_slot - 1) * SLOT_NS
-            if audio.end_index > audio.clock.index_at(self._timeline.time_ns(one_slot_before)):
-                return False
-        return not (has_data and self._index == 0)
+        whole_seconds = max(1, (2 * end_t_ns + NS_PER_S) // (2 * NS_PER_S))
+        if self._end_slot <= whole_seconds * CLIP_SLOTS:
+            return False
+        rest_ns = end_t_ns - (self._end_slot - self._step_slots) * SLOT_NS
+        return self._step_slots == CLIP_SLOTS or rest_ns < SLOT_NS
+
+    def _data_end_t_ns(self) -> int:
+        """Return where the longer sense ends, stream time; both have ended."""
+        epoch_ns = self._timeline.epoch_ns
+        if epoch_ns is None:
+            return 0
+        frames, audio = self._frames, self._audio
+        end_t_ns = 0 if frames is None else frames.end_slot * SLOT_NS
+        if audio is not None and audio.clock.ready and audio.end_index:
+            end_t_ns = max(end_t_ns, audio.clock.time_at(audio.end_index) - epoch_ns)
+        return end_t_ns
 
     def _cut(self) -> Clip:
         end_slot, index = self._end_slot, self._index
@@ -342,11 +351,12 @@ class ClipAssembler:
 
     def _show(self, end_slot: int) -> tuple[tuple[int, ...], float]:
         """Say which frame each grid place shows, and the mean of frame time minus grid time."""
-        # A file's frame stands until the next, however long that takes; only the very last ages.
-        # Whether it is the last must not hang on how far the reader is ahead.
-        newest = None
+        # A file's frame stands until the next, however long that takes; only the very last ages,
+        # once it has shown for as long as it should. Whether it is the last must not hang on how
+        # far the reader is ahead.
+        newest, shown_until = None, 0
         if self._frames is not None and self._frames.ended:
-            newest = self._frames.newest_at(END_SLOT)
+            newest, shown_until = self._frames.newest_at(END_SLOT), self._frames.end_slot
         last = -1 if newest is None else newest[0]
         slots: list[int] = []
         errors_ns: list[int] = []
@@ -360,7 +370,7 @@ class ClipAssembler:
                 slots.append(-1)
                 continue
             too_old = slot - current.slot > max(self._hold_slots, self._level.grid_stride - 1)
-            if too_old and (self._live or current.slot == last):
+            if too_old and (self._live or current.slot == last) and slot >= shown_until:
                 slots.append(-1)
                 continue
             slots.append(current.slot)
@@ -376,9 +386,14 @@ class ClipAssembler:
             return None, 0, 0.0
         stop = ring.clock.index_at(end_ns)
         span = ring.read(stop - CLIP_SAMPLES, stop)
-        # A stream shorter than its first second is padded, as the authors pad; see `_is_over`.
-        padded = ring.ended and self._index == 0 and span.n_missing < CLIP_SAMPLES
-        if span.n_missing + span.n_gap > MAX_MISSING_SAMPLES and not padded:
+        n_lost = span.n_missing + span.n_gap
+        n_after = stop - ring.end_index if ring.ended else 0
+        # A stream's last second is padded, as the authors pad; see `_is_over`.
+        if n_after > 0 and self._index == 0 and span.n_missing < CLIP_SAMPLES:
+            n_lost = 0
+        elif 0 < n_after <= MAX_PADDING:
+            n_lost -= n_after
+        if n_lost > MAX_MISSING_SAMPLES:
             return None, span.n_gap, 0.0
         return span.samples, span.n_gap + span.n_missing, float(ring.clock.time_at(stop) - end_ns)
 

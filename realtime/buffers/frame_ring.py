@@ -62,6 +62,7 @@ class FrameRing:
         self._newest_slot = -1
         self._newest_ns: int | None = None
         self._final_slot = -1
+        self._end_slot = 0
         self._stride = 1
         self._ended = False
         self._closed = False
@@ -87,6 +88,12 @@ class FrameRing:
         """Whether the stream's pictures are over."""
         with self._changed:
             return self._ended
+
+    @property
+    def end_slot(self) -> int:
+        """Exclusive end of what the last frame shows, once ended; 0 where there was none."""
+        with self._changed:
+            return self._end_slot
 
     def thin(self, stride: int) -> None:
         """Want only the first frame of every `stride` slots from now on; 1 wants all."""
@@ -194,9 +201,14 @@ class FrameRing:
                 self._places.popleft()
             self._changed.notify_all()
 
-    def end(self) -> None:
-        """Say that the pictures are over: every slot is final. May be called again."""
+    def end(self, end_slot: int = 0) -> None:
+        """Say that the pictures are over: every slot is final. May be called again.
+
+        Args:
+            end_slot: Exclusive end of what the last frame shows; its own slot's at the least.
+        """
         with self._changed:
+            self._end_slot = max(self._end_slot, end_slot, self._newest_slot + 1)
             self._ended = True
             self._final_slot = END_SLOT
             self._changed.notify_all()

@@ -50,10 +50,11 @@ _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DecodedPicture:
-    """A frame: presentation time in ns, and what makes RGB uint8 `(H, W, 3)` of it."""
+    """A frame: presentation time and length in ns, and what makes RGB uint8 `(H, W, 3)` of it."""
 
     media_ns: int
     render: Callable[[], NDArray[np.uint8]]
+    length_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -387,10 +388,14 @@ class MediaContainer:
         return True
 
     def _picture(self, frame: Any) -> DecodedPicture:
-        rate = self._video.average_rate or DEFAULT_FRAME_RATE
+        base = frame.time_base or self._video.time_base
+        length_ns = round(frame.duration * base * NS_PER_S) if frame.duration and base else 0
+        if not 0 < length_ns <= MAX_LEAP_NS:  # not told, or not meant
+            length_ns = round(NS_PER_S / (self._video.average_rate or DEFAULT_FRAME_RATE))
         stamp = self._stamps.choose(frame.pts, frame.dts)
-        media_ns = self._time_ns(frame, stamp, self._video, round(NS_PER_S / rate))
-        return DecodedPicture(media_ns=media_ns, render=partial(_to_rgb, frame, self._rgb))
+        media_ns = self._time_ns(frame, stamp, self._video, length_ns)
+        render = partial(_to_rgb, frame, self._rgb)
+        return DecodedPicture(media_ns=media_ns, render=render, length_ns=length_ns)
 
     def _sounds(self, frames: list[Any]) -> list[DecodedPicture | DecodedSound]:
         sounds: list[DecodedPicture | DecodedSound] = []

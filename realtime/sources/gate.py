@@ -103,7 +103,9 @@ class _GatedVideo(VideoIntake):
         self._inlet = inlet
         self._watch = watch
 
-    def append_lazy(self, time_ns: int, render: Callable[[], NDArray[np.uint8]]) -> None:
+    def append_lazy(
+        self, time_ns: int, render: Callable[[], NDArray[np.uint8]], length_ns: int = 0
+    ) -> None:
         """Take one frame, as `VideoIntake` does."""
         gate = self._inlet.gate
         with gate.lock:
@@ -111,7 +113,7 @@ class _GatedVideo(VideoIntake):
                 return
             if gate.is_watched:
                 self._watch.arrived(self._inlet.clock.now_ns())
-            super().append_lazy(time_ns, render)
+            super().append_lazy(time_ns, render, length_ns)
 
     def _is_empty(self, image: NDArray[np.uint8]) -> bool:
         if not self._inlet.gate.is_watched:

@@ -104,7 +104,7 @@ class MediaReader:
         if isinstance(item, DecodedPicture):
             if self._video is None:
                 self._video = self._inlet.video_intake()
-            self._video.append_lazy(time_ns, item.render)
+            self._video.append_lazy(time_ns, item.render, item.length_ns)
             return
         n_channels = item.samples.shape[1]
         if self._audio is None:

@@ -204,7 +204,7 @@ class NetworkReader:
             return  # the backlog of the opening
         if isinstance(item, DecodedPicture):
             if self._video is not None:
-                self._video.append_lazy(time_ns, item.render)
+                self._video.append_lazy(time_ns, item.render, item.length_ns)
             return
         n_channels = item.samples.shape[1]
         if self._audio is None:

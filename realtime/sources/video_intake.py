@@ -70,18 +70,22 @@ class VideoIntake:
         self._pending: _Candidate | None = None
         self._stored_slot = -1
         self._newest_ns: int | None = None
+        self._end_ns = 0  # until when the newest frame shows, as far as its source tells
         self._interval_ns: float | None = None
 
     def append(self, time_ns: int, image: NDArray[np.uint8]) -> None:
         """Take one frame, RGB uint8 `(H, W, 3)`, which nobody writes to any more."""
         self.append_lazy(time_ns, lambda: image)
 
-    def append_lazy(self, time_ns: int, render: Callable[[], NDArray[np.uint8]]) -> None:
+    def append_lazy(
+        self, time_ns: int, render: Callable[[], NDArray[np.uint8]], length_ns: int = 0
+    ) -> None:
         """Take one frame that is made only if it is chosen.
 
         Args:
             time_ns: When it was taken, on the run's clock.
             render: Returns it as RGB uint8 `(H, W, 3)`; called at most once, in this thread.
+            length_ns: How long it shows, where its source tells; a stream's last frame needs it.
         """
         self._stats.count("frames")
         if self._date is not None:
@@ -91,6 +95,7 @@ class VideoIntake:
             self._stats.count("dropped_frames")
             return
         self._update_interval(time_ns)
+        self._end_ns = max(self._end_ns, time_ns + length_ns)
         if self._tap is not None:
             render = self._tap(time_ns, render)
         slot = slot_of(t_ns)
@@ -108,7 +113,8 @@ class VideoIntake:
         """Store what is pending and end the ring."""
         if self._pending is not None:
             self._store(self._pending)
-        self._ring.end()
+        epoch_ns = self._timeline.epoch_ns
+        self._ring.end(0 if epoch_ns is None else slot_of(self._end_ns - epoch_ns))
 
     def _is_last_of_slot(self, t_ns: int, slot: int) -> bool:
         return self._interval_ns is not None and slot_of(t_ns + round(self._interval_ns)) > slot

@@ -26,13 +26,25 @@ def test_a_clip_is_the_mean_of_its_16_frames(make_video: MakeVideo, encoders: En
     np.testing.assert_allclose(features.visual[:, 0], [35, 115, 195], atol=1.5)
 
 
-def test_sound_follows_the_pictures_length(make_video: MakeVideo, encoders: Encoders) -> None:
-    features = extract_media(make_video(n_frames=32, seconds=5), encoders)
+def test_sound_follows_the_pictures_length_when_a_length_is_asked_for(
+    make_video: MakeVideo, encoders: Encoders
+) -> None:
+    features = extract_media(make_video(n_frames=32, seconds=5), encoders, n_clips=2)
 
     assert features.audio is not None
     assert features.audio.shape == (2, 512, 12, 8)
     np.testing.assert_allclose(features.audio, 0.25, atol=1e-4)
     assert features.notes == []
+
+
+def test_each_sense_goes_to_its_own_end_when_all_of_a_file_is_wanted(
+    make_video: MakeVideo, encoders: Encoders
+) -> None:
+    features = extract_media(make_video(n_frames=32, seconds=5), encoders)
+
+    assert features.visual is not None
+    assert features.audio is not None
+    assert (len(features.visual), len(features.audio), features.n_clips) == (2, 5, 5)
 
 
 def test_the_last_frame_is_repeated_and_the_sound_padded_when_a_file_is_short(
