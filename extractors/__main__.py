@@ -1,4 +1,4 @@
-"""`python -m extractors`: features of one video, of a data set, and the sound trunk's training.
+"""`python -m extractors`: features of one video and of a data set.
 
 Only parses, reports and sets the exit code: 0 done, 1 a file or folder is at fault, 2 usage, 130
 interrupted. torch is loaded when a command runs, not to print the help.
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from extractors.datasets import DataSet
     from extractors.encoders import Encoders
 
-_TRAIN_SOUND = "train-sound"
-_TEST_FEATURES, _LEAVE_OUT = "test-features", "leave-out"
 _N_CLIPS = 10  # the paper's T
 
 
@@ -44,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     restrain(default_home())
     argv = sys.argv[1:] if argv is None else list(argv)
-    args = _parser(argv[0] if argv else "").parse_args(argv)
+    args = _parser().parse_args(argv)
     handler = logging.StreamHandler()
     handler.setFormatter(PlainFormatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -58,24 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser(asked: str) -> argparse.ArgumentParser:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m extractors", description=_summary())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_features(commands.add_parser("features", help="features of one video, as .npz"))
     _add_extract(commands.add_parser("extract", help="features of a data set, as a folder"))
-    if asked == _TRAIN_SOUND:
-        from extractors.train_sound import add_parser
-
-        add_parser(commands)
-    else:  # that module loads torch, as those below do
-        commands.add_parser(_TRAIN_SOUND, help="train the VGGish trunk on labelled sounds")
-    testing = commands.add_parser(_TEST_FEATURES, help="what `mafnet test --data` reads")
-    folding = commands.add_parser(_LEAVE_OUT, help="a probe that one source was kept from")
-    if asked in (_TEST_FEATURES, _LEAVE_OUT):
-        from extractors.evaluation_commands import add_leave_out, add_test_features
-
-        add_test_features(testing)
-        add_leave_out(folding)
     return parser
 
 

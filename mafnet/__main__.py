@@ -4,19 +4,16 @@ Exit codes: 0 done, 1 something failed (one sentence on stderr), 2 usage, 130 in
 """
 
 import argparse
-import importlib
 import logging
 import math
 import os
 import sys
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from mafnet import held_out_test
 from mafnet.errors import MafnetError
 from mafnet.feature_set import SPLITS, load_feature_set
 from mafnet.labels import AVE_LABELS
@@ -36,7 +33,6 @@ from weights.store import default_home
 
 _TRUNKS_BUNDLE = {"densenet201": "ave", "efficientnet_lite0": "starter"}
 _SETTLED_STEPS = 3000  # 0.999^3000 = 5 % of the averages' start is left
-_STARTER = "mafnet.train_starter"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,8 +44,6 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells of its font cache
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        if given[:1] == ["train"] and _recipe_of(given[1:]) == "starter":
-            return _train_starter(given[1:])
         options = _parser().parse_args(given)
         return int(options.run(options))
     except (MafnetError, WeightsError) as error:
@@ -64,22 +58,6 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _recipe_of(arguments: list[str]) -> str | None:
-    # The starter's recipe brings options of its own, so it is looked for before the rest is read.
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--recipe")
-    recipe: str | None = first.parse_known_args(arguments)[0].recipe
-    return recipe
-
-
-def _train_starter(arguments: list[str]) -> int:
-    starter = importlib.import_module(_STARTER)
-    parser = argparse.ArgumentParser(prog="python -m mafnet train --recipe starter")
-    parser.add_argument("--recipe", choices=["starter"], required=True)
-    starter.add_arguments(parser)
-    return int(starter.run(parser.parse_args(arguments)))
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m mafnet", description="Train, test and run MAFnet on features."
@@ -91,9 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--to", type=to_path, required=True, metavar="DIR", help="the bundle")
     training.add_argument(
         "--recipe",
-        choices=["authors", "modern", "starter"],
+        choices=["authors", "modern"],
         default="authors",
-        help="starter has options of its own: train --recipe starter --help",
     )
     training.add_argument("--epochs", type=int, help="authors: 300, modern: 60")
     training.add_argument("--batch-size", type=int, default=32)
@@ -109,30 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     training.set_defaults(run=_train)
 
     testing = commands.add_parser("test", help="accuracy, confusions, calibration")
-    what = testing.add_mutually_exclusive_group(required=True)
-    what.add_argument("--features", type=to_path, metavar="DIR")
-    what.add_argument(
-        "--data", type=to_path, metavar="DIR", help="sounds.csv and pictures.csv: held-out files"
-    )
+    testing.add_argument("--features", type=to_path, required=True, metavar="DIR")
     _add_weights(testing)
     testing.add_argument("--split", choices=SPLITS, default="test")
     testing.add_argument("--report", type=to_path, metavar="DIR", help="figures and one HTML page")
-    held_out = testing.add_argument_group("with --data")
-    held_out.add_argument(
-        "--prepared", type=to_path, metavar="DIR", help="default: runs/test-BUNDLE"
-    )
-    held_out.add_argument("--cache", type=to_path, default=Path("runs"), help="decoded samples")
-    held_out.add_argument("--share", type=float, default=1.0, help="share of the clips to draw")
-    held_out.add_argument(
-        "--no-probe", action="store_true", help="without the sound trunk alone: much quicker"
-    )
-    held_out.add_argument(
-        "--backend", choices=("auto", "torch", "openvino"), default="torch", help="of the trunks"
-    )
-    held_out.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
-    held_out.add_argument("--windows", type=_count, default=480, help="of each case (480)")
-    held_out.add_argument("--json", type=to_path, metavar="FILE", help="default: in --prepared")
-    testing.set_defaults(run=_test, fail=testing.error)
+    testing.set_defaults(run=_test)
 
     predicting = commands.add_parser("predict", help="features in an .npz → logits and the rest")
     _add_weights(predicting)
@@ -243,17 +201,7 @@ class _Display:
         )
 
 
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 is wanted, got {text!r}")
-    return int(text)
-
-
 def _test(options: argparse.Namespace) -> int:
-    if options.data is not None:
-        if options.bundle is None or options.report is not None or options.split != "test":
-            options.fail("--data goes with --bundle, the test split and no --report")
-        return held_out_test.run(options)
     features = load_feature_set(options.features, options.split)
     if options.bundle is not None:
         bundle = load_bundle(options.bundle)

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.starter_clips import sound_of
 from extractors.log_mel import SAMPLE_RATE
-from extractors.sound_corpus import (
+from research.sound_corpus import (
     BED_LABELS,
     HALVES,
     LEVEL_BLOCK,
@@ -24,9 +23,10 @@ from extractors.sound_corpus import (
     block_levels,
     half_of,
     loud_level,
+    sound_of,
     to_unit_power,
 )
-from extractors.sound_pauses import GO_ON, longest_pause
+from research.sound_pauses import GO_ON, longest_pause
 from weights.bundle import Bundle
 
 AUDIBLE = 0.1  # of the loud level (−20 dB)
@@ -79,7 +79,7 @@ def load_material(data: Path, bundle: Bundle, split: str = "test") -> Material:
         data: Folder that holds `sounds.csv`, `pictures.csv` and what they name.
         bundle: Whose labels count.
         split: Which rows; "settle" is the half of `val` whose sounds no head learned from
-            (`extractors.sound_corpus.HALVES`), with all of its pictures.
+            (`research.sound_corpus.HALVES`), with all of its pictures.
 
     Raises:
         MaterialError: A table is missing, or has no sound that serves.

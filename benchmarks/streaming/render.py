@@ -16,10 +16,10 @@ from PIL import Image
 
 from benchmarks.streaming.material import Material
 from benchmarks.streaming.scene import Scene, SceneSettings
-from extractors.background_source import SMOOTHING_HZ, noise_like
 from extractors.log_mel import SAMPLE_RATE
-from extractors.sound_corpus import Samples
-from extractors.sound_pauses import mirrored
+from research.noise import SMOOTHING_HZ, noise_like
+from research.sound_corpus import Samples
+from research.sound_pauses import mirrored
 from weights.files import written_whole
 
 FRAME_RATE = 16  # the grid's
@@ -99,7 +99,7 @@ def render_sound(scene: Scene, material: Material, settings: SceneSettings) -> N
         n = round(event.offset_s * SAMPLE_RATE) - first
         sound = _chain(material.sounds[event.label], n, own)
         waveform[first : first + n] += sound * level * np.float32(10 ** (event.snr_db / 20))
-    return (np.clip(waveform, -1, 1) * 32767).astype(np.int16)
+    return np.asarray(np.clip(waveform, -1, 1) * 32767, np.int16)
 
 
 def _chain(stretches: Sequence[Samples], n: int, rng: np.random.Generator) -> Samples:
@@ -154,7 +154,7 @@ def _coloured(n: int, slope: float, rng: np.random.Generator) -> Samples:
     spectrum = np.fft.rfft(rng.standard_normal(n))
     frequency = np.maximum(np.fft.rfftfreq(n, 1 / SAMPLE_RATE), 20.0)
     wave = np.fft.irfft(spectrum * frequency ** (-slope / 2), n)
-    return (wave / np.sqrt(np.square(wave).mean())).astype(np.float32)
+    return np.asarray(wave / np.sqrt(np.square(wave).mean()), np.float32)
 
 
 def render_frames(
@@ -198,4 +198,4 @@ def _as_frame(picture: Image.Image, t_s: float, rng: np.random.Generator) -> NDA
     box = (left, top, left + side, top + side)
     frame = np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=box))
     noise = rng.integers(-3, 4, (SIDE, SIDE, 1), dtype=np.int16)
-    return np.clip(frame.astype(np.int16) + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(frame.astype(np.int16) + noise, 0, 255), np.uint8)

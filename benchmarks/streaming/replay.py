@@ -36,7 +36,8 @@ class Scores:
 
     def highest(self, context: float) -> NDArray[np.float64]:
         """Return each label's highest score, as the tracker joins them, `(n_labels,)`."""
-        return join_scores(self.window, self.newest, context).max(axis=0, initial=0.0)
+        joined = join_scores(self.window, self.newest, context)
+        return np.asarray(joined.max(axis=0, initial=0.0))
 
 
 class ScoreRecorder:

@@ -8,7 +8,7 @@ from benchmarks.streaming.material import Material
 from benchmarks.streaming.render import BED_S, render_sound
 from benchmarks.streaming.scene import SceneSettings, compose
 from extractors.log_mel import SAMPLE_RATE
-from extractors.sound_corpus import Samples
+from research.sound_corpus import Samples
 
 SETTINGS = SceneSettings(minutes=1.0)
 

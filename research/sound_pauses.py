@@ -1,6 +1,6 @@
 """Finds what is heard between the events of a recording: rooms, yards, streets, microphones.
 
-Place in the flow: between `sound_corpus` and the clip sources, and in composed streams. Recordings
+Place in the flow: between the test split and composed streams. Recordings
 of nothing in particular are few; the pauses of event recordings are as many places as recordings.
 It refuses digital silence, which is no place, and what an event may be in: just after one, where it
 fades in or out, and all of a recording whose event goes on and on.
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.log_mel import SAMPLE_RATE
-from extractors.sound_corpus import LEVEL_BLOCK, Samples, SoundCorpus, block_levels, to_unit_power
+from research.sound_corpus import LEVEL_BLOCK, Samples, block_levels
 
 QUIET = 0.1  # of the file's loud level (-20 dB): what a pause stays under
 SILENCE = 2e-4  # full scale (-74 dBFS): under it there is no room, only rounding
@@ -30,29 +30,6 @@ GO_ON = (  # what is quiet in these is the event farther away, or a baby's whimp
     ),
     *("Fire crackling", "Helicopter", "Jackhammer", "Rain", "Sea waves", "Siren", "Street music"),
 )
-PADDED_S = 1.3  # a second at the slowest tape speed
-
-Pause = tuple[int, int, int]  # file number, first and end sample
-
-
-def find_pauses(corpus: SoundCorpus, files: NDArray[np.int64]) -> list[Pause]:
-    """Find the longest pause of each file that has one.
-
-    Args:
-        corpus: The sounds.
-        files: File numbers to look through.
-
-    Returns:
-        Pauses of at least `SHORTEST_S`, in the order of `files`.
-    """
-    found: list[Pause] = []
-    for index in files:
-        if corpus.names[corpus.labels[index]] in GO_ON:
-            continue
-        pause = longest_pause(corpus.waveform(int(index)), float(corpus.levels[index]))
-        if pause is not None:
-            found.append((int(index), *pause))
-    return found
 
 
 def longest_pause(waveform: Samples, loud: float) -> tuple[int, int] | None:
@@ -71,21 +48,6 @@ def longest_pause(waveform: Samples, loud: float) -> tuple[int, int] | None:
     if not is_long or _drift_db(levels[first : first + n_blocks]) > MOST_DRIFT_DB:
         return None
     return first * LEVEL_BLOCK, (first + n_blocks) * LEVEL_BLOCK
-
-
-def pause_waveform(corpus: SoundCorpus, pause: Pause) -> Samples:
-    """Cut a pause out, long enough for a clip.
-
-    Args:
-        corpus: The sounds.
-        pause: One of `find_pauses`.
-
-    Returns:
-        `(n_samples,)` float32 of RMS 1; a short pause goes on with its own mirror image.
-    """
-    index, first, end = pause
-    part = to_unit_power(corpus.waveform(index)[first:end])
-    return mirrored(part, int(PADDED_S * SAMPLE_RATE))
 
 
 def mirrored(waveform: Samples, n_samples: int) -> Samples:

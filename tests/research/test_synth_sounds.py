@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from extractors.synth_sounds import SYNTHESISED_BACKGROUND, SYNTHESISED_EVENTS
+from research.synth_sounds import SYNTHESISED_BACKGROUND, SYNTHESISED_EVENTS
 
 ALL = [*SYNTHESISED_EVENTS.values(), *SYNTHESISED_BACKGROUND]
 

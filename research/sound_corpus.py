@@ -1,9 +1,4 @@
-"""Labelled sound files as one array of samples, and one-second clips drawn from them.
-
-Place in the flow: before training only. It decodes each file once (PyAV) into an int16 cache, and
-draws clips of which the label is audibly true. It refuses to change the sound beyond placing it
-in its second: that is `sound_augment`.
-"""
+"""Labelled sound files as one array of samples, decoded once (PyAV) into a cache."""
 
 import csv
 import dataclasses
@@ -23,11 +18,7 @@ BACKGROUND = "Background"
 BED_LABELS = (BACKGROUND, "Air conditioner")  # recordings in which nothing happens
 SILENT = 1e-4  # loud level, full scale 1, under which there is nothing to hear
 LEVEL_BLOCK = 320  # 20 ms: short enough to find a click, long enough to measure a note
-AUDIBLE = 0.25  # of the file's loud level (−12 dB): below it a second does not count as the event
-N_TRIES = 4  # random offsets tried before the loudest place is taken
-MAX_GAP_S = 0.3  # silence between chained notes
 HALVES = ("fusion", "settle")
-FADE = 80  # 5 ms: a cut event must not click
 
 Samples = NDArray[np.float32]
 
@@ -104,19 +95,20 @@ def load_corpus(data: Path, cache: Path) -> SoundCorpus:
     """
     with (data / "sounds.csv").open(newline="", encoding="utf-8-sig") as table:
         rows = list(csv.DictReader(table))
-    path = cache / "sounds.npz"
-    if not path.exists():
+    path, pool = cache / "sounds.npz", cache / "sounds.npy"
+    if not path.exists() or not pool.exists():
         decoded = [_decode(data / row["file"]) for row in rows]
         cache.mkdir(parents=True, exist_ok=True)
+        np.save(pool, np.concatenate(decoded))
         np.savez(
             path,
-            samples=np.concatenate(decoded),
             starts=np.cumsum([0, *map(len, decoded)]),
             levels=np.array([_loud_level(x) for x in decoded], dtype=np.float32),
         )
         logger.info("decoded %d files into %s", len(rows), path)
     with np.load(path) as kept:
-        samples, starts, levels = kept["samples"], kept["starts"], kept["levels"]
+        starts, levels = kept["starts"], kept["levels"]
+    samples = np.load(pool, mmap_mode="r")  # several processes share one copy
     if len(starts) != len(rows) + 1:
         raise ValueError(f"{path} holds {len(starts) - 1} files, the table {len(rows)}: delete it")
     names = tuple(sorted({row["label"] for row in rows} | {BACKGROUND}))
@@ -162,84 +154,14 @@ def to_unit_power(waveform: Samples) -> Samples:
     return waveform / np.float32(max(float(np.sqrt(np.square(waveform).mean())), 1e-6))
 
 
-def draw_clip(
-    waveform: Samples, rng: np.random.Generator, *, cut: float = 0.25, speed: float = 0.15
-) -> Samples:
-    """Draw one second in which the event of a file can be heard, anywhere in that second.
-
-    Args:
-        waveform: A whole file from `SoundCorpus.waveform`, loud level 1.
-        rng: Source of every random choice.
-        cut: Share of clips in which the event starts late or stops early.
-        speed: Largest change of tape speed (pitch and tempo together), as a share.
-
-    Returns:
-        `(16000,)` float32.
-    """
-    factor = float(np.exp(rng.uniform(-speed, speed)))
-    n_wanted = int(SAMPLE_RATE * factor)
-    if len(waveform) > n_wanted:
-        clip = _audible_part(waveform, n_wanted, rng)
-    elif rng.random() < 0.5:
-        clip = _chained(waveform, n_wanted, rng)
-    else:
-        clip = _placed(waveform, n_wanted, rng)
-    positions = np.linspace(0, n_wanted - 1, SAMPLE_RATE)
-    clip = np.interp(positions, np.arange(n_wanted), clip).astype(np.float32)
-    if rng.random() < cut:
-        clip = _cut(clip, rng)
-    return clip
-
-
-def _audible_part(waveform: Samples, n_wanted: int, rng: np.random.Generator) -> Samples:
-    last = len(waveform) - n_wanted
-    for _ in range(N_TRIES):
-        start = int(rng.integers(0, last + 1))
-        part = waveform[start : start + n_wanted]
-        if block_levels(part).max() >= AUDIBLE:
-            return part
-    loudest = int(block_levels(waveform).argmax()) * LEVEL_BLOCK
-    start = min(last, max(0, loudest - int(rng.integers(0, n_wanted))))
-    return waveform[start : start + n_wanted]
-
-
-def _chained(waveform: Samples, n_wanted: int, rng: np.random.Generator) -> Samples:
-    clip = np.zeros(n_wanted, dtype=np.float32)
-    at = -int(rng.integers(0, len(waveform) // 2 + 1))
-    while at < n_wanted:
-        _add(clip, waveform, at)
-        at += max(LEVEL_BLOCK, len(waveform)) + int(rng.uniform(0, MAX_GAP_S) * SAMPLE_RATE)
-    return clip
-
-
-def _placed(waveform: Samples, n_wanted: int, rng: np.random.Generator) -> Samples:
-    clip = np.zeros(n_wanted, dtype=np.float32)
-    _add(clip, waveform, int(rng.integers(-len(waveform) // 3, n_wanted - len(waveform) // 2)))
-    return clip
-
-
-def _add(clip: Samples, waveform: Samples, at: int) -> None:
-    first, end = max(0, at), min(len(clip), at + len(waveform))
-    if end > first:
-        clip[first:end] += waveform[first - at : end - at]
-
-
-def _cut(clip: Samples, rng: np.random.Generator) -> Samples:
-    n_kept = int(rng.uniform(0.2, 0.9) * len(clip))
-    kept = np.zeros_like(clip)
-    ramp = np.linspace(0, 1, FADE, dtype=np.float32)
-    if rng.random() < 0.5:  # starts late: the file's beginning of this second moves to the end
-        kept[-n_kept:] = clip[:n_kept]
-        kept[-n_kept : -n_kept + FADE] *= ramp
-    else:
-        kept[:n_kept] = clip[-n_kept:]
-        kept[n_kept - FADE : n_kept] *= ramp[::-1]
-    return kept if block_levels(kept).max() >= AUDIBLE else clip
-
-
 def _loud_level(samples: NDArray[np.int16]) -> float:
     level = loud_level(block_levels(samples.astype(np.float32) / 32768.0))
     return max(level, SILENT)  # a file of digital silence stays silence
+
+
+def sound_of(path: Path) -> Samples:
+    """Decode a file's sound: mono, 16 kHz, `(n_samples,)` float32 in [-1, 1]."""
+    return _decode(path).astype(np.float32) / np.float32(32768.0)
 
 
 def _decode(path: Path) -> NDArray[np.int16]:
