@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import io
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import av
 import numpy as np
 from PIL import Image, ImageOps
 
+from extractors.downmix import CANCELLATION, EXPLAINED_S, Downmix
 from extractors.errors import MediaError
 from extractors.frame_grid import GRID_RATE_HZ
 from extractors.orientation import upright
@@ -27,6 +29,8 @@ from weights.paths import ONE_FILE, for_ffmpeg
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
 
 PICTURE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 SOUND_SUFFIXES: Final = frozenset({".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".opus"})
@@ -167,7 +171,7 @@ def read_sound(path: Path, info: MediaInfo | None = None) -> Iterator[NDArray[np
         stream = _audio_stream(container)
         if stream is None:
             raise MediaError(f"{path} holds no sound")
-        resampler, layout = None, ""
+        resampler, layout, channels = None, "", Downmix()
         for frame in _decoded(container, stream, path, info):
             frame.pts = None  # gaps in the time stamps are the resampler's to fill otherwise
             kind = f"{frame.format.name} {frame.layout.name} {frame.sample_rate}"
@@ -176,9 +180,11 @@ def read_sound(path: Path, info: MediaInfo | None = None) -> Iterator[NDArray[np
                 resampler = av.AudioResampler(
                     format="s16", layout=frame.layout.name, rate=stream.rate
                 )
-            yield from _mono(resampler.resample(frame))
+            yield from _mono(resampler.resample(frame), channels)
         if resampler is not None:
-            yield from _mono(resampler.resample(None))
+            yield from _mono(resampler.resample(None), channels)
+        if channels.n_cancelled >= EXPLAINED_S * stream.rate:
+            logger.warning("%s: %s", path, CANCELLATION)
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
@@ -198,11 +204,11 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         raise MediaError(f"cannot read the picture {path}: {_reason(error)}") from error
 
 
-def _mono(frames: list[Any]) -> Iterator[NDArray[np.float32]]:
+def _mono(frames: list[Any], channels: Downmix) -> Iterator[NDArray[np.float32]]:
     for frame in frames:
         n_channels = len(frame.layout.channels)
         samples = frame.to_ndarray().reshape(-1, n_channels)  # packed: (n_samples, n_channels)
-        yield samples.mean(axis=1, dtype=np.float32) / np.float32(_INT16_RANGE)
+        yield channels.mix(samples.astype(np.float32) / np.float32(_INT16_RANGE))
 
 
 @contextmanager

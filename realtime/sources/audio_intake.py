@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soxr
 
+from extractors.downmix import CANCELLATION, EXPLAINED_S, Downmix
 from realtime.buffers.audio_clock import AudioClock
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.packets import SAMPLE_RATE
@@ -49,6 +50,7 @@ class AudioIntake:
         stats: Counts `audio_blocks` and `bad_samples`, and takes the sound level.
         tap: Called with ring index and samples of all that goes into the ring; a recorder.
         date: From what the device says to when it was; None for the same.
+        say: Called with a sentence about the sound that its user should know.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class AudioIntake:
         stats: Stats,
         tap: Callable[[int, NDArray[np.float32]], None] | None = None,
         date: Callable[[int], int] | None = None,
+        say: Callable[[str], None] | None = None,
     ) -> None:
         if n_channels < 1:
             raise ValueError(f"n_channels must be at least 1, got {n_channels}")
@@ -71,6 +74,9 @@ class AudioIntake:
         self._stats = stats
         self._tap = tap
         self._date = date
+        self._say = say
+        self._channels = Downmix()
+        self._has_explained = False
         self._started = False
         self._base_index = 0  # ring index and time of the first sample since the last jump
         self._base_ns = 0
@@ -97,6 +103,10 @@ class AudioIntake:
                 taken for 0 and counted.
             time_ns: When its first sample was heard, on the run's clock.
         """
+        self._take(samples, time_ns)
+        self._explain()
+
+    def _take(self, samples: NDArray[np.float32], time_ns: int) -> None:
         mono = self._downmix(samples)
         if not len(mono):
             return
@@ -123,6 +133,7 @@ class AudioIntake:
         self._flush()
         self._base_index, self._n_in = self._end_index, 0
         self._n_channels = n_channels
+        self._channels.channel = None
         self._set_rate(sample_rate)
 
     def skip(self, n_samples: int, time_ns: int) -> None:
@@ -165,8 +176,17 @@ class AudioIntake:
             samples = np.where(finite, samples, np.float32(0.0))
         mono = np.clip(samples, -1.0, 1.0)
         if mono.ndim == 2:
-            mono = mono.mean(axis=1, dtype=np.float32)
+            mono = self._channels.mix(mono)
         return np.ascontiguousarray(mono, dtype=np.float32)
+
+    def _explain(self) -> None:
+        """Say once what the channels do to one another; where no lock is held."""
+        if self._has_explained or self._channels.channel is None:
+            return
+        if self._channels.n_cancelled >= EXPLAINED_S * self._sample_rate:
+            self._has_explained = True
+            if self._say is not None:
+                self._say(CANCELLATION)
 
     def _begin(self, mono: NDArray[np.float32], time_ns: int) -> tuple[NDArray[np.float32], int]:
         self._started = True

@@ -11,6 +11,7 @@ What a device or a server delivered meanwhile is thrown away, uncounted, for nob
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from realtime.buffers.frame_ring import FrameRing
     from realtime.clock import Clock, Timeline
     from realtime.stats import Stats
+
+
+logger = logging.getLogger(__name__)
 
 
 class Reader(Protocol):
@@ -133,6 +137,8 @@ class Inlet:
         tap: Takes a copy of all that comes; None for nobody.
         lateness: What a calibration found.
         lag: By how much the stream lags behind a source that delivers in lumps.
+        name: The stream's.
+        said: What was said of it already.
     """
 
     timeline: Timeline
@@ -145,6 +151,14 @@ class Inlet:
     tap: Tap | None = None
     lateness: Lateness = field(default_factory=Lateness)
     lag: Lag = field(default_factory=Lag)
+    name: str = "source"
+    said: set[str] = field(default_factory=set)
+
+    def say_once(self, sentence: str) -> None:
+        """Warn of something, once in the stream's life however often its source comes back."""
+        if sentence not in self.said:
+            self.said.add(sentence)
+            logger.warning("%s: %s", self.name, sentence)
 
     def note_life(self, now_ns: int) -> None:
         """Say that the source lives, though nothing of it can be shown or heard yet."""
@@ -174,6 +188,7 @@ class Inlet:
             self.stats,
             tap,
             self.sound_date,
+            self.say_once,
         )
 
     @property

@@ -115,6 +115,7 @@ def open_readers(
         stats=stats,
         tap=tap,
         lag=lag or Lag(),
+        name=config.name,
     )
     if config.kind == "demo":
         return _open_demo(config, inlet)

@@ -139,6 +139,7 @@ class _GatedAudio(AudioIntake):
             inlet.stats,
             tap,
             inlet.sound_date,
+            inlet.say_once,
         )
         self._inlet = inlet
         self._watch = watch
@@ -156,7 +157,8 @@ class _GatedAudio(AudioIntake):
                 return
             if self._n_withheld:
                 self._make_up(time_ns)
-            super().append(samples, time_ns)
+            self._take(samples, time_ns)
+        self._explain()
 
     def _is_empty(self, samples: NDArray[np.float32]) -> bool:
         now_ns = self._inlet.clock.now_ns()
@@ -178,4 +180,4 @@ class _GatedAudio(AudioIntake):
         if self.has_begun:
             self.skip(self._n_withheld - n_kept, kept_from_ns)
         self._n_withheld = 0
-        super().append(np.zeros(n_kept, np.float32), kept_from_ns)
+        self._take(np.zeros(n_kept, np.float32), kept_from_ns)

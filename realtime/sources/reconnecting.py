@@ -174,6 +174,8 @@ class ReconnectingReader:
             tap=self._inlet.tap,
             lateness=self._inlet.lateness,
             lag=self._inlet.lag,
+            name=self._inlet.name,
+            said=self._inlet.said,
             gate=gate,
             watches=self._watches,
         )

@@ -64,7 +64,7 @@ def test_features_tests_and_reports_stay_at_home_when_proxies_listen(
 ) -> None:
     pytest.importorskip("matplotlib")
     data = fresh.to / "labelled"
-    for label in ("Bark", "Siren"):
+    for label in ("Bark", "Siren", "Background"):
         for split in ("train", "test"):
             (data / split / label).mkdir(parents=True)
             (data / split / label / "a.mp4").write_bytes(clip.read_bytes())
@@ -81,6 +81,7 @@ def test_features_tests_and_reports_stay_at_home_when_proxies_listen(
         _assert_stayed(fresh.run(*words))
 
 
+@pytest.mark.soak  # half a minute of two idle cores
 def test_held_out_test_stays_at_home_when_proxies_listen(
     fresh: FreshHome, tmp_path: Path, random_bundle: Path
 ) -> None:

@@ -54,6 +54,25 @@ def test_channels_are_averaged_when_there_are_several() -> None:
     np.testing.assert_allclose(stream.sound(), [0.3, -0.1], atol=1e-6)
 
 
+@pytest.mark.parametrize("live", [False, True])
+def test_channels_that_cancel_are_heard_and_it_is_said_once(
+    live: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream = make_stream(live=live)
+    left = tone(1.0, SAMPLE_RATE)
+    samples = np.stack([left, -left], axis=1)
+
+    for _ in range(1 + live):  # a device is lost and comes back
+        intake = stream.inlet.audio_intake(SAMPLE_RATE, 2)
+        for start in range(0, SAMPLE_RATE, 320):
+            time_ns = start * NS_PER_S // SAMPLE_RATE
+            intake.append(samples[start : start + 320], time_ns)
+
+    np.testing.assert_allclose(stream.sound()[:SAMPLE_RATE], left, atol=1e-6)
+    assert stream.stats.snapshot().sound_level_db == pytest.approx(-9.0, abs=0.5)
+    assert sum("cancel one another" in record.message for record in caplog.records) == 1
+
+
 def test_what_is_no_number_becomes_silence_and_is_counted() -> None:
     stream = make_stream()
     intake = stream.inlet.audio_intake(SAMPLE_RATE, 1)
