@@ -184,6 +184,23 @@ class MAFnet(nn.Module):
         evidence = None if self.evidence is None else self.evidence(visual, audio)
         return ClipCodes(vectors, self.attention.score(vectors), gamma, beta, evidence)
 
+    def unmodulated(self, codes: ClipCodes, convolved: Tensor) -> ClipCodes:
+        """Return the same clips' codes as if no picture had modulated their sound.
+
+        FiLM is all that a sense's code has of the other; so these are the codes of each sense by
+        itself. The convolutions, nearly all of the work, are not done again.
+
+        Args:
+            codes: What `encode_clips` gave, in evaluation.
+            convolved: What `FilmedBlock.convolve` gave for the same clips, `(N, 2, 512, H, W)`.
+        """
+        x, residual = convolved.unbind(dim=1)
+        gamma, beta = torch.ones_like(codes.film_gamma), torch.zeros_like(codes.film_beta)
+        heard = self.filmed_block.modulate(x, residual, gamma, beta)
+        sound = F.relu(self.sound_norm(self.sound_dense(heard)))
+        vectors = torch.stack((codes.vectors[:, PICTURE], sound), dim=1)
+        return ClipCodes(vectors, self.attention.score(vectors), gamma, beta, codes.evidence)
+
     def decide(
         self,
         vectors: Tensor,

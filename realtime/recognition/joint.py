@@ -69,9 +69,12 @@ class JointRecognizer:
         present = torch.tensor(
             [[clip.has_picture, clip.has_sound] for _, clip in work], device=self._models.device
         )
-        codes = self._models.head.encode_clips(visual, sound, present, self._models.convolve)
+        head = self._models.head
+        convolved = (self._models.convolve or head.filmed_block.convolve)(sound)
+        codes = head.encode_clips(visual, sound, present, lambda _: convolved)
+        alone = head.unmodulated(codes, convolved)
         predictions: list[Prediction | None] = []
         for row, (recognizer, clip) in enumerate(work):
-            recognizer.append(clip, codes, row)
+            recognizer.append(clip, codes, alone, row)
             predictions.append(recognizer.decide(clip, started_ns) if clip.decide else None)
         return predictions

@@ -11,13 +11,14 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mafnet.model import ClipCodes
 from realtime.clock import NS_PER_MS, Clock
 from realtime.packets import CLIP_SLOTS, SLOT_NS, Clip, Prediction
 from realtime.recognition.features import Models
-from realtime.recognition.window import ClipWindow
+from realtime.recognition.window import ClipWindow, WindowCodes
 from realtime.stats import Stats
 
 
@@ -54,6 +55,8 @@ class Recognizer:
             device=models.device,
             n_labels=head.n_labels if head.evidence is not None else 0,
         )
+        self._alone = ClipWindow(n_clips, stride_ns, vector_dim=512, device=models.device)
+        self._each = torch.eye(2, dtype=torch.bool, device=models.device)[:, None]  # (2, 1, 2)
         self._features: dict[int, Tensor] = {}  # by slot: a frame passes the trunk once
         self._no_picture = torch.zeros(head.visual_dim, device=models.device)
 
@@ -76,11 +79,19 @@ class Recognizer:
         self._forget(clip.end_t_ns // SLOT_NS - CLIP_SLOTS)
         return torch.stack(rows).mean(dim=0) if rows else self._no_picture
 
-    def append(self, clip: Clip, codes: ClipCodes, row: int) -> None:
-        """Put the clip's code, a row of `codes`, into the window."""
+    def append(self, clip: Clip, codes: ClipCodes, alone: ClipCodes, row: int) -> None:
+        """Put the clip's code, a row of `codes`, into the window.
+
+        Args:
+            clip: The newest.
+            codes: Of this clip among others.
+            alone: The same, each sense coded as if it were alone.
+            row: This clip's.
+        """
         present = torch.tensor([clip.has_picture, clip.has_sound])
         evidence = None if codes.evidence is None else codes.evidence[row]
         self._window.append(clip.end_t_ns, codes.vectors[row], codes.scores[row], present, evidence)
+        self._alone.append(clip.end_t_ns, alone.vectors[row], alone.scores[row], present)
 
     def decide(self, clip: Clip, started_ns: int) -> Prediction:
         """Decide over the window that ends with `clip`, which was appended.
@@ -97,6 +108,7 @@ class Recognizer:
         present = codes.present
         window = head.decide(*codes)
         newest = head.decide(*codes.newest())
+        alone = self._decide_alone(codes.evidence)
         anything, anything_new = bool(present.any()), bool(present[:, -1].any())
         now_ns = self._clock.now_ns()
         compute_ms = (now_ns - started_ns) / NS_PER_MS
@@ -113,7 +125,27 @@ class Recognizer:
             compute_ms=compute_ms,
             av_skew_ms=clip.av_skew_ms,
             gap_samples=clip.gap_samples,
+            alone=alone,
+            independent=head.config.activation == "sigmoid",
         )
+
+    def _decide_alone(self, evidence: Tensor | None) -> NDArray[np.float32]:
+        """Return what each sense says by itself, `(2, 2, n_labels)`; see `Prediction.alone`.
+
+        Args:
+            evidence: Of the window's clips, `(1, T, 2, n_labels)`: each sense's is its own anyway.
+        """
+        codes = self._alone.gather()
+        each = WindowCodes(
+            codes.vectors.expand(2, -1, -1, -1),
+            codes.scores.expand(2, -1, -1),
+            codes.present & self._each,  # (2, T, 2), the picture's row first
+            None if evidence is None else evidence.expand(2, -1, -1, -1),
+        )
+        newest = each.newest()
+        probabilities = [self._models.head.decide(*part).probabilities for part in (each, newest)]
+        anything = [part.present.flatten(1).any(dim=1) for part in (each, newest)]
+        return _numpy(torch.stack(probabilities, dim=1) * torch.stack(anything, dim=1)[:, :, None])
 
     def _forget(self, first_slot: int) -> None:
         """Drop the frames that no clip from `first_slot` on shows.

@@ -173,7 +173,9 @@ def stream(scene: Scene, hop_s: float, n_clips: int, duration_s: int) -> list[Pr
 
 
 @torch.inference_mode()
-def offline(scene: Scene, end_slot: int, n_clips: int) -> tuple[Tensor, Tensor]:
+def offline(
+    scene: Scene, end_slot: int, n_clips: int, senses: tuple[bool, bool] = (True, True)
+) -> tuple[Tensor, Tensor]:
     """One forward pass over the window that ends at `end_slot`: probabilities and attention."""
     ends = [end_slot - k * CLIP_SLOTS for k in reversed(range(n_clips))]
     ends = [end for end in ends if end >= CLIP_SLOTS]
@@ -185,7 +187,11 @@ def offline(scene: Scene, end_slot: int, n_clips: int) -> tuple[Tensor, Tensor]:
         stop = end * SAMPLES_PER_SLOT
         second = torch.from_numpy(scene.waveform[stop - CLIP_SAMPLES : stop])[None]
         audio.append(scene.exact.sound(scene.models.log_mel(second))[0])
-    output = scene.models.head(torch.stack(visual)[None], torch.stack(audio)[None])
+    output = scene.models.head(
+        torch.stack(visual)[None],
+        torch.stack(audio)[None],
+        torch.tensor(senses).expand(1, len(ends), 2),
+    )
     return output.probabilities[0], output.attention[0]
 
 
@@ -206,6 +212,11 @@ def check(scene: Scene, hop_s: float, n_clips: int, duration_s: int) -> None:
         np.testing.assert_allclose(prediction.attention, attention, rtol=0, atol=ATOL)
         newest, _ = offline(scene, end_slot, 1)
         np.testing.assert_allclose(prediction.newest, newest, rtol=0, atol=ATOL)
+        assert prediction.alone is not None
+        for alone, senses in zip(prediction.alone, ((True, False), (False, True)), strict=True):
+            for found, n in zip(alone, (n_clips, 1), strict=True):
+                masked, _ = offline(scene, end_slot, n, senses)
+                np.testing.assert_allclose(found, masked, rtol=0, atol=ATOL)
 
 
 @pytest.mark.parametrize("hop_slots", range(1, CLIP_SLOTS + 1))
