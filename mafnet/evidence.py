@@ -116,12 +116,14 @@ class ClassEvidence(nn.Module):
 
 def _padded(classes: Sequence[Sequence[int]]) -> Tensor:
     # (n_labels, most classes of a label): short rows repeat their first class, for a maximum.
+    # On the CPU whatever the default device is: `mafnet.load` builds the rest without memory.
     most = max(map(len, classes))
-    return torch.tensor([[*own, *[own[0]] * (most - len(own))] for own in classes])
+    rows = [[*own, *[own[0]] * (most - len(own))] for own in classes]
+    return torch.tensor(rows, device="cpu")
 
 
 def _membership(classes: Sequence[Sequence[int]]) -> Tensor:
-    members = torch.zeros(N_PICTURE_CLASSES, len(classes))
+    members = torch.zeros(N_PICTURE_CLASSES, len(classes), device="cpu")
     for label, own in enumerate(classes):
         members[list(own), label] = 1.0
     return members
