@@ -34,6 +34,12 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def host_of(address: str) -> str:
+    """Return the host of `HOST`, `HOST:PORT`, `[::1]` or `[::1]:PORT`, in lower case."""
+    found = re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]{0,5})?", address)
+    return "" if found is None else found[1].strip("[]").lower()
+
+
 def is_port(text: str) -> bool:
     """Return whether `text` is a port's number."""
     return re.fullmatch("[0-9]{1,5}", text) is not None and int(text) <= MAX_PORT

@@ -18,6 +18,7 @@ _ADDRESS = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]*:/{1,2})(\S+)
 _BARE = re.compile(r"(?<![^\s'\"(=,;<\[{])[^\s:@/'\"(=,;<\[{]*:(?!//)\S*@")  # user:password@
 _AUTHORITY_END = re.compile(r"[/?#]")
 _PORT = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:]*)(:[0-9*]*)?[,;:.)]*")
+_NO_USER = re.compile(r"[0-9]+([.][0-9]+){3}(:[0-9*]*)?|[^:]*")  # nobody is called 10.0.0.7
 _NAMED_SECRET = re.compile(  # in a path: `/user=admin_password=secret_channel=1.sdp`
     r"((?:pass(?:word|wd)?|pwd|token|secret|api_?key|auth)=)[^/&;?#]*", re.IGNORECASE
 )
@@ -27,7 +28,7 @@ def redacted(text: str) -> str:
     """Return `text` with user names, passwords and queries taken out of every address in it."""
     if ":" not in text:
         return text
-    without = _ADDRESS.sub(lambda found: found[1] + _without_secrets(found[2]), text)
+    without = _ADDRESS.sub(_without_secrets, text)
     return _BARE.sub("", without)
 
 
@@ -48,18 +49,23 @@ def has_secret(location: str) -> bool:
     return redacted(without_spaces) != without_spaces
 
 
-def _without_secrets(rest: str) -> str:
-    """Take the secrets out of what stands behind `scheme://`."""
+def _without_secrets(found: re.Match[str]) -> str:
+    """Take the secrets out of an address: `scheme://`, and what stands behind it."""
+    scheme, rest = found[1], found[2]
+    if not scheme.lower().startswith("file:"):  # `rtsp:///user:…@host`: a slash too many
+        rest = rest.lstrip("/")
     authority = _AUTHORITY_END.split(rest, maxsplit=1)[0]
-    if "@" in authority or ("@" in rest and not _PORT.fullmatch(authority)):
-        # A password may hold `/`, `?` or `@` that should have been escaped: up to the last one.
+    if "@" in authority or ("@" in rest and not _NO_USER.fullmatch(authority)):
+        # A password may hold `/`, `?`, `#` or `@` that should have been escaped: up to the last
+        # `@`. So `host:80/…@…` is taken for the user `host` with the password `80/…`.
         rest = rest.rpartition("@")[2]
         authority = _AUTHORITY_END.split(rest, maxsplit=1)[0]
         if not authority:
-            return HIDDEN
+            return scheme + HIDDEN
     if not _PORT.fullmatch(authority):  # no host and port: who knows what it is
-        return HIDDEN
+        return scheme + HIDDEN
     path, mark, _ = rest.partition("?")
     if not mark:
         path, mark, _ = rest.partition("#")
-    return _NAMED_SECRET.sub(rf"\1{HIDDEN}", path) + (mark + HIDDEN if mark else "")
+    path = _NAMED_SECRET.sub(rf"\1{HIDDEN}", path)
+    return scheme + path + (mark + HIDDEN if mark else "")

@@ -6,19 +6,24 @@ stream's own stand beside them under `mafnet_stream_`. The page is made from a s
 asked for, in a thread of the server's own, so that nobody who asks often or reads slowly holds
 recognition up. It has no password and no encryption: what it tells is how the program does, not
 what happens in the room.
+
+On a loopback address it answers only who asks for this machine by name: a page in a browser may
+have its own host name lead here (DNS rebinding), and would read the figures as if they were its own.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from realtime.addresses import is_loopback, split_address
+from realtime.addresses import host_of, is_loopback, split_address
 from realtime.errors import OutputError, UsageError
 from realtime.stats import StatsSnapshot
 
 if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
     from prometheus_client import Metric
 
 MS_PER_S = 1000.0
@@ -80,6 +85,9 @@ class MetricsPage:
         registry.register(self)  # it asks for `collect` alone
         try:
             server, thread = self._library.start_http_server(self._port, self._host, registry)
+            app = server.get_app()
+            if app is not None and is_loopback(self._host):
+                server.set_app(_for_this_machine(app))
         except OSError as error:
             where = f"{self._host}:{self._port}"
             if error.errno == errno.EADDRINUSE:
@@ -153,6 +161,18 @@ class MetricsPage:
             for quantile, seconds in _latencies(figures):
                 latency.add_metric([source, quantile], seconds)
         yield latency
+
+
+def _for_this_machine(app: WSGIApplication) -> WSGIApplication:
+    """Return the app for requests whose `Host` is this machine, and 403 for others."""
+
+    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if is_loopback(host_of(environ.get("HTTP_HOST", ""))):
+            return app(environ, start)
+        start("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
+        return [b"ask for 127.0.0.1 or localhost, by the address that --metrics names\n"]
+
+    return answer
 
 
 def _latencies(figures: StatsSnapshot) -> list[tuple[str, float]]:

@@ -17,6 +17,15 @@ from realtime.redaction import has_secret, redacted, redacted_location
         ("rtsp://bob:se/cret@cam/s1", "rtsp://cam/s1"),
         ("rtsp://bob:se?cret@cam/s1", "rtsp://cam/s1"),
         ("rtsp://bob:se#cret@cam/s1", "rtsp://cam/s1"),
+        ("rtsp://bob:12/34@cam/s1", "rtsp://cam/s1"),
+        ("rtsp://bob:12?34@cam/s1", "rtsp://cam/s1"),
+        ("rtsp://bob:12#34@cam/s1", "rtsp://cam/s1"),
+        ("rtsp://bob:12/3@4/5@cam:554/s1", "rtsp://cam:554/s1"),
+        ("rtsp://bob:/34@cam/s1", "rtsp://cam/s1"),
+        ("rtsp://bob:80@/34@cam/s1", "rtsp://cam/s1"),
+        ("rtsp:///bob:secret@cam/s1", "rtsp://cam/s1"),
+        ("cannot open 'http://bob:1/@x' now", "cannot open 'http://x' now"),
+        ("http://10.0.0.7:8080/a@b.mp4", "http://10.0.0.7:8080/a@b.mp4"),
         ("rtsp:/bob:secret@cam/s1", "rtsp:/cam/s1"),
         ("RTSP://token@[::1]:554/s1", "RTSP://[::1]:554/s1"),
         ("http://cam/mjpg?user=bob&pwd=secret", "http://cam/mjpg?…"),
@@ -59,6 +68,22 @@ def test_no_password_shows_when_it_stands_before_an_at(
     assert secret not in shown
     assert "camera.example/live" in shown or "…" in shown
     assert shown.endswith(" and more")
+
+
+@given(
+    user=st.text("abZ-_.", min_size=1, max_size=6),
+    port=st.integers(0, 99_999),
+    password=st.text("xyz19:@/?#", min_size=1, max_size=12),
+    scheme=st.sampled_from(["rtsp://", "http:///", "RTSP:/", ""]),
+)
+def test_no_password_shows_when_it_begins_like_a_port(
+    user: str, port: int, password: str, scheme: str
+) -> None:
+    shown = redacted(f"no {scheme}{user}:{port}/{password}Z@camera.example/live; check")
+
+    assert f"{port}/{password}Z" not in shown
+    assert f"{password}Z@" not in shown
+    assert shown.endswith(" check")
 
 
 @given(

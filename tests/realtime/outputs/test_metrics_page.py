@@ -73,6 +73,47 @@ def test_page_tells_the_figures_as_of_now(stats: Stats, port: int) -> None:
     assert figures[("mafnet_subscribers",)] == 2
 
 
+def ask(port: int, *headers: str) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), 30) as asking:
+        asking.sendall("\r\n".join(("GET /metrics HTTP/1.0", *headers, "", "")).encode())
+        answer = b""
+        while part := asking.recv(65536):
+            answer += part
+    return answer
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:{}", "localhost:{}", "LocalHost", "[::1]:{}", "127.1.2.3:80"]
+)
+def test_page_answers_who_asks_for_this_machine(port: int, host: str) -> None:
+    answer = ask(port, f"Host: {host.format(port)}")
+    assert answer.startswith(b"HTTP/1.0 200")
+    assert b"mafnet_frames_total" in answer
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ["Host: evil.example"],
+        ["Host: evil.example:{}"],
+        ["Host: localhost.evil.example:{}"],
+        ["Host: 127.0.0.1.evil.example"],
+        ["Host: 127.0.0.1@evil.example"],
+        ["Host: evil.example#127.0.0.1"],
+        ["Host: [::1].evil.example"],
+        ["Host: 192.0.2.1:{}"],
+        ["Host:"],
+        ["Host: [::1"],
+        ["Host: 127.0.0.1, evil.example"],
+        [],
+    ],
+)
+def test_page_tells_nothing_to_whom_another_name_led_here(port: int, headers: list[str]) -> None:
+    answer = ask(port, *(header.format(port) for header in headers))
+    assert answer.startswith(b"HTTP/1.0 403")
+    assert b"mafnet_" not in answer
+
+
 def test_page_tells_each_stream_s_own_figures(port: int) -> None:
     figures = scrape(port)
     assert figures[("mafnet_stream_frames_total", "front-door")] == 3
