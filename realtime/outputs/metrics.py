@@ -8,7 +8,7 @@ recognition up. It has no password and no encryption: what it tells is how the p
 what happens in the room.
 
 On a loopback address it answers only who asks for this machine by name: a page in a browser may
-have its own host name lead here (DNS rebinding), and would read the figures as if they were its own.
+have its own host name lead here (DNS rebinding) and would read the figures as if they were its own.
 """
 
 from __future__ import annotations
