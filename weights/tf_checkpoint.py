@@ -22,7 +22,10 @@ from weights.errors import ConvertError
 _MAGIC = 0xDB4775248B80FB57  # LevelDB table/format.h
 _FOOTER = 48
 _TRAILER = 5  # a block's type byte and its masked checksum
-_MAX_INDEX = 64 * 2**20  # 158 variables take 5 kB
+_MAX_INDEX = 16 * 2**20  # 158 variables take 5 kB
+_MAX_VARIABLES = 10_000
+_MAX_NAME = 1_000  # bytes; names share their beginnings, so a few bytes may stand for a long one
+_MAX_DIMENSIONS = 8
 _DT_FLOAT = 1  # TensorFlow types.proto
 _INDEX, _DATA = ".index", ".data-"
 
@@ -57,7 +60,7 @@ class TensorFlowCheckpoint:
         except OSError as error:
             raise ConvertError(f"{index}: cannot be read ({error.strerror})") from error
         try:
-            entries = dict(_read_table(raw))
+            entries = _all_entries(raw)
             self._n_shards = _read_header(entries.pop(b""))
             self._entries = {
                 name.decode("utf-8"): _read_entry(entry) for name, entry in entries.items()
@@ -154,6 +157,15 @@ def _prefix_in(folder: Path) -> Path:
     return _find_prefix(found[0])
 
 
+def _all_entries(raw: bytes) -> dict[bytes, bytes]:
+    entries: dict[bytes, bytes] = {}
+    for n_seen, (name, entry) in enumerate(_read_table(raw)):
+        if n_seen > _MAX_VARIABLES:
+            raise _DamagedError(f"more than {_MAX_VARIABLES} variables")
+        entries[name] = entry
+    return entries
+
+
 def _read_table(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
     if len(raw) < _FOOTER:
         raise _DamagedError("too short")
@@ -162,8 +174,13 @@ def _read_table(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
         raise _DamagedError("no table's magic number at its end")
     _, at = _varint(footer, 0)  # the metaindex's handle is passed over
     _, at = _varint(footer, at)
+    n_bytes = 0
     for _, handle in _read_block(raw, *_handle(footer, at)):
-        yield from _read_block(raw, *_handle(handle, 0))
+        offset, size = _handle(handle, 0)
+        n_bytes += size  # a block that is named again and again would be read as often
+        if n_bytes > len(raw):
+            raise _DamagedError("blocks that lie over each other")
+        yield from _read_block(raw, offset, size)
 
 
 def _handle(raw: bytes, at: int) -> tuple[int, int]:
@@ -195,6 +212,8 @@ def _read_block(raw: bytes, offset: int, size: int) -> Iterator[tuple[bytes, byt
         n_value, at = _varint(block, at)
         if n_shared > len(key) or at + n_own + n_value > n_bytes:
             raise _DamagedError("an entry ends beyond its block")
+        if n_shared + n_own > _MAX_NAME:
+            raise _DamagedError(f"a name of more than {_MAX_NAME} bytes")
         key = key[:n_shared] + block[at : at + n_own]
         at += n_own
         yield key, block[at : at + n_value]
@@ -249,6 +268,8 @@ def _read_shape(raw: bytes) -> tuple[int, ...]:
             if not isinstance(size, int) or size >= 2**31:
                 raise _DamagedError("a dimension without a size")
             sizes.append(size)
+        if len(sizes) > _MAX_DIMENSIONS:
+            raise _DamagedError(f"a variable of more than {_MAX_DIMENSIONS} dimensions")
     return tuple(sizes)
 
 

