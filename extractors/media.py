@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import io
 import logging
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,12 @@ from extractors.downmix import CANCELLATION, EXPLAINED_S, Downmix
 from extractors.errors import MediaError
 from extractors.frame_grid import GRID_RATE_HZ
 from extractors.orientation import upright
+from extractors.picture_limit import (
+    DECODER_LIMIT,
+    MAX_PICTURE_PIXELS,
+    PROBING_LIMITS,
+    TOO_LARGE,
+)
 from weights.paths import ONE_FILE, for_ffmpeg
 
 if TYPE_CHECKING:
@@ -97,6 +104,7 @@ def read_frames(
         if stream is None:
             raise MediaError(f"{path} holds no picture")
         stream.thread_type = "AUTO"
+        stream.codec_context.options = dict(DECODER_LIMIT)  # a larger picture counts as damaged
         start_s = Fraction(container.start_time or 0, av.time_base)
         rate = stream.average_rate
         usual_s = 1 / Fraction(rate) if rate else _FALLBACK_FRAME_S
@@ -197,7 +205,15 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         MediaError: The file is not a picture that Pillow reads.
     """
     try:
-        with Image.open(path) as picture:
+        with warnings.catch_warnings():
+            # Pillow's own limit warns at a lower size and refuses at a higher one.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            opened = Image.open(path)
+        with opened as picture:
+            if picture.width * picture.height > MAX_PICTURE_PIXELS:
+                raise MediaError(
+                    f"{path} is a picture of {picture.width}x{picture.height}: {TOO_LARGE}"
+                )
             shown = ImageOps.exif_transpose(picture)  # a camera's mark of how it was held
             return np.array(shown.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -218,7 +234,12 @@ def _opened(path: Path) -> Iterator[Any]:
     if path.is_dir():
         raise MediaError(f"{path} is a folder, a media file is wanted")
     try:
-        container = av.open(for_ffmpeg(path), options=ONE_FILE, metadata_errors="ignore")
+        container = av.open(
+            for_ffmpeg(path),
+            options=ONE_FILE,
+            metadata_errors="ignore",
+            stream_options=PROBING_LIMITS,
+        )
     except (av.FFmpegError, OSError) as error:
         raise MediaError(f"cannot open {path}: {_reason(error)}") from error
     try:

@@ -6,28 +6,14 @@ Serves the picture and the sound trunks. It does not fetch, hash or convert: pat
 
 from __future__ import annotations
 
-import pickle
-import struct
 from pathlib import Path
-from typing import Final
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-# torch's restricted unpickler meets damaged bytes with whatever its stack machine runs into.
-_MALFORMED: Final = (
-    SafetensorError,
-    pickle.UnpicklingError,
-    struct.error,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
+from weights.errors import ConvertError
+from weights.torch_file import TorchFile
 
 
 class WeightsMismatchError(Exception):
@@ -35,7 +21,7 @@ class WeightsMismatchError(Exception):
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Read a safetensors file, or a torch file of tensors alone (`weights_only`).
+    """Read a safetensors file, or a torch file of tensors alone, which become float32.
 
     Raises:
         WeightsMismatchError: The file cannot be read or holds something else.
@@ -43,21 +29,18 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        path.stat()
+        file = TorchFile(path)
+        return {name: torch.from_numpy(file.read(name)) for name in file.shapes()}
     except OSError as error:
         raise WeightsMismatchError(
             f"cannot read the weights {path}: {error.strerror or error}"
         ) from error
-    except _MALFORMED as error:
+    except (SafetensorError, ConvertError) as error:
         raise WeightsMismatchError(
             f"{path} is not a readable weights file (safetensors, or a torch file of tensors); "
             "convert other formats with `python -m weights convert`"
         ) from error
-    if not isinstance(content, dict) or not all(
-        isinstance(value, torch.Tensor) for value in content.values()
-    ):
-        raise WeightsMismatchError(f"{path} holds something other than named tensors")
-    return dict(content)
 
 
 def check_fit(

@@ -24,6 +24,7 @@ from weights.dependencies import restrain
 from weights.errors import WeightsError
 from weights.fetch import (
     ALL_NAMES,
+    AVE_PARTS,
     check_stored,
     convert_packed,
     fetch,
@@ -125,6 +126,14 @@ def _fetch(options: argparse.Namespace, home: Path) -> int:
             file=sys.stderr,
         )
         return 2
+    parts = AVE_PARTS if options.name == "ave" else (options.name,)
+    for part in parts:
+        entry = BY_NAME.get(part)
+        if entry is not None and entry.digest is None and stored(part, home) is None:
+            print(
+                f"{part}: its publisher gives no hash, so nothing can tell whether what comes is "
+                "what was published; only the file's form and its own checksums are checked"
+            )
     with _Bar() as bar:
         if options.name == "ave":
             bundle = fetch_ave(home, progress=bar.told)

@@ -7,6 +7,7 @@ and what an archive says of its members is read in small pieces.
 import bz2
 import gzip
 import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -28,8 +29,9 @@ _DAMAGE = (
     OSError,
     EOFError,
     ValueError,
+    LookupError,
     RuntimeError,
-    NotImplementedError,
+    struct.error,
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
@@ -107,7 +109,7 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as source:
             for info in source.infolist():
-                if not info.is_dir():
+                if not info.filename.endswith("/"):
                     with source.open(info) as file:
                         yield info.filename, file
         return

@@ -23,7 +23,7 @@ _PAGE_BYTES = 1 << 20  # of a web page; Drive's question has 2.4 kB
 _MAX_BYTES = 2 << 30  # the largest file known has 0.3 GB
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
+class Redirects(urllib.request.HTTPRedirectHandler):
     """Follows a server to another place, but never from an encrypted one to an open one."""
 
     def redirect_request(
@@ -59,13 +59,13 @@ def _opener() -> urllib.request.OpenerDirector:
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         urllib.request.UnknownHandler(),
-        _Redirects(),
+        Redirects(),
     ):
         opener.add_handler(handler)
     return opener
 
 
-_OPENER = _opener()
+OPENER = _opener()
 _PAGE = (
     "the server sent a web page instead of the file ({title}; a quota or a sign-in, as a rule): "
     "download it in a browser and give the file with --from"
@@ -115,7 +115,7 @@ def _receive(url: str, part: Path, validator: Path, progress: Progress) -> str |
         headers["If-Range"] = validator.read_text(encoding="latin-1")
     request = urllib.request.Request(url, headers=headers)
     try:
-        with _OPENER.open(request, timeout=_TIMEOUT_S) as response:
+        with OPENER.open(request, timeout=_TIMEOUT_S) as response:
             if response.headers.get_content_type() == "text/html":
                 return _form_of(response, response.url)
             _append(response, response.status, response.headers, part, validator, progress)

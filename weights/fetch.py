@@ -25,6 +25,7 @@ from weights.files import sha256_of, written_whole
 from weights.layouts import Kind, Shape
 
 _NOTHING: Mapping[str, Shape] = MappingProxyType({})
+AVE_PARTS = ("densenet201", "vggish", "mafnet")  # what the bundle ave is made of
 Download = Callable[[str, Path, Progress], None]
 
 
@@ -130,11 +131,11 @@ def fetch_ave(home: Path, *, progress: Progress, get: Download = download) -> Bu
     Raises:
         WeightsError: A part cannot be had, or what is in the store is damaged.
     """
-    for name in ("densenet201", "vggish", "mafnet"):
+    for name in AVE_PARTS:
         if stored(name, home) is None:
             fetch(name, home, progress=progress, get=get)
         check_stored(name, home)
-    paths = (home / f"{name}.safetensors" for name in ("densenet201", "vggish", "mafnet"))
+    paths = (home / f"{name}.safetensors" for name in AVE_PARTS)
     return write_bundle(ave_bundle(*paths), home / "ave")
 
 

@@ -23,6 +23,16 @@ from weights.errors import ConvertError
 from weights.inert_pickle import Call, Entries, InertPickleError, Named, Reference, read_program
 from weights.layouts import Shape
 
+# What `zipfile` and looking at values of the wrong kind raise.
+_DAMAGE: Final = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+)
 _MAGIC: Final = 0x1950A86A20F9469CFC6C  # torch/serialization.py MAGIC_NUMBER
 _PROTOCOL: Final = 1001  # PROTOCOL_VERSION
 _BFLOAT16: Final = "bfloat16"
@@ -95,7 +105,7 @@ class TorchFile:
                 f"{path}: refused: it is damaged or holds more than tensors, which would run code "
                 f"({error})"
             ) from error
-        except (OSError, ValueError, LookupError, zipfile.BadZipFile) as error:
+        except _DAMAGE as error:
             raise ConvertError(f"{path}: not an undamaged torch file ({error})") from error
 
     def shapes(self) -> dict[str, Shape]:
@@ -132,6 +142,8 @@ def _zipped(whole: memoryview) -> tuple[Any, Mapping[str, memoryview]]:
 
 def _raw(whole: memoryview, info: zipfile.ZipInfo) -> memoryview:
     # The local header's own lengths say where the bytes begin (APPNOTE.TXT 4.3.7).
+    if not 0 <= info.header_offset <= len(whole) - 30:
+        raise ValueError("a member begins beyond the file")
     n_name, n_extra = struct.unpack_from("<HH", whole, info.header_offset + 26)
     start = info.header_offset + 30 + n_name + n_extra
     if start + info.file_size > len(whole):

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from extractors.picture_limit import MAX_PICTURE_PIXELS
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.errors import LibraryMissing, SourceError
-from realtime.sources.container import MAX_PICTURE_PIXELS
 from realtime.sources.identity import DeviceIdentity, device_path, find_camera, stable_name
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from extractors.orientation import upright
+from extractors.picture_limit import DECODER_LIMIT, MAX_PICTURE_PIXELS
 from realtime.addresses import is_network
 from realtime.clock import NS_PER_S
 from realtime.config import MIN_READ_TIMEOUT_S
@@ -40,9 +41,6 @@ logger = logging.getLogger(__name__)
 
 MAX_BROKEN_IN_A_ROW = 200  # packets; after that a container counts as ended
 MAX_FAILED_READS_IN_A_ROW = 10  # likewise, where not even a packet is found
-MAX_PICTURE_PIXELS = 7680 * 4320  # 8K; a small file may claim to unpack to gigabytes
-# Opening decodes a first picture of each stream: 16000x16000 of PNG took 768 MB, so 36 MB.
-_PROBING = [{"max_pixels": str(MAX_PICTURE_PIXELS)}] * 64
 MAX_LEAP_NS = 1800 * NS_PER_S  # no picture stands for half an hour: such a time stamp is broken
 MAX_FALL_NS = NS_PER_S  # nor do two parts of a file overlap by so much: a new origin of time
 DEFAULT_FRAME_RATE = 25  # where neither time stamps nor a rate are given
@@ -342,7 +340,7 @@ class MediaContainer:
                 f"{self._where} has pictures of {codec.width}x{codec.height}; up to 8K "
                 "(7680x4320) is read, so convert it to a smaller size"
             )
-        codec.options = {"max_pixels": str(MAX_PICTURE_PIXELS)}  # a larger one counts as broken
+        codec.options = dict(DECODER_LIMIT)  # a larger one counts as broken
 
     def _limit_rate(self) -> None:
         """Refuse sound that nobody could have meant; a rate that is not known yet may pass."""
@@ -492,7 +490,8 @@ def nothing_decoded(location: str, form: str = "") -> SourceError:
         )
     return SourceError(
         f"{redacted_location(location)} was opened, but not one picture or sound in it could be "
-        "decoded; check that it is whole and that a player plays it"
+        "decoded; check that it is whole, that a player plays it, and that its pictures are not "
+        "larger than 8K (7680x4320)"
     )
 
 

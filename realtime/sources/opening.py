@@ -14,8 +14,9 @@ import contextlib
 import logging
 import tempfile
 import time
-from typing import IO, Any
+from typing import IO, Any, Final
 
+from extractors.picture_limit import PROBING_LIMITS
 from realtime.addresses import is_network
 from realtime.config import MIN_READ_TIMEOUT_S, TRANSPORTS
 from realtime.errors import SourceError
@@ -28,6 +29,10 @@ OPEN_TIMEOUT_S = 10.0
 RECORDING_TIMEOUT_S = 30.0  # nobody waits for the newest of a recording
 PLAYLIST_TIMEOUT_S = 60.0  # between two parts; a server that is gone is noticed at once
 PLAYLISTS = ("hls", "dash")
+_INPUT: Final[dict[str, Any]] = {
+    "metadata_errors": "replace",
+    "stream_options": PROBING_LIMITS,
+}
 _RTSP_NAMES = {"multicast": "udp_multicast"}  # FFmpeg's, where they differ
 # One connection for all parts of a file. FFmpeg 8.1 with one for each loses what it has read
 # already when it goes back: an MP4 of 62 pictures gave 32 (PyAV 18.1).
@@ -64,7 +69,7 @@ def open_location(
     began = time.monotonic()
     try:
         if file is not None:
-            return av.open(file, metadata_errors="replace")
+            return av.open(file, **_INPUT)
         if is_rtsp(location):
             return _open_rtsp(av, location, live, transport, read_timeout_s)
         opened = _open(av, location, live, read_timeout_s)
@@ -116,14 +121,14 @@ def reason_of(error: BaseException) -> str:
 
 def _open(av: Any, location: str, live: bool, read_s: float) -> Any:
     if not is_network(location):
-        return av.open(for_ffmpeg(location), options=dict(ONE_FILE), metadata_errors="replace")
+        return av.open(for_ffmpeg(location), options=dict(ONE_FILE), **_INPUT)
     options: dict[str, str] = {}
     if location.lower().startswith(("http://", "https://")):
         options = dict(_HTTP_OPTIONS) if live else {**_HTTP_OPTIONS, **_RECORDING_OPTIONS}
     if live and is_playlist(location):
         read_s = PLAYLIST_TIMEOUT_S
     timeout = (OPEN_TIMEOUT_S, read_s if live else RECORDING_TIMEOUT_S)
-    return av.open(location, options=options, timeout=timeout, metadata_errors="replace")
+    return av.open(location, options=options, timeout=timeout, **_INPUT)
 
 
 def _open_rtsp(av: Any, location: str, live: bool, transport: str, read_s: float) -> Any:
@@ -136,7 +141,7 @@ def _open_rtsp(av: Any, location: str, live: bool, transport: str, read_s: float
                 location,
                 options={"rtsp_transport": attempt},
                 timeout=timeout,
-                metadata_errors="replace",
+                **_INPUT,
             )
         except (av.error.FFmpegError, OSError) as error:
             seconds = time.monotonic() - began

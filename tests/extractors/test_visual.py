@@ -135,7 +135,7 @@ def test_an_absent_file_is_one_sentence(tmp_path: Path, suffix: str) -> None:
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     torch.save([1, 2, 3], tmp_path / "list.pth")
 
-    with pytest.raises(WeightsMismatchError, match="something other than named tensors"):
+    with pytest.raises(WeightsMismatchError, match="not a readable weights file"):
         load_visual_trunk("densenet201", tmp_path / "list.pth")
 
 

@@ -1,13 +1,17 @@
 import contextlib
+import http.client
 import http.server
+import io
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from full_disk import room_for
-from weights.download import download
+from weights.download import OPENER, Redirects, download
 from weights.errors import FetchError
 from weights.web_page import WebPage
 
@@ -35,6 +39,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.end_headers()
             self.wfile.write(self.server.page.encode())
+            return
+        if self.path.startswith("/elsewhere"):
+            self.send_response(302)
+            self.send_header("Location", self.path.partition("?")[2])
+            self.end_headers()
             return
         if self.path.partition("?")[0] != "/file":
             self.send_error(404)
@@ -219,3 +228,31 @@ def test_unreachable_server_says_what_to_do(tmp_path: Path) -> None:
 def test_only_the_web_is_fetched(tmp_path: Path) -> None:
     with pytest.raises(FetchError, match="only http and https"):
         download("file:///etc/passwd", tmp_path / "file", _quiet)
+
+
+def test_redirect_within_the_web_is_followed(server: _Server, tmp_path: Path) -> None:
+    download(_url(server, "/elsewhere?/file"), tmp_path / "file", _quiet)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "place", ["ftp://127.0.0.1:1/file", "file:///etc/passwd", "data:text/plain,x", "gopher://x/"]
+)
+def test_redirect_out_of_the_web_is_refused(server: _Server, tmp_path: Path, place: str) -> None:
+    with pytest.raises(FetchError):
+        download(_url(server, f"/elsewhere?{place}"), tmp_path / "file", _quiet)
+    assert not (tmp_path / "file").exists()
+
+
+def test_redirect_from_an_encrypted_place_to_an_open_one_is_refused() -> None:
+    request = urllib.request.Request("https://weights.example/file")
+    with pytest.raises(FetchError, match="leads to http, which is not safe"):
+        Redirects().redirect_request(
+            request, io.BytesIO(), 302, "Found", http.client.HTTPMessage(), "http://mirror.example/"
+        )
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "file", "data"])
+def test_only_the_web_is_opened(scheme: str) -> None:
+    with pytest.raises(urllib.error.URLError, match="unknown url type"):
+        OPENER.open(f"{scheme}://127.0.0.1/file", timeout=5)

@@ -185,6 +185,14 @@ def test_command_line_fails_with_one_sentence(
     assert len(lines) == 1
 
 
+@pytest.mark.parametrize(("name", "is_told"), [("mafnet", True), ("vggish", False)])
+def test_weights_that_nobody_published_a_hash_of_say_so_before_they_come(
+    tmp_path: Path, name: str, is_told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["--home", str(tmp_path), "fetch", name, "--from", "/no/such/file"])
+    assert ("its publisher gives no hash" in capsys.readouterr().out) is is_told
+
+
 @pytest.mark.parametrize("arguments", [[], ["convert", "x", "--as", "resnet", "--to", "y"]])
 def test_usage_errors_exit_with_two(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
