@@ -122,8 +122,14 @@ def open_readers(
     if config.kind == "live":
         return _open_live(config, inlet, offset_of, wait=wait)
     if container is None and not (wait and fault is not None):
-        answer = inquire(config, clock, stats)
-        config, container = answer.config, answer.container
+        try:
+            answer = inquire(config, clock, stats)
+        except SourceError as error:
+            if not wait or isinstance(error, LibraryMissing):
+                raise
+            fault = error
+        else:
+            config, container = answer.config, answer.container
     if config.live:
         return _open_network(config, inlet, container, fault if wait else None, wait=wait)
     return _open_file(config, inlet)

@@ -34,9 +34,9 @@ _INPUT: Final[dict[str, Any]] = {
     "stream_options": PROBING_LIMITS,
 }
 _RTSP_NAMES = {"multicast": "udp_multicast"}  # FFmpeg's, where they differ
-# One connection for all parts of a file. FFmpeg 8.1 with one for each loses what it has read
-# already when it goes back: an MP4 of 62 pictures gave 32 (PyAV 18.1).
-_HTTP_OPTIONS = {"multiple_requests": "1"}
+# A request for a part says where it ends, at more bytes than there are. Where it does not, FFmpeg
+# 8.1 loses what it has read when it goes back: of 62 pictures in an MP4 came 32 (PyAV 18.1).
+_HTTP_OPTIONS = {"request_size": str(10**12)}
 _RECORDING_OPTIONS = {"reconnect": "1", "reconnect_delay_max": "8"}  # a server that grew impatient
 _SPOOL_BLOCK = 1 << 16
 
@@ -48,6 +48,7 @@ def open_location(
     live: bool,
     transport: str = "auto",
     read_timeout_s: float = MIN_READ_TIMEOUT_S,
+    open_timeout_s: float = OPEN_TIMEOUT_S,
     file: IO[bytes] | None = None,
 ) -> Any:
     """Open a file or URL.
@@ -58,6 +59,7 @@ def open_location(
         live: Whether it plays by itself, as far as that is known.
         transport: How RTSP sends: one of `TRANSPORTS`; `auto` is TCP, or UDP where that is refused.
         read_timeout_s: How long a live sender may be silent.
+        open_timeout_s: How long each of the two steps of an opening may take.
         file: Where its copy lies, if it was copied.
 
     Returns:
@@ -66,19 +68,25 @@ def open_location(
     Raises:
         SourceError: It cannot be opened.
     """
+    read_s = read_timeout_s if live else RECORDING_TIMEOUT_S
+    if live and is_playlist(location):
+        read_s = max(read_s, PLAYLIST_TIMEOUT_S)
     began = time.monotonic()
     try:
         if file is not None:
             return av.open(file, **_INPUT)
         if is_rtsp(location):
-            return _open_rtsp(av, location, live, transport, read_timeout_s)
-        opened = _open(av, location, live, read_timeout_s)
-        if live and opened.format.name in PLAYLISTS and not is_playlist(location):
-            opened.close()  # its address did not say so
-            opened = _open(av, location, live, PLAYLIST_TIMEOUT_S)
+            return _open_rtsp(av, location, transport, (open_timeout_s, read_s))
+        if not is_network(location):
+            return av.open(for_ffmpeg(location), options=dict(ONE_FILE), **_INPUT)
+        opened = _open(av, location, live, (open_timeout_s, read_s))
+        if live and opened.format.name in PLAYLISTS and read_s < PLAYLIST_TIMEOUT_S:
+            opened.close()  # its address did not say that it is one
+            opened = _open(av, location, live, (open_timeout_s, PLAYLIST_TIMEOUT_S))
         return opened
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise _fault(av, error, location, time.monotonic() - began) from error
+        is_late = timed_out(av, error, time.monotonic() - began, open_timeout_s)
+        raise _fault(av, error, location, open_timeout_s if is_late else None) from error
 
 
 def spool(av: Any, location: str) -> IO[bytes]:
@@ -119,21 +127,15 @@ def reason_of(error: BaseException) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
 
 
-def _open(av: Any, location: str, live: bool, read_s: float) -> Any:
-    if not is_network(location):
-        return av.open(for_ffmpeg(location), options=dict(ONE_FILE), **_INPUT)
+def _open(av: Any, location: str, live: bool, timeout: tuple[float, float]) -> Any:
     options: dict[str, str] = {}
     if location.lower().startswith(("http://", "https://")):
         options = dict(_HTTP_OPTIONS) if live else {**_HTTP_OPTIONS, **_RECORDING_OPTIONS}
-    if live and is_playlist(location):
-        read_s = PLAYLIST_TIMEOUT_S
-    timeout = (OPEN_TIMEOUT_S, read_s if live else RECORDING_TIMEOUT_S)
     return av.open(location, options=options, timeout=timeout, **_INPUT)
 
 
-def _open_rtsp(av: Any, location: str, live: bool, transport: str, read_s: float) -> Any:
+def _open_rtsp(av: Any, location: str, transport: str, timeout: tuple[float, float]) -> Any:
     attempts = ("tcp", "udp") if transport == "auto" else (_RTSP_NAMES.get(transport, transport),)
-    timeout = (OPEN_TIMEOUT_S, read_s if live else RECORDING_TIMEOUT_S)
     for attempt in attempts:
         began = time.monotonic()
         try:
@@ -144,8 +146,8 @@ def _open_rtsp(av: Any, location: str, live: bool, transport: str, read_s: float
                 **_INPUT,
             )
         except (av.error.FFmpegError, OSError) as error:
-            seconds = time.monotonic() - began
-            if attempt == attempts[-1] or not _is_about_transport(av, error, seconds):
+            is_late = timed_out(av, error, time.monotonic() - began, timeout[0])
+            if is_late or attempt == attempts[-1] or not _is_about_transport(av, error):
                 raise
         else:
             if attempt != attempts[0]:
@@ -165,17 +167,18 @@ def is_playlist(location: str) -> bool:
     return path.endswith((".m3u8", ".m3u", ".mpd"))
 
 
-def _is_about_transport(av: Any, error: BaseException, seconds: float) -> bool:
-    """Whether another transport may help: not where nobody answers or lets us in."""
+def _is_about_transport(av: Any, error: BaseException) -> bool:
+    """Whether another transport may help: not where nobody lets us in."""
     e = av.error
     hopeless = (
         e.HTTPUnauthorizedError, e.HTTPForbiddenError, e.HTTPNotFoundError,
         e.ConnectionRefusedError, e.ConnectionResetError,
     )  # fmt: skip
-    return not isinstance(error, hopeless) and not timed_out(av, error, seconds, OPEN_TIMEOUT_S)
+    return not isinstance(error, hopeless)
 
 
-def _fault(av: Any, error: BaseException, location: str, seconds: float) -> SourceError:
+def _fault(av: Any, error: BaseException, location: str, waited_s: float | None) -> SourceError:
+    """Translate an error; `waited_s` is how long nothing came where that is the error."""
     e, where = av.error, redacted_location(location)
     if isinstance(error, (e.FileNotFoundError, FileNotFoundError)):
         return SourceError(f"there is no file {where}; check the path")
@@ -187,9 +190,9 @@ def _fault(av: Any, error: BaseException, location: str, seconds: float) -> Sour
         return SourceError(
             f"{where} cannot be opened as a sound or picture file: {reason_of(error)}"
         )
-    if timed_out(av, error, seconds, OPEN_TIMEOUT_S):
+    if waited_s is not None:
         return SourceError(
-            f"{where} did not answer within {OPEN_TIMEOUT_S:g} s; check the address, and whether "
+            f"{where} did not answer within {waited_s:g} s; check the address, and whether "
             "what listens there speaks its protocol"
         )
     return SourceError(f"{where} cannot be opened as a stream: {_advice(av, error)}")

@@ -8,6 +8,7 @@ import pytest
 from realtime.buffers.audio_clock import AudioClock
 from realtime.buffers.audio_ring import AudioRing
 from realtime.buffers.frame_ring import FrameRing
+from realtime.buffers.lag import Lag
 from realtime.buffers.signal import DataSignal
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_S, ManualClock, Timeline
@@ -29,7 +30,10 @@ class Bench:
         picture: bool = True,
         sound: bool = True,
         hold_s: float = 0.5,
+        lag_s: float = 0.0,
     ) -> None:
+        lag = Lag()
+        lag.set(round(lag_s * NS_PER_S))
         self.clock = ManualClock()
         self.stats = Stats()
         signal, timeline = DataSignal(), Timeline()
@@ -48,6 +52,7 @@ class Bench:
             signal,
             self.clock,
             self.stats,
+            lag,
         )
 
     def show(self, first_slot: int, stop_slot: int) -> None:
@@ -355,3 +360,43 @@ def test_skew_tells_how_far_pictures_and_sound_lie_apart() -> None:
     (clip,) = bench.clips()
 
     assert clip.av_skew_ms == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize("lag_s", [4.4, 0.0])
+def test_every_clip_of_a_source_of_lumps_is_whole_when_the_stream_lags_by_one(
+    lag_s: float,
+) -> None:
+    """Parts of 4 s, laid into the rings at their moment; without a lag most come too late."""
+    bench = Bench("live", hop_s=1.0, lag_s=lag_s)
+    clips: list[Clip] = []
+    shown = 0
+    for tenth in range(400):
+        bench.now(tenth / 10)
+        part_s = 4 * int(tenth / 40)  # all up to here has arrived
+        played_s = max(0.0, min(float(part_s), tenth / 10 - lag_s))
+        bench.show(shown, shown := int(played_s * CLIP_SLOTS))
+        bench.hear(played_s)
+        clips += bench.clips()
+
+    whole = [clip for clip in clips if clip.has_picture and clip.has_sound]
+    n_skipped = bench.stats.snapshot().count("skipped_clips")
+    if lag_s:
+        assert len(whole) == len(clips) >= 29
+        assert n_skipped == 0
+    else:
+        assert len(whole) < len(clips) // 2
+
+
+def test_a_sense_that_stays_away_costs_a_lagging_stream_its_patience_once() -> None:
+    bench = Bench("live", hop_s=1.0, lag_s=2.0)
+    bench.hear(20.0)
+    bench.show(0, 16)
+    bench.now(3.1)
+    assert [clip.has_picture for clip in bench.clips()] == [True]
+
+    bench.now(4.1)
+    assert bench.clip() is None  # the second one may still get its picture
+    bench.now(4.3)
+    assert [clip.has_sound for clip in bench.clips()] == [True]
+    bench.now(5.01)
+    assert len(bench.clips()) == 1  # after the lag alone

@@ -211,3 +211,50 @@ def test_nothing_is_judged_that_is_switched_off() -> None:
         assert not watch.is_empty_picture(second * NS_PER_S, black)
 
     assert watch.judge(99 * NS_PER_S).state is SenseState.OK
+
+
+def test_a_picture_that_waits_for_its_key_frame_is_waited_for_while_its_camera_sends() -> None:
+    scene = Scene(Sense.PICTURE)
+    for _ in range(290):  # packets come, and none can be decoded yet
+        scene.wait(1)
+        scene.watch.note_life(scene.now_ns)
+        assert not scene.watch.judge(scene.now_ns).reopen
+    scene.wait(FIRST_NS / NS_PER_S)
+    assert scene.watch.judge(scene.now_ns).reopen  # it has fallen silent
+
+    scene.watch.begin(scene.now_ns)
+    for _ in range(301):
+        scene.wait(1)
+        scene.watch.note_life(scene.now_ns)
+    assert scene.watch.judge(scene.now_ns).detail == "no picture came for 300 s"
+
+
+def test_a_source_of_lumps_may_pause_for_as_long_as_it_lags() -> None:
+    scene = Scene(Sense.PICTURE)
+    scene.show(5)
+    scene.wait(6)
+
+    assert scene.watch.judge(scene.now_ns).reopen
+    assert not scene.watch.judge(scene.now_ns, lag_ns=4 * NS_PER_S).reopen
+    scene.wait(2)
+    assert scene.watch.judge(scene.now_ns, lag_ns=4 * NS_PER_S).reopen
+
+
+def test_both_senses_ask_to_be_opened_again_until_it_is_done_whoever_asks_first() -> None:
+    """One connection is opened again when neither sense is well: they seldom ask at once."""
+    frozen, silent = Scene(Sense.PICTURE), Scene(Sense.SOUND)
+    asked_at_s = []
+    for second in range(1, 140):
+        frozen.show(1, STILL)
+        if second > 20:  # the sound dies later
+            silent.play(1, level=0.0)
+        else:
+            silent.play(1)
+        verdicts = [scene.watch.judge(scene.now_ns) for scene in (frozen, silent)]
+        if all(verdict.reopen for verdict in verdicts):
+            asked_at_s.append(second)
+            for scene in (frozen, silent):
+                scene.watch.begin(scene.now_ns)
+
+    assert len(asked_at_s) == 1  # once a spell
+    assert 79 <= asked_at_s[0] <= 82
