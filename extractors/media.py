@@ -29,7 +29,6 @@ from extractors.orientation import upright
 from extractors.picture_limit import (
     DECODER_LIMIT,
     MAX_PICTURE_PIXELS,
-    PROBING_LIMITS,
     TOO_LARGE,
 )
 from weights.paths import ONE_FILE, for_ffmpeg
@@ -236,9 +235,8 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         container = av.open(
             for_ffmpeg(path),
-            options=ONE_FILE,
+            options={**ONE_FILE, **DECODER_LIMIT},
             metadata_errors="ignore",
-            stream_options=PROBING_LIMITS,
         )
     except (av.FFmpegError, OSError) as error:
         raise MediaError(f"cannot open {path}: {_reason(error)}") from error

@@ -14,9 +14,9 @@ import contextlib
 import logging
 import tempfile
 import time
-from typing import IO, Any, Final
+from typing import IO, Any
 
-from extractors.picture_limit import PROBING_LIMITS
+from extractors.picture_limit import DECODER_LIMIT
 from realtime.addresses import is_network
 from realtime.config import MIN_READ_TIMEOUT_S, TRANSPORTS
 from realtime.errors import SourceError
@@ -29,10 +29,6 @@ OPEN_TIMEOUT_S = 10.0
 RECORDING_TIMEOUT_S = 30.0  # nobody waits for the newest of a recording
 PLAYLIST_TIMEOUT_S = 60.0  # between two parts; a server that is gone is noticed at once
 PLAYLISTS = ("hls", "dash")
-_INPUT: Final[dict[str, Any]] = {
-    "metadata_errors": "replace",
-    "stream_options": PROBING_LIMITS,
-}
 _RTSP_NAMES = {"multicast": "udp_multicast"}  # FFmpeg's, where they differ
 # A request for a part says where it ends, at more bytes than there are. Where it does not, FFmpeg
 # 8.1 loses what it has read when it goes back: of 62 pictures in an MP4 came 32 (PyAV 18.1).
@@ -74,11 +70,15 @@ def open_location(
     began = time.monotonic()
     try:
         if file is not None:
-            return av.open(file, **_INPUT)
+            return av.open(file, options=dict(DECODER_LIMIT), metadata_errors="replace")
         if is_rtsp(location):
             return _open_rtsp(av, location, transport, (open_timeout_s, read_s))
         if not is_network(location):
-            return av.open(for_ffmpeg(location), options=dict(ONE_FILE), **_INPUT)
+            return av.open(
+                for_ffmpeg(location),
+                options={**ONE_FILE, **DECODER_LIMIT},
+                metadata_errors="replace",
+            )
         opened = _open(av, location, live, (open_timeout_s, read_s))
         if live and opened.format.name in PLAYLISTS and read_s < PLAYLIST_TIMEOUT_S:
             opened.close()  # its address did not say that it is one
@@ -128,10 +128,10 @@ def reason_of(error: BaseException) -> str:
 
 
 def _open(av: Any, location: str, live: bool, timeout: tuple[float, float]) -> Any:
-    options: dict[str, str] = {}
+    options = dict(DECODER_LIMIT)
     if location.lower().startswith(("http://", "https://")):
-        options = dict(_HTTP_OPTIONS) if live else {**_HTTP_OPTIONS, **_RECORDING_OPTIONS}
-    return av.open(location, options=options, timeout=timeout, **_INPUT)
+        options |= _HTTP_OPTIONS if live else {**_HTTP_OPTIONS, **_RECORDING_OPTIONS}
+    return av.open(location, options=options, timeout=timeout, metadata_errors="replace")
 
 
 def _open_rtsp(av: Any, location: str, transport: str, timeout: tuple[float, float]) -> Any:
@@ -141,9 +141,9 @@ def _open_rtsp(av: Any, location: str, transport: str, timeout: tuple[float, flo
         try:
             opened = av.open(
                 location,
-                options={"rtsp_transport": attempt},
+                options={"rtsp_transport": attempt, **DECODER_LIMIT},
                 timeout=timeout,
-                **_INPUT,
+                metadata_errors="replace",
             )
         except (av.error.FFmpegError, OSError) as error:
             is_late = timed_out(av, error, time.monotonic() - began, timeout[0])

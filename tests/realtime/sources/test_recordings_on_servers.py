@@ -29,6 +29,7 @@ SHORT_S, LONG_S = 0.7, 6.0
 FILES = (
     "short.wav", "index-last.mp4", "index-first.mp4", "fragments.mp4", "sound-first.mp4",
     "short.mkv", "short.ts", "short.aac", "short.ogg", "short.flac", "short.mp3", "short.avi",
+    "short.mpg", "short.flv",
 )  # fmt: skip
 
 
@@ -52,6 +53,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
     write_media(folder / "short.mkv", seconds=SHORT_S)
     write_media(folder / "short.ts", seconds=SHORT_S, video_codec="mpeg2video")
     write_media(folder / "short.avi", seconds=SHORT_S, audio_codec="libmp3lame")
+    write_media(folder / "short.mpg", seconds=SHORT_S, video_codec="mpeg2video", audio_codec="mp2")
+    write_media(folder / "short.flv", seconds=SHORT_S, video_codec="flv")
     for name, codec in (
         ("short.wav", "pcm_s16le"), ("short.aac", "aac"), ("short.ogg", "flac"),
         ("short.flac", "flac"), ("short.mp3", "libmp3lame"),
