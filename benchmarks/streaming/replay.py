@@ -34,9 +34,9 @@ class Scores:
     window: NDArray[np.float32]
     newest: NDArray[np.float32]
 
-    def highest(self, context: float) -> NDArray[np.float64]:
+    def highest(self, context: float, independent: bool = False) -> NDArray[np.float64]:
         """Return each label's highest score, as the tracker joins them, `(n_labels,)`."""
-        joined = join_scores(self.window, self.newest, context)
+        joined = join_scores(self.window, self.newest, context, independent)
         return np.asarray(joined.max(axis=0, initial=0.0))
 
 
@@ -71,23 +71,20 @@ def read_scores(path: Path) -> Scores:
         return Scores(end_t_ns=kept["end_t_ns"], window=kept["window"], newest=kept["newest"])
 
 
-def replay(scores: Scores, bundle: Bundle, only: str | None = None) -> list[Detection]:
+def replay(scores: Scores, bundle: Bundle) -> list[Detection]:
     """Track a stream's scores again.
 
     Args:
         scores: Of the stream.
         bundle: Thresholds, times and labels, in the order of the scores.
-        only: Track this label alone: as among all, but for kin, which hear of one another.
     """
     config = tracker_config(bundle, {})
-    if only is None:
-        columns = _may_happen(scores, config, bundle.labels)
-        kin = config.kin
-    else:
-        columns, kin = [bundle.labels.index(only)], ()
+    independent = bundle.activation == "sigmoid"
+    columns = _may_happen(scores, config, bundle.labels, independent)
     labels = [bundle.labels[k] for k in columns]
     own = {label: pair for label, pair in config.per_label.items() if label in labels}
-    tracker = EventTracker(dataclasses.replace(config, per_label=own, kin=kin), labels)
+    groups = {child: wider for child, wider in config.groups.items() if child in labels}
+    tracker = EventTracker(dataclasses.replace(config, per_label=own, groups=groups), labels)
     told_s: dict[int, float] = {}
     detections: list[Detection] = []
 
@@ -108,23 +105,35 @@ def replay(scores: Scores, bundle: Bundle, only: str | None = None) -> list[Dete
 
     window, newest = scores.window[:, columns], scores.newest[:, columns]
     for hop, end_t_ns in enumerate(scores.end_t_ns.tolist()):
-        take(tracker.update(as_prediction(end_t_ns, window[hop], newest[hop])), end_t_ns / NS_PER_S)
+        prediction = as_prediction(end_t_ns, window[hop], newest[hop], independent)
+        take(tracker.update(prediction), end_t_ns / NS_PER_S)
     if len(scores.end_t_ns):
         last_t_ns = int(scores.end_t_ns[-1])
         take(tracker.close(last_t_ns), last_t_ns / NS_PER_S)
     return sorted(detections, key=lambda detection: detection.onset_s)
 
 
-def _may_happen(scores: Scores, config: TrackerConfig, labels: Sequence[str]) -> list[int]:
-    """Return the labels that ever reach their `on`, and all kin: the others start no event."""
+def _may_happen(
+    scores: Scores, config: TrackerConfig, labels: Sequence[str], independent: bool
+) -> list[int]:
+    """Return the labels that may start an event: the others never reach their `on`.
+
+    All kin may, and whatever a narrower label that may is part of.
+    """
     on = np.array([config.thresholds(label)[0] for label in labels])
-    reached = scores.highest(config.context) >= on
+    reached = scores.highest(config.context, independent) >= on
     related = {label for group in config.kin for label in group}
-    return [k for k, label in enumerate(labels) if reached[k] or label in related]
+    told = {label for k, label in enumerate(labels) if reached[k] or label in related}
+    while wider := {config.groups[label] for label in told if label in config.groups} - told:
+        told |= wider
+    return [k for k, label in enumerate(labels) if label in told]
 
 
 def as_prediction(
-    end_t_ns: int, window: NDArray[np.float32], newest: NDArray[np.float32]
+    end_t_ns: int,
+    window: NDArray[np.float32],
+    newest: NDArray[np.float32],
+    independent: bool = False,
 ) -> Prediction:
     """Return what the tracker looks at of a prediction: its time and both rows of scores."""
     return Prediction(
@@ -138,4 +147,5 @@ def as_prediction(
         compute_ms=0.0,
         av_skew_ms=None,
         gap_samples=0,
+        independent=independent,
     )

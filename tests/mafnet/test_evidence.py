@@ -1,10 +1,13 @@
 import math
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from mafnet.evidence import EvidenceClasses
+from mafnet.load import load_model
 from mafnet.model import MAFnet, MAFnetConfig
 
 CLASSES = EvidenceClasses(sound=((0, 5), (7,), (520,)), picture=((3,), (), (0, 999)))
@@ -138,6 +141,17 @@ def test_decision_over_codes_is_the_forward_pass_when_senses_are_missing() -> No
         )
 
     torch.testing.assert_close(out.logits, again.logits)
+
+
+def test_answer_is_the_same_when_the_network_was_saved_and_loaded(tmp_path: Path) -> None:
+    model = make_model()
+    save_file(model.state_dict(), tmp_path / "head.safetensors")
+    visual, audio = draw(2, 3)
+
+    loaded = load_model(tmp_path / "head.safetensors", model.config)
+
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(visual, audio).logits, model(visual, audio).logits)
 
 
 def test_decide_refuses_when_evidence_is_not_what_the_network_has() -> None:

