@@ -193,6 +193,7 @@ def make_recorder(
         clock=clock,
         stats=stats,
         lookback_s=lookback_s(tracker, hop_s),
+        update_s=tracker.update_s,
         until_t_ns=None if config.duration_s is None else round(config.duration_s * NS_PER_S),
         remark=remark,
     )

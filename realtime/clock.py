@@ -219,6 +219,16 @@ class Timeline:
         start_ns = self.time_ns(0) if self._started_ns is None else self._started_ns
         return self._wall.utc(start_ns + t_ns)
 
+    def utc_within(self, time_ns: int) -> tuple[datetime, datetime]:
+        """Return the earliest and the latest UTC that `time_ns`, on the run's clock, has had.
+
+        Raises:
+            ValueError: There is no wall clock.
+        """
+        if self._wall is None:
+            raise ValueError("this stream has no wall clock")
+        return self._wall.utc_within(time_ns)
+
 
 def _as_utc(since_1970_ns: int) -> datetime:
     return EPOCH + timedelta(microseconds=since_1970_ns / 1000)

@@ -1,11 +1,15 @@
-"""A bounded queue between two threads, with its loss policy in its name and every loss counted."""
+"""A bounded queue between two threads, with its loss policy in its name and every loss counted.
+
+Not all items are worth the same: with a `worth` what is worth less never pushes out what is worth
+more, and of news only the newest waits.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 from collections.abc import Callable
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -18,18 +22,34 @@ class Policy(Enum):
     WAIT = "wait"  # the producer waits; nothing is lost
 
 
+class Worth(IntEnum):
+    """What an item is worth where there is no room for all."""
+
+    NEWS = 0  # takes the place of older news; that is no loss
+    REPORT = 1  # goes before what is to be kept goes
+    KEPT = 2
+
+
 class Mailbox(Generic[T]):
     """Holds up to `capacity` items. Any thread may put and get.
 
     After `close`, `put` refuses (returns False) and `get` hands out what is left, then None.
+
+    Args:
+        capacity: At most so many wait.
+        policy: What `put` does when it is full.
+        worth: Says what an item is worth; all is to be kept if None.
     """
 
-    def __init__(self, capacity: int, policy: Policy) -> None:
+    def __init__(
+        self, capacity: int, policy: Policy, worth: Callable[[T], Worth] | None = None
+    ) -> None:
         if capacity < 1:
             raise ValueError(f"a mailbox holds at least 1 item, got capacity {capacity}")
         self._items: deque[T] = deque()
         self._capacity = capacity
         self._policy = policy
+        self._worth = worth
         self._changed = threading.Condition()
         self._closed = False
         self._n_dropped = 0
@@ -66,6 +86,9 @@ class Mailbox(Generic[T]):
             Whether the item was taken; False when closed or, with `WAIT`, still full.
         """
         with self._changed:
+            worth = Worth.KEPT if self._worth is None else self._worth(item)
+            if worth is Worth.NEWS:
+                self._remove_oldest(Worth.NEWS)
             if self._policy is Policy.WAIT:
                 self._changed.wait_for(
                     lambda: self._closed or len(self._items) < self._capacity, timeout_s
@@ -74,10 +97,10 @@ class Mailbox(Generic[T]):
                     return False
             if self._closed:
                 return False
-            if len(self._items) >= self._capacity:
-                self._items.popleft()
+            if len(self._items) < self._capacity or self._make_room(worth):
+                self._items.append(item)
+            elif worth is not Worth.NEWS:
                 self._n_dropped += 1
-            self._items.append(item)
             self._changed.notify_all()
         self._notify_consumer()
         return True
@@ -98,6 +121,27 @@ class Mailbox(Generic[T]):
             self._closed = True
             self._changed.notify_all()
         self._notify_consumer()
+
+    def _make_room(self, worth: Worth) -> bool:
+        """Drop the oldest of what is worth least, but nothing worth more; return whether it was."""
+        if self._worth is None:
+            self._items.popleft()
+            self._n_dropped += 1
+            return True
+        for least in Worth:
+            if least > worth:
+                return False
+            if self._remove_oldest(least):
+                self._n_dropped += least is not Worth.NEWS
+                return True
+        return False
+
+    def _remove_oldest(self, worth: Worth) -> bool:
+        for index, item in enumerate(self._items):
+            if self._worth is not None and self._worth(item) is worth:
+                del self._items[index]
+                return True
+        return False
 
     def _notify_consumer(self) -> None:
         wake = self._wake

@@ -41,7 +41,7 @@ class _Recorded(NamedTuple):
 
     recorder: Recorder
     feed: RecordFeed
-    worker: Worker
+    workers: tuple[Worker, ...]
 
 
 class Outlets:
@@ -94,7 +94,8 @@ class Outlets:
     def workers(self) -> tuple[Worker, ...]:
         """The threads, for whoever joins them and asks for their errors."""
         outputs = (worker for _, worker in self._outputs)
-        return (*outputs, *(recorded.worker for recorded in self._recorded.values()))
+        recorders = (worker for recorded in self._recorded.values() for worker in recorded.workers)
+        return (*outputs, *recorders)
 
     def open_publisher(
         self,
@@ -195,8 +196,19 @@ class Outlets:
             recorder.finish()
             self._output_ended(error)
 
-        worker = Worker(f"record-{source}", recorder.step, threading.Event(), ended)
-        self._recorded[source] = _Recorded(recorder, feed, worker)
+        def kept(error: Exception | None) -> None:
+            feed.close()
+            recorder.end_intake()
+            self._output_ended(error)
+
+        if feed.live:  # two threads: what takes long keeps no pictures waiting
+            workers: tuple[Worker, ...] = (
+                Worker(f"keep-{source}", lambda: recorder.take_in(), threading.Event(), kept),
+                Worker(f"record-{source}", lambda: recorder.write(), threading.Event(), ended),
+            )
+        else:
+            workers = (Worker(f"record-{source}", recorder.step, threading.Event(), ended),)
+        self._recorded[source] = _Recorded(recorder, feed, workers)
 
     def start(self) -> None:
         """Start all threads."""
@@ -234,6 +246,9 @@ class Outlets:
         deadline_s += RECORDER_S * max(0, len(self._recorded) - 1)
         for worker in self.workers:
             worker.join(max(0.0, deadline_s - time.monotonic()))
+        for recorded in self._recorded.values():
+            if not any(worker.alive for worker in recorded.workers):
+                recorded.recorder.finish()  # also where its threads never started
         if self._publisher is not None and not any(worker.alive for worker in self.workers):
             self._publisher.close()
         if self._metrics is not None:

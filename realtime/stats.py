@@ -41,8 +41,8 @@ class Stats:
      `clock_steps` (of the wall clock); of sources
      that come back `reconnect_attempts`, `reconnects`, `hung_drivers` (calls given up),
      `withheld_frames` and `withheld_blocks` (frozen, black, silent); of a recorder `recordings`,
-     `broken_recordings`, `lost_recordings`, `record_failures`, `record_dropped_frames` and
-     `record_dropped_blocks`.
+     `broken_recordings`, `lost_recordings`, `record_failures`, `event_log_failures`, and of its
+     recordings together `record_dropped_frames` and `record_dropped_blocks`.
 
     Args:
         parent: Gets everything too: a run's figures, where these are one stream's of several.

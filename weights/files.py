@@ -49,10 +49,14 @@ def inside(folder: Path, name: str) -> Path | None:
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, *, private: bool = False) -> Iterator[Path]:
     """Give a temporary path beside ``path`` that takes its place when the block ends well.
 
     When the block raises, what was there before stays and the temporary file is removed.
+
+    Args:
+        path: What is written.
+        private: Only the owner may read it; else whoever the umask lets.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -62,9 +66,10 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        umask = os.umask(0)  # mkstemp makes 0600; the result is an ordinary file
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        if not private:
+            umask = os.umask(0)  # mkstemp makes 0600; the result is an ordinary file
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -263,7 +263,15 @@ def _losses_line(stats: StatsSnapshot) -> Text:
     n_messages = stats.count("dropped_messages")
     if n_messages:
         losses.append(f"{_short(n_messages)} messages")
-    is_any = n_messages or stats.count("dropped_frames") or stats.count("audio_gap_samples")
+    n_unrecorded = stats.count("record_dropped_frames")
+    if n_unrecorded:
+        losses.append(f"{_short(n_unrecorded)} recorded")
+    is_any = (
+        n_messages
+        or n_unrecorded
+        or stats.count("dropped_frames")
+        or stats.count("audio_gap_samples")
+    )
     return _figure("lost", "").append(", ".join(losses), style="bold yellow" if is_any else "")
 
 

@@ -134,6 +134,12 @@ def _summary(snapshot: DashboardSnapshot) -> str:
             f"{_plural(n_broken, 'recording')} could not be completed, "
             f"{n_unrecorded:,} could not be begun"
         )
+    n_frames, n_blocks = (stats.count(f"record_dropped_{what}") for what in ("frames", "blocks"))
+    if n_frames or n_blocks:
+        lines.append(
+            f"in {_plural(stats.count('recordings') + n_broken, 'recording')} there lack "
+            f"{_plural(n_frames, 'frame')} and {_plural(n_blocks, 'sound block')}"
+        )
     times = _times("step", stats.compute_p50_ms, stats.compute_p95_ms)
     times += _times("latency", stats.latency_p50_ms, stats.latency_p95_ms)
     if times:

@@ -3,6 +3,10 @@
 Capture hands on what it has anyway: a frame that is rendered once for both its users, and the
 16 kHz samples as they go into the ring. Live, the oldest is dropped and counted when recording is
 slow, so that nobody waits for it; a file waits. It compresses and decides nothing.
+
+Frames and blocks are numbered before anything can be lost, so that whoever takes them out sees
+where something is missing. Of the predictions, which only say how far recognition is, the newest
+waits; no onset and no offset is ever lost for one, nor for the updates between them.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from realtime.clock import NS_PER_S
-from realtime.mailbox import Mailbox, Policy
+from realtime.mailbox import Mailbox, Policy, Worth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +37,7 @@ T = TypeVar("T")
 class RawFrame(NamedTuple):
     """A frame as it was captured: RGB uint8 `(H, W, 3)`, `time_ns` on the run's clock."""
 
+    number: int
     time_ns: int
     image: NDArray[np.uint8]
 
@@ -40,8 +45,16 @@ class RawFrame(NamedTuple):
 class RawSound(NamedTuple):
     """Mono float32 at 16 kHz; `first_index` is the first sample's in the audio ring."""
 
+    number: int
     first_index: int
     samples: NDArray[np.float32]
+
+
+def worth_of(message: Message) -> Worth:
+    """Return what a message is worth to a recorder."""
+    if message.body["type"] == "prediction":
+        return Worth.NEWS
+    return Worth.REPORT if message.body.get("phase") == "update" else Worth.KEPT
 
 
 class RecordFeed:
@@ -52,15 +65,20 @@ class RecordFeed:
     Args:
         live: Drop the oldest rather than wait.
         max_fps: Of more frames a second, only so many are recorded; that is no loss.
+
+    Attributes:
+        live: As above.
     """
 
     def __init__(self, *, live: bool, max_fps: float) -> None:
+        self.live = live
         policy = Policy.DROP_OLDEST if live else Policy.WAIT
         self.frames: Mailbox[RawFrame] = Mailbox(N_FRAMES, policy)
         self.sounds: Mailbox[RawSound] = Mailbox(N_BLOCKS, policy)
-        self.messages: Mailbox[Message] = Mailbox(N_MESSAGES, policy)
+        self.messages: Mailbox[Message] = Mailbox(N_MESSAGES, policy, worth_of)
         self._interval_ns = round(_EARLY * NS_PER_S / max_fps)
         self._last_ns: int | None = None
+        self._n_frames = self._n_blocks = 0
         self._closed = threading.Event()
         self._news = threading.Event()
         for mailbox in (self.frames, self.sounds, self.messages):
@@ -85,12 +103,14 @@ class RecordFeed:
             return render
         self._last_ns = time_ns
         image = render()
-        self._put(self.frames, RawFrame(time_ns, image))
+        self._n_frames += 1
+        self._put(self.frames, RawFrame(self._n_frames, time_ns, image))
         return lambda: image
 
     def take_sound(self, first_index: int, samples: NDArray[np.float32]) -> None:
         """Take samples in, mono float32 `(n,)` at 16 kHz, which nobody writes to any more."""
-        self._put(self.sounds, RawSound(first_index, samples))
+        self._n_blocks += 1
+        self._put(self.sounds, RawSound(self._n_blocks, first_index, samples))
 
     def take_message(self, message: Message) -> None:
         """Take a message in; those that say neither an event nor how far the stream is are not."""

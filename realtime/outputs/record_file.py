@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from realtime.clock import NS_PER_S, Timeline
 from realtime.errors import OutputError
+from realtime.outputs.private_files import open_private
 from realtime.outputs.record_codec import FrameCodec, can_be_played, finish_file
 from realtime.outputs.record_plan import RecordPlan, describe_events
 from realtime.outputs.recording import Recording, Ruler
@@ -31,11 +32,33 @@ logger = logging.getLogger(__name__)
 
 SIDECAR_VERSION = 1
 N_SPARE_BYTES = 512  # `broken` and why
+MAX_HURRIED_BYTES = 16 << 20  # a copy takes 13 ms a MB on an idle machine
+NOTHING_CAME = "no picture and no sound came in its time"
 
 
 def open_exclusive(path: Path) -> BinaryIO:
-    """Open a new file for writing, without a buffer: what was written is the system's at once."""
-    return path.open("xb", buffering=0)
+    """Open a new private file for writing, without a buffer: what was written is the system's."""
+    return os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb", buffering=0)
+
+
+def make_whole(part: Path, final: Path) -> None:
+    """Make an ordinary MP4 of a fragmented one, which goes; raises OSError.
+
+    Where it cannot be copied (no room for both, damage) it stays in fragments, under its new name.
+    """
+    copy = final.with_name(f".{final.name}.part")
+    try:
+        copy.unlink(missing_ok=True)
+        os.close(open_private(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        finish_file(part, copy)
+        copy.replace(final)
+    except (OSError, OutputError) as error:
+        if not part.exists():  # the folder was moved
+            raise
+        copy.unlink(missing_ok=True)
+        logger.warning("%s stays in fragments: %s", final, error)
+        part.replace(final)
+    part.unlink(missing_ok=True)
 
 
 class RecordFile:
@@ -51,8 +74,10 @@ class RecordFile:
         ruler: Where it starts.
         size: Of the picture; None without one.
         codec: The ring's.
+        may_thin: Leave frames out before memory runs over.
         open_sink: Opens a new file.
         pre_roll_cut: Why it starts later than asked; None if it does not.
+        folder: The recording's number and the folder's age, for the sidecar.
 
     Attributes:
         recording: What writes into the MP4.
@@ -71,8 +96,10 @@ class RecordFile:
         ruler: Ruler,
         size: tuple[int, int] | None,
         codec: FrameCodec,
+        may_thin: bool,
         open_sink: Callable[[Path], BinaryIO],
         pre_roll_cut: str | None,
+        folder: dict[str, object],
     ) -> None:
         self._store = store
         self._timeline = timeline
@@ -87,6 +114,7 @@ class RecordFile:
             "file": self.paths.part.name,
             "run": run,
             "source": first["source"],
+            "folder": folder,
             "start": self._moment(start_t_ns),
             "continues": plan.begin_t_ns is not None,
             "asked": {"pre_roll_s": config.pre_roll_s, "post_roll_s": config.post_roll_s},
@@ -99,53 +127,65 @@ class RecordFile:
             self._sink = open_sink(self.paths.part)
             undo.callback(self.paths.part.unlink, missing_ok=True)
             undo.callback(self._sink.close)
-            self.recording = Recording(ring, ruler, size, codec, self._sink)
+            self.recording = Recording(ring, ruler, size, codec, self._sink, may_thin=may_thin)
             undo.pop_all()
 
-    def finish(self, end_ns: int, *, post_roll_cut: str | None, dropped: dict[str, object]) -> None:
+    def finish(self, end_ns: int, *, post_roll_cut: str | None, is_hurried: bool) -> bool:
         """Write up to `end_ns` on the run's clock, and make one ordinary MP4 of it.
 
         Args:
             end_ns: Exclusive end.
             post_roll_cut: Why it ends earlier than asked; None if it does not.
-            dropped: What was lost on the way here meanwhile, for the sidecar.
+            is_hurried: The program ends: a large file stays in fragments, which play as well.
+
+        Returns:
+            Whether there is anything in it; else the sidecar says so, and the MP4 is gone.
         """
         recording, paths = self.recording, self.paths
         recording.finish(end_ns)
+        n_bytes = self._sink.tell() if hasattr(self._sink, "tell") else 0
         self._sink.close()
+        if recording.is_empty:
+            paths.part.unlink()
+            self._sidecar |= {"state": "broken", "why": NOTHING_CAME, "file": None}
+            self._store.write_sidecar(paths, self._sidecar)
+            return False
         start_t_ns = self._timeline.t_ns(recording.start_ns)
         end_t_ns = self._timeline.t_ns(end_ns)
         picture = sound = None
         if recording.size is not None:
             width, height = recording.size
-            picture = {"width": width, "height": height, "n_frames": recording.n_frames}
+            picture = {
+                "width": width,
+                "height": height,
+                "n_frames": recording.n_frames,
+                "longest_s": round(recording.longest_ns / NS_PER_S, 4),
+            }
         if recording.has_sound:
             sound = {"sample_rate": SAMPLE_RATE, "n_missing": recording.n_missing}
         duration_s = round((end_ns - recording.start_ns) / NS_PER_S, 4)
-        try:
-            finish_file(paths.part, paths.final)
-            paths.part.unlink()
-        except (OSError, OutputError) as error:  # what was written plays as it is
-            if not paths.part.exists():  # the folder was moved
-                raise
-            logger.warning("%s stays in fragments: %s", paths.final, error)
+        if is_hurried and n_bytes > MAX_HURRIED_BYTES:
             paths.part.replace(paths.final)
+        else:
+            make_whole(paths.part, paths.final)
         self._store.write_sidecar(
             paths,
             {
                 **self._sidecar,
                 "state": "complete",
                 "file": paths.final.name,
+                "start": self._moment(start_t_ns),  # anew: the wall clock may have been set
                 "end": self._moment(end_t_ns),
                 "duration_s": duration_s,
                 "post_roll_cut": post_roll_cut,
                 "picture": picture,
                 "sound": sound,
-                "dropped": dropped,
+                "dropped": recording.n_lost(end_ns),
                 "events": describe_events(self._plan, start_t_ns, end_t_ns),
             },
         )
         logger.info("recorded %s, %.1f s", paths.final, duration_s)
+        return True
 
     def abandon(self, why: str) -> None:
         """Leave the MP4 as it is, in fragments, and `tell` why; delete it if none is whole."""
@@ -157,6 +197,7 @@ class RecordFile:
                 part.unlink()
         there = [path.name for path in (part, final) if os.path.lexists(path)]
         self._sidecar |= {"state": "broken", "why": why, "file": there[0] if there else None}
+        self._sidecar |= {"dropped": self.recording.n_lost(self.recording.reached_ns)}
 
     def tell(self) -> bool:
         """Have the sidecar say what became of an abandoned recording; return whether it does."""

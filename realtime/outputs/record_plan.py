@@ -26,6 +26,7 @@ class RecordedEvent:
     offset_t_ns: int | None
     onset: dict[str, object]  # its messages, as on the wire
     offset: dict[str, object] | None
+    told_t_ns: int  # how far the stream was when it was heard of last
 
 
 class RecordPlan:
@@ -81,8 +82,13 @@ class RecordPlan:
         end_t_ns = self.end_t_ns
         return end_t_ns is None or onset_t_ns - self._pre_roll_ns <= end_t_ns
 
-    def take(self, message: Message) -> None:
-        """Note an event message; of an event whose onset it does not know only an onset."""
+    def take(self, message: Message, progress_t_ns: int = 0) -> None:
+        """Note an event message; of an event whose onset it does not know only an onset.
+
+        Args:
+            message: What was said.
+            progress_t_ns: How far the stream had been recognized by then.
+        """
         body: dict[str, Any] = message.body
         if body["phase"] == "onset":
             self.events[body["id"]] = RecordedEvent(
@@ -91,9 +97,14 @@ class RecordPlan:
                 offset_t_ns=None,
                 onset=message.body,
                 offset=None,
+                told_t_ns=max(progress_t_ns, t_ns(body["onset"])),
             )
-        elif body["phase"] == "offset" and body["id"] in self.events:
-            event = self.events[body["id"]]
+            return
+        event = self.events.get(body["id"])
+        if event is None:
+            return
+        event.told_t_ns = max(event.told_t_ns, progress_t_ns)
+        if body["phase"] == "offset":
             event.offset_t_ns, event.offset = t_ns(body["offset"]), message.body
 
     def rest_after(self, t_ns: int) -> RecordPlan | None:
@@ -112,6 +123,12 @@ class RecordPlan:
         for event in self.events.values():
             if event.offset_t_ns is None:
                 event.offset_t_ns = max(t_ns, event.onset_t_ns)
+
+    def end_silent(self, before_t_ns: int) -> None:
+        """End what was not heard of since `before_t_ns`: its offset was lost on the way."""
+        for event in self.events.values():
+            if event.offset_t_ns is None and event.told_t_ns < before_t_ns:
+                event.offset_t_ns = event.told_t_ns
 
 
 def t_ns(moment: dict[str, Any]) -> int:

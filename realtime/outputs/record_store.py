@@ -1,38 +1,47 @@
-"""The recorder's folder: names, sidecars, the log of all events, room on the disk, retention.
+"""The recorder's folder: names, sidecars, room on the disk, retention.
 
-    DIR/events.jsonl                               every event message, one a line
+    DIR/events.jsonl                               every event message, one a line (`record_log`)
+    DIR/age.json                                   how old the folder is (`record_age`)
     DIR/2026-11-24/183000_Siren_1a2b3c4d-1.mp4     a recording, named by its start in UTC
     DIR/2026-11-24/183000_Siren_1a2b3c4d-1.json    what is in it
     DIR/2026-11-24/183000_Siren_1a2b3c4d-1.part.mp4  while it is written, or after a crash
 
-A sidecar says who made it, and only what has such a sidecar is ever deleted.
+A sidecar says who made it, and only what has such a sidecar is ever deleted. Only the owner reads
+any of it, no link inside the folder is followed, and no two runs use a folder at a time.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shutil
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from realtime.errors import OutputError
+from realtime.outputs.file_lock import try_lock
+from realtime.outputs.private_files import FOLDER_MODE, make_private_folder, open_private
+from realtime.outputs.record_age import FolderAge
+from realtime.outputs.record_fault import reason_of
+from realtime.outputs.record_log import EventLog
+from weights.files import written_whole
+from weights.printable import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from realtime.config import RecordConfig
     from realtime.outputs.wire import Message
-from weights.files import written_whole
-from weights.printable import json_text
+
+logger = logging.getLogger(__name__)
 
 MAKER = "mafnet-live recorder"
-EVENT_LOG = "events.jsonl"
-OLD_EVENT_LOG = "events.1.jsonl"  # the log's predecessor, once it has grown too long
-MAX_LOG_BYTES = 64 << 20
 MAX_LABEL = 40  # characters of a label in a name
 MAX_SIDECAR_BYTES = 16 << 20  # a larger one is not ours
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -53,6 +62,15 @@ class RecordPaths:
         return cls(sidecar.with_suffix(".part.mp4"), sidecar.with_suffix(".mp4"), sidecar)
 
 
+class KeptRecording(NamedTuple):
+    """A recording in the folder: its place in the order of all, and what its sidecar says."""
+
+    paths: RecordPaths
+    number: int
+    age_s: float  # the folder's when it began
+    content: dict[str, Any]
+
+
 class RecordStore:
     """Keeps the folder; the `record` thread alone uses it, once it is open.
 
@@ -60,6 +78,10 @@ class RecordStore:
         config: Folder and retention.
         free_bytes: Returns the room on a folder's disk.
         base: The folder that several streams share; None where this one has it alone.
+
+    Attributes:
+        log: Every event message.
+        age: How old the folder and its recordings are.
     """
 
     def __init__(
@@ -70,37 +92,80 @@ class RecordStore:
     ) -> None:
         self._folder = Path(config.directory)
         self._base = self._folder if base is None else base
-        self._keep = timedelta(days=config.keep_days)
+        self._keep_s = config.keep_days * 86_400
         self._keep_bytes = round(config.keep_gib * (1 << 30))
         self._min_free_bytes = config.min_free_mib << 20
         self._free_bytes = free_bytes
+        self._is_open = False
+        self._locked: int | None = None  # the folder's descriptor
+        self.log = EventLog(self._folder)
+        self.age = FolderAge(self._folder)
 
     def open(self) -> None:
-        """Make the folder.
+        """Make the folder and have it for this run alone, until `close`.
 
         Raises:
-            OutputError: It cannot be made or written to.
+            OutputError: It cannot be made or written to, or another run uses it.
         """
-        log = self._folder / EVENT_LOG
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with log.open("ab") as file:
-                is_empty = file.seek(0, os.SEEK_END) == 0
-            if is_empty:  # the first event brings it
-                log.unlink()
+            self._base.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+            if self._folder != self._base:
+                make_private_folder(self._folder)
+            self._lock()
+            with tempfile.TemporaryFile(dir=self._folder):  # it can be written to
+                pass
         except OSError as error:
+            self._unlock()
             raise OutputError(
-                f"cannot record to {self._folder} ({error.strerror}); "
+                f"cannot record to {self._folder} ({reason_of(error)}); "
                 "give --record a folder that can be written"
             ) from error
+        self._is_open = True
+        try:
+            self.log.mend()
+        except OSError as error:
+            logger.warning("events cannot be logged now: %s", reason_of(error))
+
+    def close(self) -> None:
+        """Write what waits, and let other runs have the folder. May be called again."""
+        try:
+            self.log.flush()
+        except OSError as error:
+            logger.warning("not all events are logged: %s", reason_of(error))
+        if self.age.is_kept:
+            self.age.keep()
+        self._is_open = False
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._locked is not None:
+            os.close(self._locked)
+            self._locked = None
 
     def restore(self) -> None:
         """Make the folder again if it went; raises OSError if the one above it went too.
 
         Not that one: below a mount point, say, it would lie on another disk.
         """
-        self._base.mkdir(exist_ok=True)
-        self._folder.mkdir(exist_ok=True)
+        self._base.mkdir(FOLDER_MODE, exist_ok=True)
+        if self._folder != self._base:
+            make_private_folder(self._folder)
+        if self._is_open and not self._has_lock():
+            self._unlock()
+            self._lock()
+
+    def _has_lock(self) -> bool:
+        """Return whether the folder that is there now is the one that was locked."""
+        locked = self._locked
+        return locked is not None and os.path.samestat(os.fstat(locked), self._folder.stat())
+
+    def _lock(self) -> None:
+        self._locked = os.open(self._folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        if not try_lock(self._locked):
+            self._unlock()
+            raise OutputError(
+                f"{self._folder} is in use by another run; stop it, or give --record another folder"
+            )
 
     def has_room(self) -> bool:
         """Return whether the disk has more than its reserve; raises OSError if nobody knows."""
@@ -110,7 +175,7 @@ class RecordStore:
         """Make the day's folder and return the paths of a new recording; raises OSError."""
         utc = utc.astimezone(UTC)
         day = self._folder / f"{utc:%Y-%m-%d}"
-        day.mkdir(exist_ok=True)
+        make_private_folder(day)
         name = f"{utc:%H%M%S}_{plain_label(label)}_{run}-{number}.json"
         return RecordPaths.of(day / name)
 
@@ -124,7 +189,7 @@ class RecordStore:
             content: What it says.
             n_spare: Blanks at its end, so that `rewrite_sidecar` needs no room for so much more.
         """
-        with written_whole(paths.sidecar) as unfinished:
+        with written_whole(paths.sidecar, private=True) as unfinished:
             unfinished.write_bytes(_sidecar_bytes(content) + b" " * n_spare + b"\n")
 
     def rewrite_sidecar(self, paths: RecordPaths, content: dict[str, object]) -> None:
@@ -133,71 +198,67 @@ class RecordStore:
             self.write_sidecar(paths, content)
         except OSError:
             text = _sidecar_bytes(content)
-            with paths.sidecar.open("r+b", buffering=0) as file:
+            with os.fdopen(open_private(paths.sidecar, os.O_RDWR), "r+b", buffering=0) as file:
                 n_bytes = file.seek(0, os.SEEK_END)
                 if len(text) >= n_bytes:
                     raise
                 file.seek(0)
                 file.write(text.ljust(n_bytes - 1) + b"\n")
 
-    def log_event(self, message: Message) -> None:
-        """Append an event message to the log; raises OSError, and leaves no half line then."""
-        path = self._folder / EVENT_LOG
+    def log_event(self, message: Message | None = None) -> None:
+        """Append an event message to the log, and what waits; None for what waits alone.
+
+        Raises:
+            OSError: It cannot be written now; it is with the next message that can.
+            OutputError: Another run has the folder now.
+        """
+        if message is not None:
+            self.log.add(message.payload())
         self.restore()
-        with path.open("ab", buffering=0) as log:
-            end = log.seek(0, os.SEEK_END)
-            if end >= MAX_LOG_BYTES:
-                path.replace(self._folder / OLD_EVENT_LOG)
-                with path.open("xb") as new:
-                    new.write(message.payload() + b"\n")
-                return
-            line = message.payload() + b"\n"
-            n_written = 0
-            try:
-                n_written = log.write(line)
-                if n_written < len(line):
-                    log.write(line[n_written:])
-            except OSError:
-                log.truncate(end)
-                raise
+        self.log.flush()
 
     def prune(self, now_utc: datetime, writing: RecordPaths | None = None) -> int:
         """Delete finished and broken recordings that are too old, then the oldest of too many.
 
+        What is old is said by the folder's age, not by dates: none is too old that is newer than
+        one which is not.
+
         Args:
-            now_utc: The present.
+            now_utc: The present, for a folder whose age nobody has told.
             writing: What is being written, which stays; None for nothing.
 
         Returns:
             How many recordings went; raises OSError.
         """
-        kept: list[tuple[RecordPaths, int]] = []
-        n_deleted = 0
-        oldest = now_utc.astimezone(UTC) - self._keep
-        for paths in self._recordings():
-            if paths == writing:
-                continue
-            if _started(paths) < oldest:
-                _delete(paths)
-                n_deleted += 1
-            else:
-                kept.append((paths, _size(paths)))
-        n_bytes = sum(size for _, size in kept)
-        for paths, size in kept:
-            if n_bytes <= self._keep_bytes:
+        if not self.age.is_told:
+            self.age.tell(0, now_utc, now_utc)
+        found = sorted(self.recordings(), key=lambda r: (r.number, r.age_s, r.paths.sidecar))
+        kept = [r for r in found if r.paths != writing]
+        n_found, n_bytes = len(kept), sum(_size(r.paths) for r in kept)
+        while kept:
+            is_old = self.age.age_s - kept[0].age_s > self._keep_s
+            if not is_old and n_bytes <= self._keep_bytes:
                 break
-            _delete(paths)
-            n_bytes -= size
-            n_deleted += 1
-        return n_deleted
+            n_bytes -= _size(kept[0].paths)
+            _delete(kept.pop(0).paths)
+        return n_found - len(kept)
 
-    def _recordings(self) -> Iterator[RecordPaths]:
-        """Yield what we made, oldest first."""
-        days = sorted(d for d in self._folder.iterdir() if _DAY.fullmatch(d.name) and _is_dir(d))
-        for day in days:
-            for sidecar in sorted(day.iterdir()):
-                if _SIDECAR.fullmatch(sidecar.name) and _is_ours(sidecar):
-                    yield RecordPaths.of(sidecar)
+    def recordings(self) -> Iterator[KeptRecording]:
+        """Yield what we made, by the dates in the names; raises OSError."""
+        for sidecar in self.sidecars():
+            content, started = read_sidecar(sidecar), _started(sidecar)
+            if content is not None and started is not None:
+                number, age_s = self.age.place_of(content.get("folder"), started)
+                yield KeptRecording(RecordPaths.of(sidecar), number, age_s, content)
+
+    def sidecars(self) -> Iterator[Path]:
+        """Yield the files that are named like our sidecars; raises OSError."""
+        for day in self.days():
+            yield from (file for file in sorted(day.iterdir()) if _SIDECAR.fullmatch(file.name))
+
+    def days(self) -> list[Path]:
+        """Return the folders of the days; raises OSError."""
+        return sorted(d for d in self._folder.iterdir() if _DAY.fullmatch(d.name) and _is_dir(d))
 
 
 def plain_label(label: str) -> str:
@@ -213,27 +274,31 @@ def _is_dir(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def _is_ours(sidecar: Path) -> bool:
+def read_sidecar(sidecar: Path) -> dict[str, Any] | None:
+    """Return what a sidecar says; None if it is not ours, or torn."""
     try:
-        if sidecar.is_symlink() or sidecar.stat().st_size > MAX_SIDECAR_BYTES:
-            return False
-        content = json.loads(sidecar.read_text(encoding="utf-8"))
+        with os.fdopen(open_private(sidecar, os.O_RDONLY), "rb") as file:
+            content = json.loads(file.read(MAX_SIDECAR_BYTES))
     except (ValueError, RecursionError, OSError):  # not ours, or it has just gone
-        return False
-    return isinstance(content, dict) and content.get("made_by") == MAKER
+        return None
+    is_ours = isinstance(content, dict) and content.get("made_by") == MAKER
+    return content if is_ours else None
 
 
-def _started(paths: RecordPaths) -> datetime:
-    moment = f"{paths.sidecar.parent.name} {paths.sidecar.name[:6]}"
+def _started(sidecar: Path) -> datetime | None:
+    moment = f"{sidecar.parent.name} {sidecar.name[:6]}"
     try:
         return datetime.strptime(moment, "%Y-%m-%d %H%M%S").replace(tzinfo=UTC)
     except ValueError:  # no such day or hour: somebody renamed it, so it is not ours any more
-        return datetime.max.replace(tzinfo=UTC)
+        return None
 
 
 def _size(paths: RecordPaths) -> int:
-    files = (paths.part, paths.final, paths.sidecar)
-    return sum(file.stat().st_size for file in files if file.exists())
+    n_bytes = 0
+    for file in (paths.part, paths.final, paths.sidecar):
+        with suppress(FileNotFoundError):
+            n_bytes += file.lstat().st_size
+    return n_bytes
 
 
 def _delete(paths: RecordPaths) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from realtime.clock import NS_PER_S
 from realtime.outputs.record_codec import AAC_SAMPLES, FrameCodec, Mp4Writer, Sink
-from realtime.packets import SAMPLE_RATE
+from realtime.packets import SAMPLE_RATE, Sense
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from realtime.outputs.record_ring import PreRollRing, StoredFrame
 
 MAX_SHOWN_NS = NS_PER_S  # a frame older than this was not what was seen at the start
-N_FRAMES_A_TURN = 32  # then the feed is looked at again
+N_FRAMES_A_TURN = 4  # then whoever else waits for this thread has its turn
+N_LOOKED_AT = 16
+SPARSE_NS = NS_PER_S // 10  # between frames while memory is short: a backlog is worked off faster
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,10 +62,12 @@ class Recording:
         size: Of the picture; None for sound alone.
         codec: The ring's.
         sink: Takes the file's bytes. Its errors are raised as they are.
+        may_thin: Leave frames out, counted as lost, before memory runs over and a stretch is lost.
 
     Attributes:
         n_frames: Frames written.
         n_missing: Samples that were not there and are written as silence.
+        longest_ns: The longest time for which one picture is shown.
     """
 
     def __init__(
@@ -73,8 +77,11 @@ class Recording:
         size: tuple[int, int] | None,
         codec: FrameCodec,
         sink: Sink,
+        *,
+        may_thin: bool = False,
     ) -> None:
         self._ring = ring
+        self._may_thin = may_thin
         self._ruler = ruler
         self.size = size
         self.has_sound = ruler.index_at is not None
@@ -84,6 +91,7 @@ class Recording:
         self._written = 0  # samples
         self.n_frames = 0
         self.n_missing = 0
+        self.longest_ns = 0
         shown = ring.frame_shown_at(ruler.start_ns) if size is not None else None
         if shown is not None and ruler.start_ns - shown.time_ns <= MAX_SHOWN_NS:
             self._pending = shown, 0
@@ -93,6 +101,24 @@ class Recording:
     def start_ns(self) -> int:
         """Where it starts, on the run's clock."""
         return self._ruler.start_ns
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it but silence that was made up."""
+        return not self.n_frames and self.n_missing >= self._written
+
+    @property
+    def reached_ns(self) -> int:
+        """How far its pictures are written, or its sound where it has none, on the run's clock."""
+        if self.size is not None:
+            return self._frames_from_ns
+        return self.start_ns + self._written * NS_PER_S // SAMPLE_RATE
+
+    def n_lost(self, end_ns: int) -> dict[str, int]:
+        """Return how many frames and blocks of its time were lost before they could be written."""
+        first, end = self._ruler.base_index, self._ruler.base_index + self._ruler.pts(end_ns)
+        blocks = self._ring.n_lost(Sense.SOUND, first, end) if self.has_sound else 0
+        return {"frames": self._ring.n_lost(Sense.PICTURE, self.start_ns, end_ns), "blocks": blocks}
 
     @property
     def unwritten_ns(self) -> int | None:
@@ -115,10 +141,7 @@ class Recording:
         """
         done = True
         if self.size is not None:
-            frames = self._ring.frames(self._frames_from_ns, until_ns, N_FRAMES_A_TURN)
-            for frame in frames:
-                self._take(frame)
-            done = len(frames) < N_FRAMES_A_TURN
+            done = self._write_frames(until_ns)
         if self.has_sound:
             until, given_up = self._ruler.pts(until_ns), self._ruler.pts(given_up_ns)
             end_index = self._ring.end_index
@@ -151,6 +174,16 @@ class Recording:
         """Let go after an error; what was written stays."""
         self._writer.abandon()
 
+    def _write_frames(self, until_ns: int) -> bool:
+        """Write a few frames; return whether those were all."""
+        n_before = self.n_frames
+        frames = self._ring.frames(self._frames_from_ns, until_ns, N_LOOKED_AT)
+        for n_taken, frame in enumerate(frames, 1):
+            self._take(frame)
+            if self.n_frames - n_before == N_FRAMES_A_TURN:
+                return n_taken == len(frames) < N_LOOKED_AT
+        return len(frames) < N_LOOKED_AT
+
     def _take(self, frame: StoredFrame) -> None:
         self._frames_from_ns = frame.time_ns
         pts = max(0, self._ruler.pts(frame.time_ns))
@@ -158,12 +191,17 @@ class Recording:
             before, before_pts = self._pending
             if pts <= before_pts:  # the fitted clock moved by more than a frame
                 return
+            is_near = frame.time_ns - before.time_ns < SPARSE_NS
+            if is_near and self._may_thin and self._ring.is_short:
+                self._ring.note_lost(Sense.PICTURE, frame.time_ns, 1)
+                return
             self._write(before, before_pts, pts - before_pts)
         self._pending = frame, pts
 
     def _write(self, frame: StoredFrame, pts: int, duration: int) -> None:
         self._writer.write_frame(frame, pts, duration)
         self.n_frames += 1
+        self.longest_ns = max(self.longest_ns, duration * NS_PER_S // SAMPLE_RATE)
 
     def _write_sound(self, until: int, *, whole: bool) -> None:
         """Write sound up to `until`; `whole` leaves what does not fill a frame."""

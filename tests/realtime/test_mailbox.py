@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from realtime.mailbox import Mailbox, Policy
+from realtime.mailbox import Mailbox, Policy, Worth
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -84,3 +84,42 @@ def test_consumer_is_woken_when_something_comes_and_at_the_close() -> None:
 def test_capacity_is_refused_when_nothing_would_fit() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Mailbox(0, Policy.WAIT)
+
+
+def worth_of(item: str) -> Worth:
+    return {"n": Worth.NEWS, "r": Worth.REPORT}.get(item[0], Worth.KEPT)
+
+
+def drain(mailbox: Mailbox[str]) -> list[str]:
+    got = []
+    while (item := mailbox.get(0.0)) is not None:
+        got.append(item)
+    return got
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_only_the_newest_news_waits_and_none_counts_as_lost(policy: Policy) -> None:
+    mailbox: Mailbox[str] = Mailbox(3, policy, worth_of)
+    for item in ("n1", "k1", "n2", "n3", "k2", "n4"):
+        assert mailbox.put(item, 0.0)
+
+    assert drain(mailbox) == ["k1", "k2", "n4"]
+    assert mailbox.n_dropped == 0
+
+
+def test_what_is_worth_less_goes_first_when_it_is_full() -> None:
+    mailbox: Mailbox[str] = Mailbox(3, Policy.DROP_OLDEST, worth_of)
+    for item in ("k1", "r1", "n1", "k2", "k3", "r2", "n2", "k4"):
+        assert mailbox.put(item)
+
+    assert drain(mailbox) == ["k2", "k3", "k4"]
+    assert mailbox.n_dropped == 3  # both reports, and the oldest of what was to be kept
+
+
+@pytest.mark.parametrize("item", ["n1", "r1"])
+def test_what_is_worth_less_pushes_nothing_out(item: str) -> None:
+    mailbox: Mailbox[str] = Mailbox(2, Policy.DROP_OLDEST, worth_of)
+    for kept in ("k1", "k2", item):
+        mailbox.put(kept)
+
+    assert drain(mailbox) == ["k1", "k2"]

@@ -306,3 +306,9 @@ def test_dashboard_says_what_is_given_up_to_keep_up() -> None:
     text = "\n".join(draw(make_snapshot(load="to keep up: 4 of 16 pictures a second"), 120, 40))
 
     assert "4 of 16 pictures" in text
+
+
+def test_dashboard_counts_pictures_that_recordings_lack() -> None:
+    stats = make_stats(record_dropped_frames=40)
+
+    assert "40 recorded" in "\n".join(draw(make_snapshot(stats=stats), 120, 40))

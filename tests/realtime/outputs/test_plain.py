@@ -136,6 +136,12 @@ def test_the_summary_says_that_recordings_are_not_whole() -> None:
     assert told in summary(make_snapshot(stats=stats))
 
 
+def test_the_summary_says_what_recordings_lack() -> None:
+    stats = make_stats(recordings=3, record_dropped_frames=40, record_dropped_blocks=1)
+    told = "in 3 recordings there lack 40 frames and 1 sound block"
+    assert told in summary(make_snapshot(stats=stats))
+
+
 def test_the_summary_says_that_there_was_nothing() -> None:
     assert "No events." in summary(make_snapshot(stats=make_stats()))
 

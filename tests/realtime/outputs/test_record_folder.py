@@ -1,0 +1,275 @@
+"""The folder of recordings: whose it is, who may read it, what a killed run left in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import pytest
+from record_scene import STARTED, Scene
+
+from realtime.config import RecordConfig
+from realtime.errors import OutputError
+from realtime.outputs.record_log import EventLog
+from realtime.outputs.record_store import RecordStore
+
+TESTS = Path(__file__).parents[2]
+MADE_BY = {"made_by": "mafnet-live recorder"}
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def record_an_event(scene: Scene) -> None:
+    scene.play_to(8.5)
+    scene.tell("onset", 7.0)
+    scene.play_to(9.5)
+    scene.tell("offset", 7.0, 8.0)
+    scene.play_to(16.0)
+    scene.end()
+    scene.recorder.finish()
+
+
+def test_only_the_owner_reads_what_is_recorded(tmp_path: Path, open_umask: None) -> None:
+    folder = tmp_path / "far" / "events"
+    record_an_event(Scene(folder))
+
+    modes = {
+        path.relative_to(folder).name: stat.S_IMODE(path.stat().st_mode)
+        for path in (folder, *folder.rglob("*"))
+    }
+    files = {name: mode for name, mode in modes.items() if "." in name}
+    folders = {name: mode for name, mode in modes.items() if "." not in name}
+    assert {Path(name).suffix for name in files} == {".mp4", ".json", ".jsonl"}
+    assert set(files.values()) == {0o600}
+    assert set(folders.values()) == {0o700}
+
+
+def test_no_link_in_the_folder_is_followed(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "events", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "log").write_text("theirs\n")
+    (folder / f"{STARTED:%Y-%m-%d}").symlink_to(elsewhere)
+    (folder / "events.jsonl").symlink_to(elsewhere / "log")
+    scene = Scene(folder)
+    record_an_event(scene)
+
+    assert [path.name for path in elsewhere.iterdir()] == ["log"]
+    assert (elsewhere / "log").read_text() == "theirs\n"
+    assert "is a link" in scene.remarks[0]
+
+
+def test_a_link_in_place_of_a_streams_own_folder_is_refused(tmp_path: Path) -> None:
+    elsewhere, base = tmp_path / "elsewhere", tmp_path / "events"
+    elsewhere.mkdir()
+    base.mkdir()
+    (base / "yard").symlink_to(elsewhere)
+    store = RecordStore(RecordConfig(directory=str(base)).part_of("yard", 2), base=base)
+
+    with pytest.raises(OutputError, match="is a link, and none is followed"):
+        store.open()
+
+
+def test_a_sidecar_that_was_replaced_by_a_link_is_not_written_through(tmp_path: Path) -> None:
+    store = RecordStore(RecordConfig(directory=str(tmp_path)))
+    store.open()
+    paths = store.begin(STARTED, "Bark", "ab", 1)
+    precious = tmp_path / "precious"
+    precious.write_text("x" * 1000)
+    paths.sidecar.symlink_to(precious)
+
+    def full(*_: object) -> None:
+        raise OSError("full")
+
+    store.write_sidecar = full  # type: ignore[method-assign]  # a disk without room for another
+    with pytest.raises(OSError, match="is a link"):
+        store.rewrite_sidecar(paths, {"state": "broken"})
+
+    assert precious.read_text() == "x" * 1000
+    store.close()
+
+
+def test_a_folder_is_one_runs_alone_until_it_ends(tmp_path: Path) -> None:
+    config = RecordConfig(directory=str(tmp_path / "events"))
+    first, second = RecordStore(config), RecordStore(config)
+    first.open()
+
+    with pytest.raises(OutputError, match="is in use by another run; stop it, or give --record"):
+        second.open()
+
+    first.close()
+    second.open()
+    second.close()
+
+
+def test_a_folder_that_another_run_took_meanwhile_is_not_written_to(tmp_path: Path) -> None:
+    folder = tmp_path / "events"
+    scene = Scene(folder)
+    scene.play_to(5.0)
+    folder.rename(tmp_path / "elsewhere")
+    other = RecordStore(RecordConfig(directory=str(folder)))
+    other.open()
+    scene.play_to(8.5)
+    scene.tell("onset", 7.0)
+    scene.play_to(12.0)
+
+    assert list(folder.iterdir()) == []
+    assert "is in use by another run" in scene.remarks[-1]
+    other.close()
+    scene.play_to(20.0)
+    assert scene.remarks[-1] == ""
+    scene.end()
+    scene.recorder.finish()
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+def test_recording_goes_on_when_events_cannot_be_logged(kind: str, tmp_path: Path) -> None:
+    log = tmp_path / "events.jsonl"
+    if kind == "folder":
+        log.mkdir()
+    elif kind == "link":
+        log.symlink_to(tmp_path / "nowhere")
+    else:
+        os.mkfifo(log)
+    scene = Scene(tmp_path)
+    scene.play_to(8.5)
+    scene.tell("onset", 7.0)
+    scene.play_to(9.5)
+    scene.tell("offset", 7.0, 8.0)
+    scene.play_to(16.0)
+    if kind == "folder":
+        log.rmdir()
+    else:
+        log.unlink()
+    scene.end()
+    scene.recorder.finish()
+
+    (sidecar,) = scene.files("*_*.json")
+    assert json.loads(sidecar.read_text())["state"] == "complete"
+    assert scene.remarks[0].startswith("events are not logged: ")
+    assert scene.stats.snapshot().count("event_log_failures") >= 2
+    assert scene.stats.snapshot().count("record_failures") == 0
+    phases = [json.loads(line)["phase"] for line in log.read_text().splitlines()]
+    assert phases == ["onset", "offset"]  # late, and whole
+
+
+WHOLE = '{"type":"event","n":1}\n'
+
+
+@pytest.mark.parametrize(
+    ("end", "kept"),
+    [
+        ("", WHOLE),
+        ('{"type":"event","n":2', WHOLE),
+        ('{"type":"event","label":"M\xe9', WHOLE),
+        ("\0" * 4096, WHOLE),
+        ('{"type":"event","n":2}', WHOLE + '{"type":"event","n":2}\n'),
+    ],
+)
+@pytest.mark.parametrize("while_running", [False, True])
+def test_a_line_that_a_crash_left_half_spoils_no_other(
+    end: str, kept: str, while_running: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "events.jsonl"
+    log = EventLog(tmp_path)
+    path.write_bytes((WHOLE + end).encode("latin-1"))
+    if not while_running:
+        log.mend()
+        assert path.read_text() == kept
+    log.add(b'{"n":3}')
+    log.flush()
+
+    assert path.read_text() == kept + '{"n":3}\n'
+
+
+def test_a_log_that_is_only_half_a_line_begins_anew(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text('{"half')
+    log = EventLog(tmp_path)
+    log.mend()
+    assert (tmp_path / "events.jsonl").read_text() == ""
+
+
+def kill_while_recording(folder: Path) -> None:
+    script = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from record_scene import Scene\n"
+        "scene = Scene(Path(sys.argv[1]))\n"
+        "scene.play_to(8.5)\n"
+        "scene.tell('onset', 7.0)\n"
+        "scene.play_to(20.0)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    paths = [str(TESTS.parent), str(Path(__file__).parent)]
+    code = f"import sys; sys.path[:0] = {paths!r}\n{script}"
+    subprocess.run([sys.executable, "-c", code, str(folder)], timeout=200, check=False)
+
+
+def test_what_a_killed_run_left_is_ended_at_the_next_start(tmp_path: Path) -> None:
+    kill_while_recording(tmp_path)
+    (part,) = tmp_path.rglob("*.part.mp4")
+    (part.parent / f".{part.name.replace('.part', '')}.part").write_bytes(b"half a copy")
+    (part.parent / f".{part.name.removesuffix('.part.mp4')}.json.x1y2z3.part").touch()
+
+    scene = Scene(tmp_path)
+    scene.play_to(1.0)
+
+    (sidecar,) = tmp_path.rglob("*_*.json")
+    told = json.loads(sidecar.read_text())
+    assert (told["state"], told["file"]) == ("broken", sidecar.with_suffix(".mp4").name)
+    assert told["why"] == "the program ended before it could finish it"
+    assert told["events"][0]["label"] == "Bark"
+    assert sorted(path.name for path in sidecar.parent.iterdir()) == [
+        sidecar.name,
+        sidecar.with_suffix(".mp4").name,
+    ]
+    with av.open(str(sidecar.with_suffix(".mp4"))) as container:
+        assert [frame.time for frame in container.decode(video=0)][-1] > 13.0
+    scene.end()
+    scene.recorder.finish()
+
+
+@pytest.mark.parametrize(
+    ("content", "has_part", "is_ours"),
+    [
+        (json.dumps({**MADE_BY, "state": "recording"}, indent=1)[:-3], True, True),
+        (json.dumps({**MADE_BY, "state": "recording"}, indent=1)[:40], False, True),
+        ("", True, True),
+        ("\0" * 512, True, True),
+        ("", False, False),
+        ("a note of somebody's", True, False),
+        (json.dumps({"made_by": "somebody", "state": "recording"}), True, False),
+        (json.dumps({**MADE_BY, "state": "complete"}), True, False),
+    ],
+)
+def test_a_torn_sidecar_is_mended_where_it_was_ours(
+    content: str, has_part: bool, is_ours: bool, tmp_path: Path
+) -> None:
+    sidecar = tmp_path / "2026-01-01" / "120000_Bark_ab-1.json"
+    sidecar.parent.mkdir()
+    sidecar.write_text(content)
+    if has_part:
+        sidecar.with_suffix(".part.mp4").write_bytes(b"nothing in it plays")
+    scene = Scene(tmp_path)
+    scene.play_to(1.0)
+
+    if is_ours:
+        told = json.loads(sidecar.read_text())
+        assert (told["made_by"], told["state"]) == (MADE_BY["made_by"], "broken")
+        assert told["file"] is None
+    else:
+        assert sidecar.read_text() == content
+    assert sidecar.with_suffix(".part.mp4").exists() == (has_part and not is_ours)
+    scene.end()
+    scene.recorder.finish()
