@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
+import threading
 import time
 from typing import IO, Any
 
@@ -34,6 +35,7 @@ _RTSP_NAMES = {"multicast": "udp_multicast"}  # FFmpeg's, where they differ
 # 8.1 loses what it has read when it goes back: of 62 pictures in an MP4 came 32 (PyAV 18.1).
 _HTTP_OPTIONS = {"request_size": str(10**12)}
 _RECORDING_OPTIONS = {"reconnect": "1", "reconnect_delay_max": "8"}  # a server that grew impatient
+_CLEAR_S = 0.5  # a server says 503 while it still puts the refused session away
 _SPOOL_BLOCK = 1 << 16
 
 
@@ -135,8 +137,10 @@ def _open(av: Any, location: str, live: bool, timeout: tuple[float, float]) -> A
 
 
 def _open_rtsp(av: Any, location: str, transport: str, timeout: tuple[float, float]) -> Any:
-    attempts = ("tcp", "udp") if transport == "auto" else (_RTSP_NAMES.get(transport, transport),)
-    for attempt in attempts:
+    attempts: tuple[str, ...] = (_RTSP_NAMES.get(transport, transport),)
+    if transport == "auto":
+        attempts = ("tcp", "udp", "udp")  # the second time once the refused session is cleared away
+    for number, attempt in enumerate(attempts, 1):
         began = time.monotonic()
         try:
             opened = av.open(
@@ -147,8 +151,10 @@ def _open_rtsp(av: Any, location: str, transport: str, timeout: tuple[float, flo
             )
         except (av.error.FFmpegError, OSError) as error:
             is_late = timed_out(av, error, time.monotonic() - began, timeout[0])
-            if is_late or attempt == attempts[-1] or not _is_about_transport(av, error):
+            if is_late or number == len(attempts) or not _is_about_transport(av, error):
                 raise
+            if attempt == "udp":
+                threading.Event().wait(_CLEAR_S)
         else:
             if attempt != attempts[0]:
                 logger.info("%s sends over UDP only", redacted_location(location))
