@@ -45,12 +45,39 @@ def is_port(text: str) -> bool:
     return re.fullmatch("[0-9]{1,5}", text) is not None and int(text) <= MAX_PORT
 
 
+def require_brackets(endpoint: str) -> None:
+    """Refuse `tcp://::1:5577` or `::1:9464`: nobody can tell the address from the port.
+
+    Raises:
+        UsageError: An IPv6 address stands without brackets.
+    """
+    scheme = "tcp://" if endpoint.startswith("tcp://") else ""
+    place = endpoint.removeprefix(scheme)
+    host, _, port = place.rpartition(":")
+    if _is_ipv6(host):
+        meant = f"{scheme}[{host}]:{port} for the address {host} and the port {port}"
+    elif _is_ipv6(place):
+        meant = f"{scheme}[{place}]:5556, with a port behind it"
+    else:
+        return
+    raise UsageError(f"an IPv6 address stands in brackets, {meant}; got {endpoint!r}")
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
 def split_address(address: str) -> tuple[str, int]:
     """Return host and port of `127.0.0.1:9464` or `[::1]:9464`.
 
     Raises:
         UsageError: It is no such thing.
     """
+    require_brackets(address)
     host, _, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or not is_port(port):

@@ -9,7 +9,7 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from realtime.addresses import MAX_PORT, is_network, is_port, split_address
+from realtime.addresses import MAX_PORT, is_network, is_port, require_brackets, split_address
 from realtime.errors import UsageError
 from realtime.packets import GRID_HZ
 from weights.bundle_spec import MAX_GROUP_LEVELS, MAX_SMOOTH
@@ -262,6 +262,7 @@ class PublisherConfig:
                 f"--bind wants an endpoint such as {DEFAULT_BIND} or ipc:///tmp/events, "
                 f"got {self.bind!r}"
             )
+        require_brackets(self.bind)
         port = self.bind.rpartition(":")[2]
         if (
             self.bind.startswith("tcp://") and port != "*" and not is_port(port)

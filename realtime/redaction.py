@@ -17,7 +17,7 @@ HIDDEN = "…"
 _ADDRESS = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]*:/{1,2})(\S+)")
 _BARE = re.compile(r"(?<![^\s'\"(=,;<\[{])[^\s:@/'\"(=,;<\[{]*:(?!//)\S*@")  # user:password@
 _AUTHORITY_END = re.compile(r"[/?#]")
-_PORT = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^:]*)(:[0-9*]*)?[,;:.)]*")
+_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[^:]*)(:[0-9*]*)?[,;:.)]*")
 _NO_USER = re.compile(r"[0-9]+([.][0-9]+){3}(:[0-9*]*)?|[^:]*")  # nobody is called 10.0.0.7
 _NAMED_SECRET = re.compile(  # in a path: `/user=admin_password=secret_channel=1.sdp`
     r"((?:pass(?:word|wd)?|pwd|token|secret|api_?key|auth)=)[^/&;?#]*", re.IGNORECASE

@@ -8,8 +8,9 @@
                 stop_the_robot()
 
 It imports neither torch nor numpy. What comes from the network is checked before anything is done
-with it: a message that is broken or too large is one warning, never an exception. It talks to one
-publisher, knows the last `topic_seq` of every topic and reports gaps, restarts and silence.
+with it: a message that is broken or too large is one warning, never an exception, and a publisher
+that sends without end costs bounded memory. It talks to one publisher, knows the last `topic_seq`
+of every topic and reports gaps, restarts and silence.
 """
 
 from __future__ import annotations
@@ -29,12 +30,15 @@ from typing import NoReturn
 
 import zmq
 
-from realtime.addresses import at_home
+from realtime.addresses import at_home, require_brackets
 from realtime.errors import RecognizerError, UsageError
+from realtime.outputs.allowance import Allowance
 from realtime.outputs.continuity import Continuity
 from realtime.outputs.curve_files import read_client_keys
 from realtime.outputs.health import Health
 from realtime.outputs.lines import message_line
+from realtime.outputs.unread import Unread
+from realtime.outputs.wanted_labels import WantedLabels
 from realtime.redaction import redacted, redacted_location
 from weights.paths import to_path
 from weights.printable import clean, json_text
@@ -46,6 +50,12 @@ KINDS = ("event", "prediction", "status", "heartbeat")
 VERSION = 1
 SILENCE_S = 5.0  # five heartbeats at their usual interval
 MAX_MESSAGE_BYTES = 4 << 20  # ten minutes of attention map are 20 kB
+MAX_UNREAD_BYTES = 2 * MAX_MESSAGE_BYTES  # without one whole message among them
+READ_AHEAD = 32  # messages that libzmq reads before they are taken
+MAX_TOPIC_BYTES = 512
+MAX_TEXT = 100  # characters of `run` and `type`
+MAX_SEQ = 10**24  # above any number of messages
+NOTICES_AT_ONCE, NOTICES_PER_S = 100, 2  # what a hostile publisher may have us say
 POLL_MS = 200
 NEEDED = {"run": str, "type": str, "seq": int, "topic_seq": int}
 
@@ -74,7 +84,8 @@ class Subscriber:
         endpoint: Where the recognizer publishes.
         kinds: Of `event`, `prediction`, `status`, `heartbeat`: which messages to hand out.
         sources: Names of streams; none means all.
-        labels: Labels of events; none means all. Messages of other kinds are not held back.
+        labels: Labels of events, in any case; none means all. Messages of other kinds are not held
+            back. One that the publisher cannot name is an error once its labels are known.
         curve: Folder of a client's keys (`python -m realtime.keys client`); None for a publisher
             that does not encrypt.
         silence_s: After so long without any message, heartbeats included, a notice is given.
@@ -99,13 +110,18 @@ class Subscriber:
         unknown = [kind for kind in kinds if kind not in KINDS]
         if unknown:
             raise UsageError(f"topics are {', '.join(KINDS)}, got {unknown[0]!r}")
+        require_brackets(endpoint)
         keys = None if curve is None else read_client_keys(Path(curve))
         self._endpoint = clean(redacted_location(endpoint))  # as it is shown
         self._hint = _hint(curve)
         self._kinds = frozenset(kinds)
-        self._labels = frozenset(labels)
+        self._labels = WantedLabels(labels)
+        self._are_labels_known = not self._labels
         self._on_notice = on_notice if on_notice is not None else logger.warning
-        prefixes = _prefixes(kinds, sources)
+        self._notices = Allowance(NOTICES_AT_ONCE, NOTICES_PER_S, time.monotonic_ns())
+        self._n_unsaid = 0
+        # A status message lists the publisher's labels, and comes at once or when it starts.
+        prefixes = _prefixes((*kinds, "status") if labels else kinds, sources)
         self._continuity = Continuity(prefixes)
         self._silence_s = silence_s
         self._heard_at = time.monotonic()
@@ -114,6 +130,8 @@ class Subscriber:
         self._socket = self._context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
+        self._socket.setsockopt(zmq.RCVHWM, READ_AHEAD)
+        self._unread = Unread(self._socket, endpoint, MAX_UNREAD_BYTES)
         if keys is not None:
             self._socket.setsockopt(zmq.CURVE_PUBLICKEY, keys.public)
             self._socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret)
@@ -151,20 +169,33 @@ class Subscriber:
                 yield message
 
     def receive(self, timeout_s: float) -> Received | None:
-        """Return the next wanted message, or None after `timeout_s` without one."""
+        """Return the next wanted message, or None after `timeout_s` without one.
+
+        Raises:
+            UsageError: The publisher cannot name an event by one of `labels`.
+        """
         deadline = time.monotonic() + timeout_s
         while True:
             left_ms = max(0, round((deadline - time.monotonic()) * 1000))
             if self._socket.poll(min(left_ms, POLL_MS)):
-                message = self._accept(self._socket.recv_multipart())
+                frames = self._socket.recv_multipart()
+                self._unread.taken()
+                message = self._accept(frames)
                 if message is not None:
                     return message
+            if self._unread.is_too_much():
+                self._notice(
+                    f"{self._endpoint} sent {MAX_UNREAD_BYTES >> 20} MiB without an end of the "
+                    "message; it was hung up on, and is tried again"
+                )
             self._notice_silence()
             if time.monotonic() >= deadline:
                 return None
 
     def close(self) -> None:
         """Close the connection. May be called again."""
+        if not self._socket.closed:
+            self._unread.close()
         self._socket.close(linger=0)
         self._context.term()
 
@@ -174,28 +205,47 @@ class Subscriber:
         try:
             topic, body = decode(frames)
         except ValueError as error:
-            self._on_notice(f"a broken message was passed over: {error}")
+            self._notice(f"a broken message was passed over: {error}")
             return None
         verdict = self._continuity.check(topic, body)
         for notice in verdict.notices:
-            self._on_notice(clean(str(notice)))
+            self._notice(clean(str(notice)))
+        if body["type"] == "status" and not self._are_labels_known:
+            self._learn_labels(body)
         if verdict.is_repeat or body["type"] not in self._kinds:
             return None
-        if self._labels and body["type"] == "event" and body.get("label") not in self._labels:
+        if body["type"] == "event" and not self._labels.wants(body.get("label")):
             return None
         return Received(topic=topic, body=body, is_replay=body.get("replay") is True)
+
+    def _learn_labels(self, status: dict[str, object]) -> None:
+        missing = self._labels.missing(status)
+        if missing is not None:
+            raise UsageError(missing)
+        self._are_labels_known = isinstance(status.get("labels"), list)
+
+    def _notice(self, sentence: str) -> None:
+        """Pass a sentence on, if not too many came lately; what was left out is told later."""
+        if self._notices.left(time.monotonic_ns()) < 1:
+            self._n_unsaid += 1
+            return
+        if self._n_unsaid:
+            sentence = f"{sentence} ({self._n_unsaid} notices before it were left out)"
+            self._n_unsaid = 0
+        self._notices.take(1)
+        self._on_notice(sentence)
 
     def _heard(self) -> None:
         self._heard_at = time.monotonic()
         if self._is_silent:
             self._is_silent = False
-            self._on_notice(f"{self._endpoint} is back")
+            self._notice(f"{self._endpoint} is back")
 
     def _notice_silence(self) -> None:
         silence_s = time.monotonic() - self._heard_at
         if silence_s >= self._silence_s and not self._is_silent:
             self._is_silent = True
-            self._on_notice(
+            self._notice(
                 f"nothing from {self._endpoint} for {silence_s:.0f} s, not even a heartbeat; "
                 f"{self._hint}"
             )
@@ -218,6 +268,8 @@ def decode(frames: Sequence[bytes]) -> tuple[str, dict[str, object]]:
     """
     if len(frames) != 2:
         raise ValueError(f"it has {len(frames)} frames, 2 are topic and JSON")
+    if len(frames[0]) > MAX_TOPIC_BYTES:
+        raise ValueError(f"its topic has {len(frames[0])} bytes, {MAX_TOPIC_BYTES} are the most")
     try:
         topic = frames[0].decode()
         body = json.loads(frames[1], parse_constant=_refuse_constant, parse_float=_finite)
@@ -234,8 +286,13 @@ def decode(frames: Sequence[bytes]) -> tuple[str, dict[str, object]]:
             f"its version is {clean(repr(body.get('v')))[:20]}, this client reads {VERSION}"
         )
     for name, kind in NEEDED.items():
-        if not isinstance(body.get(name), kind) or isinstance(body.get(name), bool):
+        value = body.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool):
             raise ValueError(f"its field {name!r} is missing or not {kind.__name__}")
+        if isinstance(value, str) and len(value) > MAX_TEXT:
+            raise ValueError(f"its field {name!r} has more than {MAX_TEXT} characters")
+        if isinstance(value, int) and abs(value) > MAX_SEQ:
+            raise ValueError(f"its field {name!r} is too large")
     return topic, body
 
 
@@ -293,7 +350,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("endpoint", nargs="?", default=DEFAULT_ENDPOINT, help="(%(default)s)")
     parser.add_argument("--json", action="store_true", help="print messages as JSON lines")
-    parser.add_argument("--label", action="append", default=[], help="only events with this label")
+    parser.add_argument(
+        "--label", action="append", default=[], help="only events with this label, in any case"
+    )
     parser.add_argument("--source", action="append", default=[], help="only this stream")
     parser.add_argument(
         "--topic", action="append", choices=(*KINDS, "all"), help="which messages (event)"

@@ -151,6 +151,69 @@ def send_for(
     return n_bytes, n_connections
 
 
+def endless_crumbs(rng: random.Random) -> Iterator[bytes]:
+    """One message of empty frames: two bytes each on the wire, sixty-four in libzmq."""
+    yield frame(b"event/door/", more=True)
+    part = frame(b"", more=True) * 10_000
+    while True:
+        yield part
+
+
+def endless_parts(rng: random.Random) -> Iterator[bytes]:
+    """One message of large frames."""
+    yield frame(b"event/door/", more=True)
+    part = frame(rng.randbytes(1 << 20), more=True)
+    while True:
+        yield part
+
+
+def large_messages(rng: random.Random) -> Iterator[bytes]:
+    """Whole messages of nearly the largest size, and no JSON."""
+    part = frame(b"event/door/", more=True) + frame(b"[]," * (1 << 20))
+    while True:
+        yield part
+
+
+def deep_messages(rng: random.Random) -> Iterator[bytes]:
+    """Messages that cost the most to read as JSON."""
+    head = b'{"v":1,"run":"r","type":"event","seq":1,"topic_seq":1,"x":['
+    part = frame(b"event/door/", more=True) + frame(head + b"{}," * (1 << 20) + b"{}]}")
+    while True:
+        yield part
+
+
+def new_topics(rng: random.Random) -> Iterator[bytes]:
+    """Ever new topics, in topics and in heartbeats."""
+    head = b'"v":1,"run":"r","seq":1,"topic_seq":1'
+    while True:
+        names = [b'"event/%d/":1' % rng.randrange(1 << 62) for _ in range(1000)]
+        beat = b"{" + head + b',"type":"heartbeat","topics":{' + b",".join(names) + b"}}"
+        yield frame(b"heartbeat/", more=True) + frame(beat)
+        for name in names:
+            body = b"{" + head + b',"type":"event","label":"x"}'
+            yield frame(name[1:-3], more=True) + frame(body)
+
+
+PUBLISHED: dict[str, Callable[[random.Random], Iterator[bytes]]] = {
+    attack.__name__: attack
+    for attack in (endless_crumbs, endless_parts, large_messages, deep_messages, new_topics)
+}
+
+
+def publish(listener: socket.socket, attack: Callable[[random.Random], Iterator[bytes]]) -> None:
+    """Send an attack to whoever connects, one after the other, until the listener is closed."""
+    with contextlib.suppress(OSError):
+        while True:
+            peer, _ = listener.accept()
+            with contextlib.suppress(OSError), peer:
+                peer.sendall(GREETING + ready(b"XPUB"))
+                answer = b""
+                while b"Socket-Type" not in answer and (part := peer.recv(WRITE_BYTES)):
+                    answer += part
+                for block in attack(random.Random(0)):
+                    peer.sendall(block)
+
+
 def _drain(peer: socket.socket) -> None:
     """Read what comes, as a client does that wants more."""
     with contextlib.suppress(OSError), peer:
@@ -159,9 +222,19 @@ def _drain(peer: socket.socket) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Attack: ENDPOINT ATTACK SECONDS [BYTES]; a process of its own, so that each has a core."""
+    """Attack: ENDPOINT ATTACK SECONDS [BYTES]; a process of its own, so that each has a core.
+
+    With the name of a publisher's attack alone it listens, prints its port and ends when killed.
+    """
+    if len(arguments) == 1:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            print(listener.getsockname()[1], flush=True)
+            publish(listener, PUBLISHED[arguments[0]])
+        return 0
     endpoint, name, seconds, *most = arguments
-    n_bytes, n_connections = send_for(endpoint, ATTACKS[name], float(seconds), *map(int, most))
+    n_bytes, n_connections = send_for(
+        endpoint, ATTACKS[name], float(seconds), **({"most_bytes": int(most[0])} if most else {})
+    )
     print(n_bytes, n_connections, flush=True)
     return 0
 

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 HEARTBEAT = "heartbeat"
+MAX_TOPICS = 1000  # 64 streams have 193; what a hostile publisher adds is not followed
+MAX_SEQ = 10**24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,7 @@ class Continuity:
         is_replay = body.get("replay") is True
         if is_replay and received is not None and topic_seq <= received:
             return Verdict(is_repeat=True, notices=tuple(notices))
-        if is_replay and received is None:
+        if is_replay and received is None and len(self._joining) < MAX_TOPICS:
             self._joining.add(topic)
         # The state at subscribing may be several events, older ones first: their holes are no loss.
         # After a broken connection they are: then messages had come before.
@@ -90,8 +92,9 @@ class Continuity:
             notices.append(Gap(topic=topic, n_lost=topic_seq - accounted - 1))
         if not is_replay:
             self._joining.discard(topic)
-        self._received[topic] = topic_seq
-        self._accounted[topic] = max(topic_seq, accounted or 0)
+        if topic in self._received or len(self._received) < MAX_TOPICS:
+            self._received[topic] = topic_seq
+            self._accounted[topic] = max(topic_seq, accounted or 0)
         if body.get("type") == HEARTBEAT:
             notices += self._check_ends(body.get("topics"))
         return Verdict(notices=tuple(notices))
@@ -102,10 +105,13 @@ class Continuity:
         if not isinstance(topics, dict):
             return gaps
         for topic, sent in topics.items():
-            if not isinstance(sent, int) or not str(topic).startswith(self._prefixes):
+            if not isinstance(sent, int) or abs(sent) > MAX_SEQ:
+                continue
+            if not str(topic).startswith(self._prefixes):
                 continue
             accounted = self._accounted.get(topic)
             if accounted is not None and sent > accounted:
                 gaps.append(Gap(topic=topic, n_lost=sent - accounted))
-            self._accounted[topic] = max(sent, accounted or 0)
+            if accounted is not None or len(self._accounted) < 2 * MAX_TOPICS:
+                self._accounted[topic] = max(sent, accounted or 0)
         return gaps

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from realtime.addresses import split_address
 from realtime.cli import main
 from realtime.config import PublisherConfig, RunConfig, WindowConfig
 from realtime.config_file import MAX_FILE_BYTES, format_config
@@ -37,6 +38,28 @@ def test_hop_is_refused_when_it_lies_off_the_grid(hop_s: float) -> None:
 def test_endpoint_is_refused_when_its_port_does_not_exist(bind: str) -> None:
     with pytest.raises(UsageError, match="port"):
         PublisherConfig(bind=bind)
+
+
+@pytest.mark.parametrize(
+    ("bind", "meant"),
+    [
+        ("tcp://::1:5577", "tcp://[::1]:5577"),
+        ("tcp://::1:*", "tcp://[::1]:*"),
+        ("tcp://fd00::7:5577", "tcp://[fd00::7]:5577"),
+        ("tcp://fe80::1%eth0:5577", "tcp://[fe80::1%eth0]:5577"),
+        ("tcp://:::5577", "tcp://[::]:5577"),
+        ("tcp://::1", "tcp://[::1]:5556"),
+        ("tcp://::ffff:127.0.0.1:5577", "tcp://[::ffff:127.0.0.1]:5577"),
+    ],
+)
+def test_ipv6_address_without_brackets_is_told_how_it_is_meant(bind: str, meant: str) -> None:
+    with pytest.raises(UsageError, match="stands in brackets") as refused:
+        PublisherConfig(bind=bind)
+    assert meant in str(refused.value)
+    if "5577" in bind:
+        PublisherConfig(bind=meant)
+        with pytest.raises(UsageError, match="stands in brackets"):
+            split_address(bind.removeprefix("tcp://"))
 
 
 @pytest.mark.parametrize(

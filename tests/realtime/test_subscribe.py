@@ -1,6 +1,8 @@
 import contextlib
 import json
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -27,11 +29,11 @@ WAIT_S = 10.0  # far above what loopback takes
 class Publisher:
     """A bare XPUB socket: it sends what a test wants, right or wrong."""
 
-    def __init__(self) -> None:
+    def __init__(self, endpoint: str = "tcp://127.0.0.1:*") -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.socket = self.context.socket(zmq.XPUB)
         self.socket.setsockopt(zmq.XPUB_VERBOSE, 1)
-        self.socket.bind("tcp://127.0.0.1:*")
+        self.socket.bind(endpoint)
         self.endpoint = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self.senders: list[threading.Thread] = []
 
@@ -102,6 +104,106 @@ def test_sources_and_labels_are_filtered(publisher: Publisher) -> None:
     assert (message.topic, message.body["topic_seq"]) == ("event/cam1/", 2)
 
 
+LABELS = ["Background", "Bark", "Siren", "Police car (siren)", "Male speech, man speaking"]
+
+
+@pytest.mark.parametrize("wanted", ["bark", "BARK", " Bark ", "male SPEECH, man speaking"])
+def test_label_is_found_in_any_case(publisher: Publisher, wanted: str) -> None:
+    with Subscriber(publisher.endpoint, labels=[wanted]) as subscriber:
+        publisher.wait_for_subscription()
+        publisher.send("status/door/", labels=LABELS, background="Background")
+        publisher.send("event/door/", label="Siren")
+        publisher.send("event/door/", label=LABELS[4] if "speech" in wanted.lower() else "Bark")
+        label = receive(subscriber).body["label"]
+    assert str(label).casefold() == wanted.strip().casefold()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ("Barking", "near ones are Bark$"),
+        ("sirene", "near ones are Siren"),
+        ("siren ", None),
+        ("speech", "near ones are Male speech, man speaking$"),
+        ("Background", "it has 4: Bark, Siren"),
+        ("Glocke", "it has 4: Bark, Siren"),
+        ("\x9b2J", "names no event"),
+        ("", "names no event ''"),
+    ],
+)
+def test_label_that_there_is_not_is_an_error_with_near_ones(
+    publisher: Publisher, capsys: pytest.CaptureFixture[str], wanted: str, words: str | None
+) -> None:
+    send_in_thread(
+        publisher,
+        lambda: (
+            publisher.send("status/door/", labels=LABELS, background="Background", replay=True),
+            publisher.send("event/door/", label="Siren"),
+        ),
+    )
+    flags = ["--count", "1", "--timeout", "10", "--label", "bark", "--label", wanted]
+
+    code = main([publisher.endpoint, *flags])
+
+    said = capsys.readouterr().err
+    if words is None:
+        assert (code, said) == (0, "")
+        return
+    assert code == 2
+    assert re.search(words, said, re.MULTILINE)
+    assert said.count("\n") == 1
+    assert said.removesuffix("\n").isprintable()
+
+
+def test_label_waits_for_a_publisher_that_is_not_there_yet(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    late: list[Publisher] = []
+
+    def come() -> None:
+        late.append(Publisher(f"tcp://127.0.0.1:{port}"))
+        late[0].wait_for_subscription()
+        late[0].send("status/door/", labels=LABELS)
+
+    sender = threading.Timer(0.3, come)
+    sender.start()
+    try:
+        code = main([f"tcp://127.0.0.1:{port}", "--label", "sirenn", "--timeout", "20"])
+    finally:
+        sender.join()
+        late[0].close()
+    assert code == 2
+    assert "near ones are Siren" in capsys.readouterr().err
+
+
+def test_another_run_with_other_labels_ends_nothing(publisher: Publisher) -> None:
+    with Subscriber(publisher.endpoint, labels=["Bark"], on_notice=lambda _: None) as subscriber:
+        publisher.wait_for_subscription()
+        publisher.send("status/door/", labels=LABELS)
+        publisher.send("status/door/", run="r2", labels=["Siren"])
+        publisher.send("event/door/", run="r2", label="Bark")
+        assert receive(subscriber).body["label"] == "Bark"
+
+
+@pytest.mark.parametrize(
+    "label", [["x"], {"a": 1}, None, 7, True, ["Bark"], "Barks", "", "\ud800"], ids=str
+)
+@pytest.mark.parametrize("labels", [["x"], {"Bark": 1}, "Bark", None, 7, []], ids=str)
+def test_labels_of_any_kind_from_the_network_end_nothing(
+    publisher: Publisher, label: object, labels: object
+) -> None:
+    with Subscriber(publisher.endpoint, labels=["Bark", "x"]) as subscriber:
+        publisher.wait_for_subscription()
+        publisher.send("event/door/", label=label)
+        if labels != ["x"]:
+            publisher.send("status/door/", labels=labels, background=label)
+        publisher.send("event/door/", label="Bark", topic_seq=2)
+        assert receive(subscriber).body["topic_seq"] == 2
+
+
 def test_gaps_restarts_and_repeats_are_noticed(publisher: Publisher) -> None:
     notices: list[str] = []
     with Subscriber(publisher.endpoint, on_notice=notices.append) as subscriber:
@@ -145,6 +247,10 @@ GARBAGE = [
     (b"event/x/", b'{"v":1,"run":"r","type":"event","seq":1,"topic_seq":true}'),
     (b"event/x/", b'{"v":1,"run":7,"type":"event","seq":1,"topic_seq":1}'),
     (b"event/x/", b'{"v":2,"run":"r","type":"event","seq":1,"topic_seq":1}'),
+    (b"event/" + b"x" * 600, b'{"v":1,"run":"r","type":"event","seq":1,"topic_seq":1}'),
+    (b"event/x/", b'{"v":1,"run":"' + b"r" * 200 + b'","type":"event","seq":1,"topic_seq":1}'),
+    (b"event/x/", b'{"v":1,"run":"r","type":"event","seq":1,"topic_seq":' + b"9" * 4299 + b"}"),
+    (b"event/x/", b'{"v":1,"run":"r","type":"event","seq":-' + b"9" * 4299 + b',"topic_seq":1}'),
 ]
 
 
@@ -299,6 +405,27 @@ def test_password_in_an_endpoint_is_not_said(
     printed = capsys.readouterr()
     assert SECRET not in printed.out + printed.err
     assert "127.0.0.1" in printed.out + printed.err
+
+
+@pytest.mark.parametrize("endpoint", ["tcp://::1:5577", "tcp://fe80::1%lo:5577", "tcp://::1"])
+def test_ipv6_address_without_brackets_is_one_sentence(
+    endpoint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([endpoint, "--timeout", "0.1"]) == 2
+    said = capsys.readouterr().err
+    assert "stands in brackets, tcp://[" in said
+    assert said.count("\n") == 1
+
+
+def test_a_flood_of_notices_is_said_in_part(publisher: Publisher) -> None:
+    notices: list[str] = []
+    with Subscriber(publisher.endpoint, on_notice=notices.append) as subscriber:
+        publisher.wait_for_subscription()
+        for _ in range(300):
+            publisher.send_frames(b"event/door/", b"{}")
+        publisher.send("event/door/")
+        receive(subscriber)
+    assert 100 <= len(notices) < 200
 
 
 def test_an_unknown_kind_is_refused() -> None:
