@@ -97,6 +97,10 @@ def _add_features(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sample-rate", type=_positive, help="of the array (default: 16000)")
     parser.add_argument("--clips", type=_positive, help="T (default: all of the file)")
     parser.add_argument("--to", type=to_path, required=True, help="the .npz to write")
+    for track, what in (("--audio-track", "sound"), ("--video-track", "picture")):
+        parser.add_argument(
+            track, type=_number, metavar="N", help=f"which of several {what} tracks, from 0"
+        )
     _add_weights(parser, "torch")
     parser.set_defaults(func=_features, fail=parser.error)
 
@@ -139,6 +143,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _number(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"a whole number from 0 is wanted, got {text!r}")
+    return int(text)
+
+
 def _features(args: argparse.Namespace) -> int:
     if (args.video is None) == (args.frames is None and args.waveform is None):
         args.fail("give a VIDEO, or --frames and --waveform in its place")
@@ -154,8 +164,15 @@ def _features(args: argparse.Namespace) -> int:
 
 def _video_features(args: argparse.Namespace, encoders: Encoders) -> ClipFeatures:
     from extractors.clip_features import extract_media
+    from extractors.tracks import Tracks
 
-    return extract_media(args.video, encoders, args.clips, jpeg=_through_jpeg(args, encoders))
+    return extract_media(
+        args.video,
+        encoders,
+        args.clips,
+        jpeg=_through_jpeg(args, encoders),
+        tracks=Tracks(audio=args.audio_track, video=args.video_track),
+    )
 
 
 def _array_features(args: argparse.Namespace, encoders: Encoders) -> ClipFeatures:

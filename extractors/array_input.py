@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from extractors.downmix import Downmix
 from extractors.errors import MediaError
 from extractors.frame_grid import GRID_RATE_HZ
 from extractors.media import SOUND_SUFFIXES, probe, read_sound
@@ -63,7 +64,8 @@ def load_waveform(path: Path, sample_rate: int | None) -> tuple[Iterator[NDArray
         MediaError: The file is no sound and no such array.
     """
     if path.suffix.lower() in SOUND_SUFFIXES:
-        return read_sound(path), probe(path).sample_rate
+        info = probe(path)
+        return read_sound(path, info), info.sample_rate
     arrays = _load(path, "waveform")
     waveform = arrays["waveform"]
     if "sample_rate" in arrays:
@@ -84,7 +86,7 @@ def load_waveform(path: Path, sample_rate: int | None) -> tuple[Iterator[NDArray
         raise MediaError(f"{path}: a waveform must be int16 or floats, got {waveform.dtype}")
     if not samples.size or not np.isfinite(samples).all() or np.abs(samples).max() > _LOUDEST:
         raise MediaError(f"{path}: a waveform must be finite samples in [-1, 1], and some of them")
-    mono = samples if samples.ndim == 1 else samples.mean(axis=1)
+    mono = samples if samples.ndim == 1 else Downmix().mix(samples)
     return iter([mono]), sample_rate
 
 

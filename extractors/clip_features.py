@@ -21,6 +21,7 @@ from extractors.errors import MediaError
 from extractors.frame_grid import GRID_RATE_HZ, frames_on_grid
 from extractors.media import as_rgb, probe, read_frames, read_picture, read_sound, through_jpeg
 from extractors.resample import SAMPLE_RATE, resample_blocks, whole_seconds
+from extractors.tracks import USUAL, Tracks
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -68,6 +69,7 @@ def extract_media(
     *,
     fill: bool = True,
     jpeg: bool = False,
+    tracks: Tracks = USUAL,
 ) -> ClipFeatures:
     """Extracts what a video or sound file holds, as far as there are encoders for it.
 
@@ -77,6 +79,7 @@ def extract_media(
         n_clips: Clips wanted: a longer file is cut, a shorter one padded. None takes all.
         fill: Whether a shorter file is padded; otherwise `n_clips` is only the most.
         jpeg: Whether frames pass through JPEG, as the authors' did.
+        tracks: Which of several are taken, whatever they hold.
 
     Returns:
         The features. Filled, both senses have `n_clips`; otherwise each goes to its own end.
@@ -84,7 +87,7 @@ def extract_media(
     Raises:
         MediaError: The file cannot be read, or holds neither sense that is wanted.
     """
-    info = probe(path)
+    info = probe(path, tracks)
     features = ClipFeatures()
     fill = fill and n_clips is not None
     if encoders.picture is not None and info.has_picture:

@@ -31,6 +31,15 @@ from extractors.picture_limit import (
     MAX_PICTURE_PIXELS,
     TOO_LARGE,
 )
+from extractors.tracks import (
+    USUAL,
+    Kind,
+    Tracks,
+    choose_tracks,
+    has_choice,
+    track_numbered,
+    usual_track,
+)
 from weights.paths import ONE_FILE, for_ffmpeg
 
 if TYPE_CHECKING:
@@ -57,28 +66,39 @@ class MediaInfo:
         has_sound: There is an audio stream.
         sample_rate: Of the sound, in hertz; 0 without sound.
         n_damaged: Packets that could not be decoded so far.
+        tracks: Which of several are read.
     """
 
     has_picture: bool
     has_sound: bool
     sample_rate: int
     n_damaged: int = 0
+    tracks: Tracks = USUAL
 
 
-def probe(path: Path) -> MediaInfo:
-    """Looks at a file's header.
+def probe(path: Path, asked: Tracks = USUAL) -> MediaInfo:
+    """Looks at a file's header, and where it has several tracks into it.
+
+    Args:
+        path: The file.
+        asked: Tracks that are taken whatever they hold.
 
     Raises:
-        MediaError: The file cannot be opened or holds neither picture nor sound.
+        MediaError: The file cannot be opened, holds neither picture nor sound, or no track that
+            was asked for.
     """
     with _opened(path) as container:
-        video, audio = _video_stream(container), _audio_stream(container)
+        tracks = asked
+        if has_choice(container, asked):
+            tracks = choose_tracks(container, str(path), asked)
+        video, audio = (_stream(container, kind, tracks, path) for kind in ("video", "audio"))
         if video is None and audio is None:
             raise MediaError(f"{path} holds neither picture nor sound")
         return MediaInfo(
             has_picture=video is not None,
             has_sound=audio is not None,
             sample_rate=int(audio.rate or 0) if audio is not None else 0,
+            tracks=tracks,
         )
 
 
@@ -89,7 +109,7 @@ def read_frames(
 
     Args:
         path: The file.
-        info: Where damaged packets are counted.
+        info: What `probe` told of the file; damaged packets are counted in it.
 
     Yields:
         (time, duration, frame): seconds since the file's start, and the undecoded-to-RGB
@@ -99,7 +119,7 @@ def read_frames(
         MediaError: The file cannot be opened or read, or has no picture.
     """
     with _opened(path) as container:
-        stream = _video_stream(container)
+        stream = _stream(container, "video", info.tracks if info else USUAL, path)
         if stream is None:
             raise MediaError(f"{path} holds no picture")
         stream.thread_type = "AUTO"
@@ -166,7 +186,7 @@ def read_sound(path: Path, info: MediaInfo | None = None) -> Iterator[NDArray[np
 
     Args:
         path: The file.
-        info: Where damaged packets are counted.
+        info: What `probe` told of the file; damaged packets are counted in it.
 
     Yields:
         Mono blocks `(n_samples,)`, float32 in [-1, 1).
@@ -175,7 +195,7 @@ def read_sound(path: Path, info: MediaInfo | None = None) -> Iterator[NDArray[np
         MediaError: The file cannot be opened or read, or has no sound.
     """
     with _opened(path) as container:
-        stream = _audio_stream(container)
+        stream = _stream(container, "audio", info.tracks if info else USUAL, path)
         if stream is None:
             raise MediaError(f"{path} holds no sound")
         resampler, layout, channels = None, "", Downmix()
@@ -276,15 +296,16 @@ def _is_about_the_device(error: Exception) -> bool:
     return getattr(error, "errno", None) in {errno.EIO, errno.ENOMEM}
 
 
-def _video_stream(container: Any) -> Any:
-    for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
-            return stream
-    return None
-
-
-def _audio_stream(container: Any) -> Any:
-    return next(iter(container.streams.audio), None)
+def _stream(container: Any, kind: Kind, tracks: Tracks, path: Path) -> Any:
+    number = tracks.audio if kind == "audio" else tracks.video
+    try:
+        return (
+            usual_track(container, kind)
+            if number is None
+            else track_numbered(container, kind, number)
+        )
+    except ValueError as error:
+        raise MediaError(f"{path} {error}") from error
 
 
 def _reason(error: Exception) -> str:

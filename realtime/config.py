@@ -23,6 +23,7 @@ TRANSPORTS = ("auto", "tcp", "udp", "multicast", "http")
 MIN_READ_TIMEOUT_S = 5.0
 LOG_FORMATS = ("text", "json")
 MIN_KEEP_GIB = 0.01
+MAX_TRACK = 1000  # of a kind in one file
 MAX_SOURCES = 64  # each has rings of 10 MB and up to three threads
 MAX_WINDOW_CLIPS = 600  # ten minutes of clips; the attention over them stays below a millisecond
 
@@ -42,6 +43,9 @@ class SourceConfig:
         patience_s: How long a live clip waits for a sense that is late before it goes without.
         loop: The demo starts anew when it ends.
         nature: Of a URL: `live`, `recording`, or `auto` to find out which.
+        audio_track: Which of several sound tracks, from 0; None for the usual one, or another where
+            that is silent throughout.
+        video_track: Likewise of pictures, and black.
         transport: How RTSP sends: `tcp`, `udp`, `multicast`, `http`, or `auto`: TCP, and UDP where
             that is refused.
         reconnect: Open a live source again when it is lost; files and the demo never are.
@@ -66,6 +70,8 @@ class SourceConfig:
     loop: bool = False
     nature: str = "auto"
     transport: str = "auto"
+    audio_track: int | None = None
+    video_track: int | None = None
     reconnect: bool = True
     retry_s: tuple[float, ...] = (1.0, 5.0, 20.0, 60.0)
     stale_s: float = 3.0
@@ -95,6 +101,12 @@ class SourceConfig:
             raise UsageError("a live source needs a camera or a microphone; give --camera or --mic")
         if self.kind == "media" and not self.media:
             raise UsageError("a media source needs a file or a URL; give --source PATH")
+        for name in ("audio_track", "video_track"):
+            number = getattr(self, name)
+            if number is not None and self.kind != "media":
+                raise UsageError(f"{name} is of a file or a URL; a {self.kind} source has none")
+            if number is not None:
+                _check_range(name, number, 0, MAX_TRACK)
         for name, wanted in (("nature", NATURES), ("transport", TRANSPORTS)):
             if getattr(self, name) not in wanted:
                 raise UsageError(

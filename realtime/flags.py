@@ -53,6 +53,10 @@ def make_parser() -> argparse.ArgumentParser:
         help="a file, a stream, or the demo; give it again for further streams",
     )
     source.add_argument("--name", help="the stream's name in topics and messages")
+    for track, what in (("--audio-track", "sound"), ("--video-track", "picture")):
+        source.add_argument(
+            track, type=int, metavar="N", help=f"which of several {what} tracks of a file, from 0"
+        )
     source.add_argument("--pace", action="store_true", default=None, help="play a file as it plays")
     source.add_argument("--loop", action="store_true", default=None, help="repeat the demo")
     source.add_argument(

@@ -160,6 +160,7 @@ def _source_settings(
             settings[key] = _as_path(str(settings[key]))
     _replace(settings, pace=arguments.pace, loop=arguments.loop, name=arguments.name)
     _replace(settings, wait=arguments.wait, transport=arguments.transport)
+    _replace(settings, audio_track=arguments.audio_track, video_track=arguments.video_track)
     _replace(settings, reconnect=False if arguments.no_reconnect else None)
     return settings
 

@@ -18,6 +18,15 @@ import numpy as np
 
 from extractors.orientation import upright
 from extractors.picture_limit import DECODER_LIMIT, MAX_PICTURE_PIXELS
+from extractors.tracks import (
+    USUAL,
+    Kind,
+    Tracks,
+    choose_tracks,
+    has_choice,
+    track_numbered,
+    usual_track,
+)
 from realtime.addresses import is_network
 from realtime.clock import NS_PER_S
 from realtime.config import MIN_READ_TIMEOUT_S
@@ -35,6 +44,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from realtime.clock import Clock
+    from realtime.config import SourceConfig
     from realtime.stats import Stats
 
 logger = logging.getLogger(__name__)
@@ -82,6 +92,7 @@ class MediaContainer:
         live: Whether it plays by itself: no time stamps are mended, and no length is believed.
         transport: How RTSP sends; one of `config.TRANSPORTS`.
         read_timeout_s: A live sender that is silent for longer is lost.
+        tracks: Which of several of each kind.
 
     Raises:
         SourceError: It cannot be opened, or has none of what is wanted.
@@ -100,6 +111,7 @@ class MediaContainer:
         live: bool = False,
         transport: str = "auto",
         read_timeout_s: float = MIN_READ_TIMEOUT_S,
+        tracks: Tracks = USUAL,
     ) -> None:
         self._av = _import_av()
         self._rgb = _rgb_options(self._av.__version__)
@@ -115,8 +127,8 @@ class MediaContainer:
         self._is_remote = is_network(location)
         if self._is_remote and not live:
             self._make_readable(location)
-        self._video: Any = self._find_video() if picture else None
-        self._audio: Any = self._find_audio() if sound else None
+        self._video: Any = self._find("video", tracks.video) if picture else None
+        self._audio: Any = self._find("audio", tracks.audio) if sound else None
         if self._video is None and self._audio is None:
             self.close()
             wanted = " or ".join(w for w, on in (("picture", picture), ("sound", sound)) if on)
@@ -300,6 +312,16 @@ class MediaContainer:
         self.has_decoded = self.has_decoded or bool(decoded)
         return decoded
 
+    def choose_tracks(self, asked: Tracks) -> Tracks:
+        """Return which of several tracks are read: others where the usual ones hold nothing.
+
+        It may decode all of the file, and is used up then.
+        """
+        if not has_choice(self._container, asked):
+            return asked
+        self._packets = iter(())
+        return choose_tracks(self._container, self._where, asked)
+
     def close(self) -> None:
         """Close the file or connection. May be called again."""
         self._packets = iter(())
@@ -324,12 +346,15 @@ class MediaContainer:
         is_end = packet is None or (packet.dts is None and not packet.size)
         return [] if is_end else [packet]
 
-    def _find_video(self) -> Any:
-        for stream in self._container.streams.video:
-            attached = stream.disposition & type(stream.disposition).attached_pic
-            if not attached and stream.codec_context is not None:
-                return stream
-        return None
+    def _find(self, kind: Kind, number: int | None) -> Any:
+        """Return the track of a sense, the one that was asked for or the usual one."""
+        try:
+            if number is not None:
+                return track_numbered(self._container, kind, number)
+        except ValueError as error:
+            self.close()
+            raise SourceError(f"{self._where} {error}") from error
+        return usual_track(self._container, kind)
 
     def _limit_pictures(self) -> None:
         """Refuse pictures that are too large, at once and where the size changes on the way."""
@@ -351,11 +376,6 @@ class MediaContainer:
                 f"{self._where} has sound at {rate} Hz; rates from {MIN_RATE} to {MAX_RATE} Hz "
                 "are read, so convert it to 16000 Hz"
             )
-
-    def _find_audio(self) -> Any:
-        usable = [s for s in self._container.streams.audio if s.codec_context is not None]
-        best = self._container.streams.best("audio")
-        return best if best in usable else next(iter(usable), None)
 
     def _demux(self) -> Iterator[Any]:
         packets: Iterator[Any] = self._container.demux(*self._wanted())
@@ -474,6 +494,11 @@ def _import_av() -> Any:
         ) from error
     av.logging.set_level(None)  # a broken packet is counted, not printed
     return av
+
+
+def asked_tracks(config: SourceConfig) -> Tracks:
+    """Return which of several tracks a source's settings ask for."""
+    return Tracks(audio=config.audio_track, video=config.video_track)
 
 
 def nothing_decoded(location: str, form: str = "") -> SourceError:

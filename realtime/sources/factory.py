@@ -146,21 +146,23 @@ def _open_demo(config: SourceConfig, inlet: Inlet) -> OpenedSource:
 
 
 def _open_file(config: SourceConfig, inlet: Inlet) -> OpenedSource:
-    from realtime.sources.container import MediaContainer, nothing_decoded
+    from realtime.sources.container import MediaContainer, asked_tracks, nothing_decoded
     from realtime.sources.media import MediaReader
 
     path = local_path(config)
     location = path if path is not None else config.media or ""
     if path is not None:
         check_file(path)
+    asked = asked_tracks(config)
     container = _in_thread(
-        lambda: MediaContainer(location, picture=True, sound=True, stats=inlet.stats)
+        lambda: MediaContainer(location, picture=True, sound=True, stats=inlet.stats, tracks=asked)
     )
     senses, form = container.senses, container.form
+    tracks = _in_thread(lambda: container.choose_tracks(asked))
     container.close()
     playback = Playback(inlet.clock, inlet.timeline, config.pace)
     wanted = [s for s, there in zip(Sense, (senses.picture, senses.sound), strict=True) if there]
-    readers = [MediaReader(location, s, playback, inlet) for s in wanted]
+    readers = [MediaReader(location, s, playback, inlet, tracks) for s in wanted]
     for reader in readers:
         _in_thread(reader.open)
     empty = [sense for sense, r in zip(wanted, readers, strict=True) if not r.has_begun]

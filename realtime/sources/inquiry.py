@@ -54,7 +54,7 @@ def inquire(config: SourceConfig, clock: Clock, stats: Stats) -> Answer:
 
 
 def _ask(config: SourceConfig, clock: Clock, stats: Stats) -> Answer:
-    from realtime.sources.container import MediaContainer
+    from realtime.sources.container import MediaContainer, asked_tracks
 
     url = config.media or ""
     began_ns = clock.now_ns()
@@ -66,6 +66,7 @@ def _ask(config: SourceConfig, clock: Clock, stats: Stats) -> Answer:
         live=True,
         transport=config.transport,
         read_timeout_s=config.read_timeout_s,
+        tracks=asked_tracks(config),
     )
     nature = Nature.UNTOLD
     try:

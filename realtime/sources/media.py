@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
+from extractors.tracks import USUAL, Tracks
 from realtime.packets import Sense
 from realtime.redaction import redacted_location
 from realtime.sources.container import DecodedPicture, DecodedSound, MediaContainer
@@ -32,14 +33,23 @@ class MediaReader:
         sense: Which of its senses.
         playback: Shared with the reader of the other sense.
         inlet: Where frames or sound go.
+        tracks: Which of several.
     """
 
-    def __init__(self, location: str, sense: Sense, playback: Playback, inlet: Inlet) -> None:
+    def __init__(
+        self,
+        location: str,
+        sense: Sense,
+        playback: Playback,
+        inlet: Inlet,
+        tracks: Tracks = USUAL,
+    ) -> None:
         self.name = "capture-video" if sense is Sense.PICTURE else "capture-audio"
         self._location = location
         self._sense = sense
         self._playback = playback
         self._inlet = inlet
+        self._tracks = tracks
         self._stop = threading.Event()
         self._container: MediaContainer | None = None
         self._video: VideoIntake | None = None
@@ -50,7 +60,11 @@ class MediaReader:
         """Open the file and decode up to the first frame or block, which says where it begins."""
         picture = self._sense is Sense.PICTURE
         self._container = MediaContainer(
-            self._location, picture=picture, sound=not picture, stats=self._inlet.stats
+            self._location,
+            picture=picture,
+            sound=not picture,
+            stats=self._inlet.stats,
+            tracks=self._tracks,
         )
         while not self._decoded:
             decoded = self._container.read()

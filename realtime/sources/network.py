@@ -27,6 +27,7 @@ from realtime.sources.container import (
     DecodedPicture,
     DecodedSound,
     MediaContainer,
+    asked_tracks,
     nothing_decoded,
 )
 from realtime.sources.delivery import Delivery
@@ -153,6 +154,7 @@ class NetworkReader:
             live=True,
             transport=self._config.transport,
             read_timeout_s=self._config.read_timeout_s,
+            tracks=asked_tracks(self._config),
         )
         nature = nature_of(container.facts)
         if nature in (Nature.LIVE, Nature.UNTOLD) or self._config.nature == "live":

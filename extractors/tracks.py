@@ -1,0 +1,185 @@
+"""Which of several tracks of a file is seen and which heard.
+
+A file may have one sound track a language, a camera one a microphone, and the one that its maker
+marked may hold nothing: then another that holds something is taken. Which one is found by reading
+on until the marked track says something, mostly its first packet; a track that stays silent costs a
+decoding of the file's sound, one that stays black that of its key frames. It works on containers
+that others opened, and opens none.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from extractors.picture_limit import DECODER_LIMIT
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+Kind = Literal["audio", "video"]
+NAMES: dict[Kind, str] = {"audio": "sound", "video": "picture"}
+FAINT = 1e-4  # of full scale, −80 dB: a track that never goes beyond it is silent
+DARK = 32  # of 255; a track none of whose key frames is brighter anywhere is black
+_MAX_BROKEN = 200  # packets in a row; then the rest is taken for broken too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracks:
+    """Numbers of tracks, each kind counted from 0 as FFmpeg does (`0:a:1`, `0:v:0`).
+
+    Attributes:
+        audio: The sound's; None for the usual one.
+        video: The picture's; None for the usual one.
+    """
+
+    audio: int | None = None
+    video: int | None = None
+
+
+USUAL = Tracks()
+
+
+def usual_track(container: Any, kind: Kind) -> Any:
+    """Returns the stream that a player would show or play; None where there is none."""
+    usable = _usable(container, kind)
+    if kind == "video":
+        return next(iter(usable), None)
+    best = container.streams.best(kind)  # by its maker's marks, then channels and packets
+    return best if best in usable else next(iter(usable), None)
+
+
+def track_numbered(container: Any, kind: Kind, number: int) -> Any:
+    """Returns the stream with a number.
+
+    Raises:
+        ValueError: There is none, or it cannot be decoded; the sentence lists those that can.
+    """
+    streams = _streams(container, kind)
+    usable = _usable(container, kind)
+    if number < len(streams) and streams[number] in usable:
+        return streams[number]
+    listed = ", ".join(describe_track(container, stream) for stream in usable) or "none"
+    raise ValueError(f"has no {NAMES[kind]} track {number} to be decoded; there are: {listed}")
+
+
+def has_choice(container: Any, asked: Tracks = USUAL) -> bool:
+    """Tells whether there are several tracks of a kind of which none was asked for."""
+    return bool(_open_kinds(container, asked))
+
+
+def choose_tracks(container: Any, where: str, asked: Tracks = USUAL) -> Tracks:
+    """Chooses what is seen and heard; says so where that is not the usual track.
+
+    The container is read from where it is, and used up.
+
+    Args:
+        container: Opened, at its beginning.
+        where: What the file is called.
+        asked: What was asked for, which is taken whatever it holds.
+    """
+    kinds = _open_kinds(container, asked)
+    telling = _telling(container, kinds)
+    chosen = {kind: _other(container, kind, telling, where) for kind in kinds}
+    return Tracks(audio=chosen.get("audio", asked.audio), video=chosen.get("video", asked.video))
+
+
+def describe_track(container: Any, stream: Any) -> str:
+    """Returns a track's number and what is known of it, for a sentence."""
+    codec = stream.codec_context
+    form = f"{codec.sample_rate} Hz" if stream.type == "audio" else f"{codec.width}x{codec.height}"
+    tags = (stream.metadata.get(tag) for tag in ("language", "title"))
+    known = [codec.name, form, *(tag for tag in tags if tag and tag != "und")]
+    return f"{_streams(container, stream.type).index(stream)} ({', '.join(known)})"
+
+
+def _streams(container: Any, kind: Kind) -> list[Any]:
+    return list(container.streams.audio if kind == "audio" else container.streams.video)
+
+
+def _usable(container: Any, kind: Kind) -> list[Any]:
+    """Return the tracks that can be decoded, without pictures of a cover."""
+    return [
+        stream
+        for stream in _streams(container, kind)
+        if stream.codec_context is not None
+        and not stream.disposition & type(stream.disposition).attached_pic
+    ]
+
+
+def _open_kinds(container: Any, asked: Tracks) -> list[Kind]:
+    wanted: list[tuple[Kind, int | None]] = [("audio", asked.audio), ("video", asked.video)]
+    return [k for k, number in wanted if number is None and len(_usable(container, k)) > 1]
+
+
+def _other(container: Any, kind: Kind, telling: set[int], where: str) -> int | None:
+    """Return the number of the first track that says something where the usual one does not."""
+    usual = usual_track(container, kind)
+    others = [stream for stream in _usable(container, kind) if stream.index in telling]
+    if usual.index in telling or not others:
+        return None
+    streams = _streams(container, kind)
+    logger.warning(
+        "%s: %s track %d is %s throughout; %s is not and is taken, --%s-track %d keeps the other",
+        where,
+        NAMES[kind],
+        streams.index(usual),
+        "silent" if kind == "audio" else "black",
+        describe_track(container, others[0]),
+        kind,
+        streams.index(usual),
+    )
+    return streams.index(others[0])
+
+
+def _telling(container: Any, kinds: list[Kind]) -> set[int]:
+    """Read until each usual track has said something; return the indices of all that did."""
+    import av
+
+    silent = {usual_track(container, kind).index for kind in kinds}
+    wanted = [stream for kind in kinds for stream in _usable(container, kind)]
+    for stream in wanted:
+        if stream.type == "video":
+            stream.codec_context.skip_frame = "NONKEY"
+            stream.codec_context.options = DECODER_LIMIT
+    telling: set[int] = set()
+    n_broken = 0
+    packets = container.demux(*wanted) if wanted else iter(())
+    while not silent <= telling and n_broken < _MAX_BROKEN:
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                break
+            if packet.stream.index in telling:
+                continue
+            frames = packet.decode()
+        except av.EOFError:
+            continue
+        except (av.FFmpegError, OSError, ValueError):
+            n_broken += 1
+            continue
+        n_broken = 0
+        if any(_says_something(frame, packet.stream.type) for frame in frames):
+            telling.add(packet.stream.index)
+    return telling
+
+
+def _says_something(frame: Any, kind: Kind) -> bool:
+    if kind == "video":
+        return bool(frame.to_ndarray(format="gray").max() > DARK)
+    return _peak(frame.to_ndarray()) > FAINT
+
+
+def _peak(values: NDArray[Any]) -> float:
+    """Return the largest amplitude, as a share of full scale."""
+    if not values.size:
+        return 0.0
+    if values.dtype == np.uint8:
+        return float(np.abs(values.astype(np.int16) - 128).max()) / 128
+    peak = float(np.abs(np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)).max())
+    return peak / float(np.iinfo(values.dtype).max) if values.dtype.kind == "i" else peak
