@@ -27,7 +27,7 @@ SAFE_NS = 50 * NS_PER_MS  # of the patience, for the way through this program
 AGAIN_NS = 30 * NS_PER_S  # two lumps within it are a habit
 LUMP_GAP_NS = NS_PER_S // 4  # what is late within it belongs to one lump
 _BUCKET_NS = 10 * NS_PER_S
-_N_BUCKETS = 12  # two minutes without such a lump before the lag falls
+_N_BUCKETS = 6  # a minute without such a lump before the lag falls
 _EASE = 0.05  # of time: so slowly that no clip comes due with the one before
 _SLACK_NS = NS_PER_S // 2  # a lag that is too long by less stays
 
@@ -78,6 +78,23 @@ class Delivery:
         if self._burst_over_ns is not None and late_ns <= MAX_LAG_NS:
             self._judge(now_ns, late_ns)
             self._ease(now_ns, min(passed_ns, NS_PER_S))
+
+    def begin(self, now_ns: int, lag_ns: int = 0) -> None:
+        """Forget what was measured so far, but that the backlog is over.
+
+        While the networks load, this program itself looks late. A smooth source is known again in
+        half a second, another one with its next lump.
+
+        Args:
+            now_ns: When the stream wants to begin.
+            lag_ns: What an earlier opening came to.
+        """
+        self.lag_ns = lag_ns
+        self._settled = False
+        self._worst.clear()
+        self._lumps_ns.clear()
+        if self._burst_over_ns is not None:
+            self._burst_over_ns = self._began_ns = now_ns
 
     def is_settled(self, now_ns: int) -> bool:
         """Whether it is known how the source delivers: until then nothing should be played.

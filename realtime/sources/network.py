@@ -110,11 +110,13 @@ class NetworkReader:
 
     def step(self) -> bool:
         """Hand on what is due."""
-        with self._decoding:
-            self._has_begun = True
+        now_ns = self._inlet.clock.now_ns()
+        if not self._has_begun:
+            with self._decoding:
+                self._has_begun = True
+            self._playout.begin(now_ns)
         n_news = self._playout.news.count
         is_over = self._socket is None or not self._socket.alive
-        now_ns = self._inlet.clock.now_ns()
         self._note_life(now_ns)
         if self._begin_ns is None and (is_over or self._playout.is_settled(now_ns)):
             self._begin_ns = now_ns
@@ -163,8 +165,8 @@ class NetworkReader:
         if nature is Nature.STILL:
             raise still_picture(self._url, container.form)
         raise SourceError(
-            f"{self._description} has ended: what its server gives now is a recording; "
-            "give it as --source by itself to have it read"
+            f"{self._description} gives a recording, as a broadcast that has ended does, and no "
+            "stream; to have it read, give it as --source"
         )
 
     # The helper thread's.

@@ -72,6 +72,7 @@ class Playout(Generic[T]):
         self.n_dropped = 0
         self.news = DataSignal()
         self._delivery = delivery
+        self._known_lag_ns = delivery.lag_ns
         self._lag = lag
         self._sender = SenderClock()
         self._lock = threading.Lock()
@@ -86,6 +87,12 @@ class Playout(Generic[T]):
         """When something came last; None before the first."""
         with self._lock:
             return self._newest_ns
+
+    def begin(self, now_ns: int) -> None:
+        """Say that the stream wants to begin: what came while nobody watched tells little."""
+        with self._lock:
+            self._delivery.begin(now_ns, self._known_lag_ns)
+            self._lag.set(self._delivery.lag_ns)
 
     def put(self, item: T, n_bytes: int, stamps: Stamps | None, now_ns: int) -> None:
         """Take what arrived at `now_ns`."""

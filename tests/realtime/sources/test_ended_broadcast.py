@@ -74,7 +74,7 @@ def test_an_ended_broadcast_is_not_replayed_as_a_stream(server: WebServer) -> No
         config.media or "", make_stream(live=True).inlet, picture=True, sound=True,
         config=config, endless=True,
     )  # fmt: skip
-    with pytest.raises(SourceError, match=r"has ended: what its server gives now is a recording"):
+    with pytest.raises(SourceError, match=r"gives a recording, as a broadcast that has ended does"):
         reader.open()
     reader.close()
 
