@@ -45,7 +45,7 @@ def naive_factor(models: Models, size: int, hop_s: float, n_clips: int) -> float
     """
     images, log_mel = noise(size, CLIP_SLOTS)
     visual = torch.zeros((1, n_clips, models.head.config.visual_dim), device=models.device)
-    sound = torch.zeros((1, n_clips, 512, 12, 8), device=models.device)
+    sound = torch.zeros((1, n_clips, *models.head.config.sound_map), device=models.device)
     second_s, head_s = [], []
     for _ in range(3):
         started = time.perf_counter()

@@ -17,10 +17,13 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from mafnet.model import MAFnet
 from realtime.build import find_bundle, frame_transform
+from realtime.clock import NS_PER_S
 from realtime.errors import RecognizerError
 from realtime.packets import CLIP_SAMPLES
 from realtime.recognition.features import FeatureExtractor, load_models
+from realtime.recognition.window import ClipWindow
 from weights.store import default_home
 
 N_FRAMES = 4
@@ -49,12 +52,13 @@ def main() -> int:
     picture = extractor.encode_frames([image] * N_FRAMES)[:1]
     sound = extractor.encode_sounds([waveform])
     present = torch.ones((1, 2), dtype=torch.bool)
+    convolve = models.convolve or models.head.filmed_block.convolve
+    convolved = convolve(sound)
     codes = models.head.encode_clips(picture, sound, present)
-    window = (
-        codes.vectors[:, None].expand(-1, 10, -1, -1),
-        codes.scores[:, None].expand(-1, 10, -1),
-        present[:, None].expand(-1, 10, -1),
-    )
+    window = ClipWindow(10, NS_PER_S, 512, n_labels=_n_evidence(models.head))
+    for second in range(1, 11):
+        evidence = None if codes.evidence is None else codes.evidence[0]
+        window.append(second * NS_PER_S, codes.vectors[0], codes.scores[0], present[0], evidence)
     parts: dict[str, Callable[[], object]] = {
         "resize four 720p frames (capture thread)": lambda: [
             transform.resize(camera) for _ in range(N_FRAMES)
@@ -64,10 +68,12 @@ def main() -> int:
         ),
         "log-mel": lambda: models.log_mel(torch.from_numpy(waveform)[None]),
         "sound trunk": lambda: models.trunks.encode_log_mel(log_mel),
-        "MAFnet, one clip": lambda: models.head.encode_clips(
-            picture, sound, present, models.convolve
+        "MAFnet's convolutions, one clip": lambda: convolve(sound),
+        "MAFnet, the rest of one clip": lambda: models.head.encode_clips(
+            picture, sound, present, lambda _: convolved
         ),
-        "MAFnet, decide over ten clips": lambda: models.head.decide(*window),
+        "the same, each sense alone": lambda: models.head.unmodulated(codes, convolved),
+        "MAFnet, decide over ten clips": lambda: models.head.decide(*window.gather()),
     }
     times_ms: dict[str, list[float]] = {name: [] for name in parts}
     cpu_ms: dict[str, list[float]] = {name: [] for name in parts}
@@ -83,6 +89,10 @@ def main() -> int:
         p50, p95 = np.percentile(each, (50, 95))
         print(f"{name:42} p50 {p50:8.2f} ms   p95 {p95:8.2f} ms   cpu {min(cpu_ms[name]):8.2f} ms")
     return 0
+
+
+def _n_evidence(head: MAFnet) -> int:
+    return 0 if head.config.evidence is None else head.config.n_labels
 
 
 if __name__ == "__main__":
