@@ -108,6 +108,7 @@ def make_stream(
         clock,
         stats,
         rings.lag,
+        bundle.visual.grid_hz,
     )
     recognizer = Recognizer(
         models,
@@ -143,12 +144,18 @@ def make_stream(
 
 
 def make_rounds(
-    streams: Sequence[Stream], models: Models, signal: DataSignal, clock: Clock, stats: Stats
+    streams: Sequence[Stream],
+    bundle: Bundle,
+    models: Models,
+    signal: DataSignal,
+    clock: Clock,
+    stats: Stats,
 ) -> Rounds:
     """Join streams, whose rings notify `signal`, to the work of one recognize thread."""
     from realtime.recognition.joint import JointRecognizer  # imports torch: only for a run
 
-    return Rounds(streams, JointRecognizer(models, clock), signal, clock, stats)
+    joint = JointRecognizer(models, clock)
+    return Rounds(streams, joint, signal, clock, stats, bundle.visual.grid_hz)
 
 
 def make_recorder(

@@ -33,10 +33,11 @@ from realtime.buffers.lag import Lag
 from realtime.buffers.signal import DataSignal
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline
 from realtime.config import SourceConfig, WindowConfig
-from realtime.load_governor import FULL, LoadLevel
+from realtime.load_governor import LoadLevel
 from realtime.packets import (
     CLIP_SAMPLES,
     CLIP_SLOTS,
+    GRID_HZ,
     SLOT_NS,
     Clip,
     GridFrame,
@@ -70,6 +71,7 @@ class ClipAssembler:
         clock: The run's clock.
         stats: Counts `clips` and `skipped_clips`.
         lag: By how much the source delivers late in its way; every clip waits so much longer.
+        grid_hz: Pictures a second that are handed out at most; what `frames` was made for.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class ClipAssembler:
         clock: Clock,
         stats: Stats,
         lag: Lag | None = None,
+        grid_hz: int = GRID_HZ,
     ) -> None:
         self._lag = lag or Lag()
         self._live = source.live
@@ -92,7 +95,8 @@ class ClipAssembler:
         self._asked_hop_slots = self._hop_slots = window.hop_slots
         self.stride_slots = math.gcd(window.hop_slots, CLIP_SLOTS)
         self._step_slots = self.stride_slots  # from clip to clip; longer where the hop is
-        self._level = FULL
+        self.asked_grid_hz = grid_hz
+        self._level = LoadLevel(grid_hz=grid_hz)
         self._timeline = timeline
         self._frames = frames
         self._audio = audio

@@ -51,6 +51,12 @@ LEVELS = (
 )
 
 
+def levels_of(grid_hz: int) -> tuple[LoadLevel, ...]:
+    """Return the levels of a bundle that has `grid_hz` pictures a second computed at most."""
+    full = LoadLevel(grid_hz=grid_hz)
+    return (full, *(level for level in LEVELS if level.grid_hz < grid_hz or level.hop_factor > 1))
+
+
 class LoadGovernor:
     """Chooses the level of all live streams of a run; one thread calls it.
 
@@ -62,12 +68,14 @@ class LoadGovernor:
 
     Args:
         high_ns: The lag that is too long.
+        grid_hz: Pictures a second where all is computed.
     """
 
-    def __init__(self, high_ns: int = HIGH_NS) -> None:
+    def __init__(self, high_ns: int = HIGH_NS, grid_hz: int = GRID_HZ) -> None:
         if high_ns < 1:
             raise ValueError(f"a lag that is too long is above 0, got {high_ns} ns")
         self._high_ns = high_ns
+        self._levels = levels_of(grid_hz)
         self._index = 0
         self._n_over = 0
         self._changed_ns: int | None = None  # when the level changed last
@@ -78,11 +86,11 @@ class LoadGovernor:
     @property
     def level(self) -> LoadLevel:
         """How much is to be computed now."""
-        return LEVELS[self._index]
+        return self._levels[self._index]
 
     @property
     def index(self) -> int:
-        """Its place in `LEVELS`: 0 is all."""
+        """Its place among the levels: 0 is all."""
         return self._index
 
     def observe(self, lag_ns: int, now_ns: int) -> LoadLevel:
@@ -116,7 +124,7 @@ class LoadGovernor:
             self._recover_ns = min(2 * self._recover_ns, MAX_RECOVER_NS)
         self._raised_ns = None
         n_levels = max(1, (lag_ns // self._high_ns).bit_length() - 1)  # each halves the pictures
-        self._index = min(self._index + n_levels, len(LEVELS) - 1)
+        self._index = min(self._index + n_levels, len(self._levels) - 1)
         self._changed_ns = now_ns
         self._n_over = 0
 

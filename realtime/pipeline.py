@@ -288,7 +288,8 @@ class Pipeline:
             timeline = Timeline(self._wall, None if source_config.dated else started_ns)
             # One stream's figures are the run's; of several, each has its own and the run the sum.
             stats = Stats(self._stats) if config.more_sources else self._stats
-            rings = Rings(source_config, transform.size, timeline, stats, signal)
+            grid_hz = self._bundle.visual.grid_hz
+            rings = Rings(source_config, transform.size, timeline, stats, signal, grid_hz)
             source = _Source(config=source_config, rings=rings, stats=stats)
             self._sources.append(source)
             container = answer.container if isinstance(answer, Answer) else None
@@ -328,7 +329,9 @@ class Pipeline:
                 stats=source.stats,
                 observe=self._observe,
             )
-        self._rounds = make_rounds(self._streams(), models, signal, self._clock, self._stats)
+        self._rounds = make_rounds(
+            self._streams(), self._bundle, models, signal, self._clock, self._stats
+        )
         self._recognize = Worker("recognize", self._rounds.step, self._stop, self._recognize_ended)
 
     def _open_source(

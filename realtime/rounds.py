@@ -18,8 +18,8 @@ from typing import Protocol
 
 from realtime.buffers.signal import DataSignal
 from realtime.clock import NS_PER_S, Clock
-from realtime.load_governor import FULL, LoadGovernor, LoadLevel
-from realtime.packets import Clip, GridFrame, Prediction
+from realtime.load_governor import LoadGovernor, LoadLevel
+from realtime.packets import GRID_HZ, Clip, GridFrame, Prediction
 from realtime.recognition.recognizer import Recognizer
 from realtime.stats import Stats
 from realtime.stream import Stream
@@ -53,6 +53,7 @@ class Rounds:
         signal: What all streams' rings notify.
         clock: The run's clock.
         stats: The run's figures.
+        grid_hz: Pictures a second where all is computed.
     """
 
     def __init__(
@@ -62,14 +63,15 @@ class Rounds:
         signal: DataSignal,
         clock: Clock,
         stats: Stats,
+        grid_hz: int = GRID_HZ,
     ) -> None:
         self._open = list(streams)
         self._recognizer = recognizer
         self._signal = signal
         self._clock = clock
         self._stats = stats
-        self._governor = LoadGovernor()
-        self._level = FULL
+        self._governor = LoadGovernor(grid_hz=grid_hz)
+        self._level = self._full = self._governor.level
         self._first = 0  # who is asked first in the next round
         self._asked: dict[str, tuple[int, int]] = {}  # notices seen, and when to look anyway
         self._caught_up_ns = clock.now_ns()  # when no live clip was due last
@@ -161,7 +163,7 @@ class Rounds:
         text = f"{level.grid_hz} pictures a second" + (
             f", hop {level.hop_factor} times as long" if level.hop_factor > 1 else ""
         )
-        if level == FULL:
+        if level == self._full:
             logger.info("keeping up again: all is computed")
         elif is_less:
             logger.warning("this machine does not keep up: live streams go on with %s", text)

@@ -13,7 +13,7 @@ N_RECENT = 512  # latencies kept: two minutes at a hop of 0.25 s
 class StatsSnapshot:
     """The figures at one moment; latencies in milliseconds, None before the first.
 
-    `load_level` is the place in `load_governor.LEVELS` of what is computed: 0 is all.
+    `load_level` is the place in `load_governor.levels_of` of what is computed: 0 is all.
     """
 
     counts: dict[str, int]

@@ -89,11 +89,14 @@ class Rings:
         timeline: Timeline,
         stats: Stats,
         all_streams: DataSignal | None = None,
+        grid_hz: int = GRID_HZ,
     ) -> None:
         policy = Policy.DROP_OLDEST if source.live else Policy.WAIT
         self.timeline = timeline
         self.signal = DataSignal(all_streams)
-        self.frames = FrameRing(RING_S * CLIP_SLOTS, size, policy, self.signal, stats)
+        self.frames = FrameRing(
+            RING_S * CLIP_SLOTS, size, policy, self.signal, stats, GRID_HZ // grid_hz
+        )
         self.sounds = AudioRing(_sound_ring_s(source) * CLIP_SAMPLES, policy, self.signal, stats)
         self.lag = Lag()
 
@@ -337,7 +340,8 @@ class Stream:
     def _load(self) -> str:
         """Say what is given up to keep up."""
         grid_hz, hop_s = self._assembler.grid_hz, self._assembler.hop_s
-        parts = [f"{grid_hz} of {GRID_HZ} pictures a second"] if grid_hz < GRID_HZ else []
+        full_hz = self._assembler.asked_grid_hz
+        parts = [f"{grid_hz} of {full_hz} pictures a second"] if grid_hz < full_hz else []
         if hop_s > self._window.hop_s:
             parts.append(f"a decision every {hop_s:g} s")
         return f"to keep up: {', '.join(parts)}" if parts else ""

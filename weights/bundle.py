@@ -14,6 +14,7 @@ from pathlib import Path
 from weights.bundle_events import event_manifest, read_events
 from weights.bundle_evidence import evidence_manifest, read_evidence
 from weights.bundle_spec import (
+    GRIDS_HZ,
     SOUND_MAPS,
     AudioSpec,
     Bundle,
@@ -156,7 +157,12 @@ def write_bundle(bundle: Bundle, folder: Path) -> Bundle:
         "activation": bundle.activation,
         "temperature": bundle.temperature,
         "sample_rate": bundle.sample_rate,
-        "visual": {"trunk": bundle.visual.trunk, "dim": bundle.visual.dim, **entries["visual"]},
+        "visual": {
+            "trunk": bundle.visual.trunk,
+            "dim": bundle.visual.dim,
+            "grid_hz": bundle.visual.grid_hz,
+            **entries["visual"],
+        },
         "audio": {"trunk": bundle.audio.trunk, **entries["audio"]},
         "head": {**entries["head"], **evidence_manifest(bundle.head.evidence)},
         "events": event_manifest(bundle.events),
@@ -223,7 +229,15 @@ def _visual(fields: Fields, folder: Path) -> VisualSpec:
         weights=weights,
         sha256=_hash(fields),
         package=package,
+        grid_hz=_grid_hz(fields) if fields.has("grid_hz") else 16,
     )
+
+
+def _grid_hz(fields: Fields) -> int:
+    value = fields.integer("grid_hz", GRIDS_HZ[0], GRIDS_HZ[-1])
+    if value not in GRIDS_HZ:
+        raise fields.wrong("grid_hz", f"one of {', '.join(map(str, GRIDS_HZ))}", value)
+    return value
 
 
 def _audio(fields: Fields, folder: Path) -> AudioSpec:

@@ -14,6 +14,7 @@ SOUND_MAPS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
 )
 N_SOUND_CLASSES: Mapping[str, int] = MappingProxyType({"yamnet": 521})  # AudioSet's, as it has them
 N_PICTURE_CLASSES = 1000  # ImageNet-1k
+GRIDS_HZ = (2, 4, 8, 16)  # the paper: 16
 MAX_SMOOTH = 1000  # decisions
 MAX_GROUP_LEVELS = 8  # of groups within groups; AudioSet's ontology has six
 
@@ -25,6 +26,7 @@ class VisualSpec:
     Attributes:
         package: The Python package that ships ``weights``, or None for a file of the bundle.
         sha256: Of ``weights``; may be empty for `write_bundle`, which fills it in.
+        grid_hz: Pictures a second that are computed of a stream, one of `GRIDS_HZ`.
     """
 
     trunk: str
@@ -32,6 +34,7 @@ class VisualSpec:
     weights: Path
     sha256: str = ""
     package: str | None = None
+    grid_hz: int = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,8 @@ class FrameRing:
 
     Any thread may call any method; frames are appended by one thread. Full: `DROP_OLDEST` forgets
     the oldest frame and counts it in `dropped_frames`, `WAIT` makes `append` wait for `release`.
-    Closed or ended: `append` refuses and what is stored can still be read.
+    Closed or ended: `append` refuses and what is stored can still be read. `stride` is what the
+    stream is asked for: the first frame of every so many slots; 1 for all.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class FrameRing:
         policy: Policy,
         signal: DataSignal,
         stats: Stats | None = None,
+        stride: int = 1,
     ) -> None:
         if capacity < 1 or size < 1:
             raise ValueError(f"capacity and size must be at least 1, got {capacity} and {size}")
@@ -59,11 +61,11 @@ class FrameRing:
         self._changed = threading.Condition()
         self._places: deque[_Place] = deque()
         self._n_appended = 0
-        self._newest_slot = -1
+        self._newest_slot = self._passed_slot = -1
         self._newest_ns: int | None = None
         self._final_slot = -1
         self._end_slot = 0
-        self._stride = 1
+        self._asked_stride = self._stride = stride
         self._ended = False
         self._closed = False
 
@@ -96,9 +98,9 @@ class FrameRing:
             return self._end_slot
 
     def thin(self, stride: int) -> None:
-        """Want only the first frame of every `stride` slots from now on; 1 wants all."""
-        if stride < 1:
-            raise ValueError(f"of at least 1 slot a frame is wanted, got {stride}")
+        """Want only the first frame of every `stride` slots from now on, or what is asked for."""
+        if stride < self._asked_stride:
+            raise ValueError(f"of {self._asked_stride} slots a frame is wanted, got {stride}")
         with self._changed:
             self._stride = stride
 
@@ -107,6 +109,13 @@ class FrameRing:
         with self._changed:
             late = slot <= self._newest_slot
             return late or slot // self._stride != self._newest_slot // self._stride
+
+    def pass_over(self, slot: int) -> bool:
+        """Note that the next frame, of `slot`, is not made; return whether load is the reason."""
+        with self._changed:
+            before = max(self._newest_slot, self._passed_slot)
+            self._passed_slot = slot
+            return slot // self._asked_stride != before // self._asked_stride
 
     def append(self, slot: int, time_ns: int, image: NDArray[np.uint8]) -> bool:
         """Copy a frame in as the newest.

@@ -123,7 +123,8 @@ class VideoIntake:
         self._pending = None
         self._stored_slot = frame.slot
         if not self._ring.wants(frame.slot):  # nobody would compute it: spare the resize too
-            self._stats.count("skipped_frames")
+            if self._ring.pass_over(frame.slot):
+                self._stats.count("skipped_frames")
             return
         image = self._prepare(frame.render())
         if self._is_empty(image):

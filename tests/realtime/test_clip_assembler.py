@@ -13,8 +13,9 @@ from realtime.buffers.signal import DataSignal
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_S, ManualClock, Timeline
 from realtime.config import SourceConfig, WindowConfig
+from realtime.load_governor import LoadLevel
 from realtime.mailbox import Policy
-from realtime.packets import CLIP_SLOTS, SAMPLE_RATE, SLOT_NS, Clip, Sense, SenseState
+from realtime.packets import CLIP_SLOTS, GRID_HZ, SAMPLE_RATE, SLOT_NS, Clip, Sense, SenseState
 from realtime.stats import Stats
 
 SIZE = 2
@@ -31,6 +32,7 @@ class Bench:
         sound: bool = True,
         hold_s: float = 0.5,
         lag_s: float = 0.0,
+        grid_hz: int = GRID_HZ,
     ) -> None:
         lag = Lag()
         lag.set(round(lag_s * NS_PER_S))
@@ -39,7 +41,7 @@ class Bench:
         signal, timeline = DataSignal(), Timeline()
         timeline.start(0)
         policy = Policy.DROP_OLDEST if kind == "live" else Policy.WAIT
-        self.frames = FrameRing(1000, SIZE, policy, signal, self.stats)
+        self.frames = FrameRing(1000, SIZE, policy, signal, self.stats, GRID_HZ // grid_hz)
         self.sounds = AudioRing(60 * SAMPLE_RATE, policy, signal, self.stats)
         self.sounds.clock = AudioClock.exact(0)
         live = {"camera": "0", "microphone": "0"} if kind == "live" else {"media": "x"}
@@ -53,13 +55,15 @@ class Bench:
             self.clock,
             self.stats,
             lag,
+            grid_hz,
         )
 
     def show(self, first_slot: int, stop_slot: int) -> None:
         """Lay frames into the slots `[first_slot, stop_slot)`, each as red as its number."""
         for slot in range(first_slot, stop_slot):
             image = np.full((SIZE, SIZE, 3), slot % 256, np.uint8)
-            self.frames.append(slot, slot * SLOT_NS, image)
+            if self.frames.wants(slot):  # an intake makes no others
+                self.frames.append(slot, slot * SLOT_NS, image)
             self.frames.mark(slot)
 
     def hear(self, until_s: float) -> None:
@@ -97,6 +101,35 @@ def test_clip_has_the_newest_second_when_both_senses_passed_its_end() -> None:
     assert second.waveform is not None
     assert second.waveform[0] == pytest.approx(4000 / 1e6)
     assert len(second.waveform) == SAMPLE_RATE
+
+
+@pytest.mark.parametrize("kind", ["media", "live"])
+@pytest.mark.parametrize("grid_hz", [2, 4, 8])
+def test_only_pictures_of_the_grid_are_handed_out_and_each_stands_till_the_next(
+    kind: str, grid_hz: int
+) -> None:
+    bench = Bench(kind, grid_hz=grid_hz)
+    bench.show(0, 48)
+    bench.hear(3.0)
+    bench.now(3.0)
+
+    clips = bench.clips()
+
+    stride = GRID_HZ // grid_hz
+    handed = [frame.slot for clip in clips for frame in clip.new_frames]
+    assert handed == list(range(handed[0], 48, stride))
+    assert bench.assembler.grid_hz == grid_hz
+    assert clips[-1].slots == tuple(slot - slot % stride for slot in range(32, 48))
+    assert bench.stats.snapshot().count("skipped_frames") == 0
+
+
+def test_load_never_has_more_pictures_computed_than_asked_for() -> None:
+    bench = Bench("live", grid_hz=8)
+
+    bench.assembler.set_level(LoadLevel(grid_hz=4))
+    assert bench.assembler.grid_hz == 4
+    bench.assembler.set_level(LoadLevel(grid_hz=8))
+    assert bench.assembler.grid_hz == 8
 
 
 def test_each_frame_is_handed_out_once_when_clips_overlap() -> None:

@@ -16,6 +16,8 @@ from realtime.load_governor import (
     MAX_RECOVER_NS,
     RECOVER_NS,
     LoadGovernor,
+    LoadLevel,
+    levels_of,
 )
 
 HOP_NS = NS_PER_S // 4
@@ -34,6 +36,17 @@ def test_levels_give_up_pictures_first_and_decisions_last() -> None:
     assert [(level.grid_hz, level.hop_factor) for level in LEVELS] == [
         (16, 1), (8, 1), (4, 1), (2, 1), (2, 2), (2, 4),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("grid_hz", [2, 4, 8, 16])
+def test_levels_begin_with_all_that_is_asked_for(grid_hz: int) -> None:
+    levels = levels_of(grid_hz)
+
+    assert levels[0] == LoadLevel(grid_hz=grid_hz)
+    assert LoadGovernor(grid_hz=grid_hz).level == levels[0]
+    assert levels[-2:] == LEVELS[-2:]
+    assert len(set(levels)) == len(levels)
+    assert max(level.grid_hz for level in levels) == grid_hz
 
 
 def test_one_late_decision_costs_nothing() -> None:

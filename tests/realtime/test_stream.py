@@ -28,7 +28,7 @@ class FakeAssembler:
         self.sense_states = dict.fromkeys(Sense, SenseState.WAITING)
 
     hop_s = 0.25
-    grid_hz = 16
+    grid_hz = asked_grid_hz = 16
 
     def poll(self) -> tuple[None, int]:
         return None, 1
@@ -162,3 +162,18 @@ def test_stream_says_a_piece_of_news_in_one_status_message() -> None:
         "the wall clock was set; the disk is full",
         "the wall clock was set back; the disk is full",
     ]
+
+
+def test_fewer_pictures_than_the_grid_are_no_sign_of_load_where_no_more_are_asked_for() -> None:
+    told: list[Message] = []
+    assembler = FakeAssembler()
+    assembler.grid_hz = assembler.asked_grid_hz = 8
+    stream = make_stream(assembler, told)
+
+    stream.poll()
+    assembler.grid_hz = 4
+    stream.poll()
+
+    assert [message.body["grid_hz"] for message in told] == [8, 4]
+    assert "to keep up" not in str(told[0].body["detail"])
+    assert "to keep up: 4 of 8 pictures a second" in str(told[1].body["detail"])

@@ -78,6 +78,17 @@ def _hear_with_yamnet(manifest: dict[str, Any]) -> None:
     manifest["head"]["evidence"] = copy.deepcopy(CLASSES)
 
 
+def test_pictures_a_second_read_back_and_are_sixteen_where_nothing_is_said(folder: Path) -> None:
+    assert load_bundle(folder).visual.grid_hz == 16
+    _edit(folder, lambda m: m["visual"].update(grid_hz=8))
+    assert write_bundle(load_bundle(folder), folder.parent / "again").visual.grid_hz == 8
+    _edit(folder, lambda m: m["visual"].pop("grid_hz"))
+    assert load_bundle(folder).visual.grid_hz == 16
+    _edit(folder, lambda m: m["visual"].update(grid_hz=10))
+    with pytest.raises(BundleError, match="'grid_hz' must be one of 2, 4, 8, 16, got 10"):
+        load_bundle(folder)
+
+
 def test_classes_smoothing_and_groups_read_back_when_written_again(folder: Path) -> None:
     _edit(folder, _hear_with_yamnet)
     _edit(folder, lambda m: m["events"].update(smooth=3, groups={"Cat": "Bark"}))

@@ -55,11 +55,12 @@ def make_stream(
     n_frames: int = 1000,
     n_samples: int = 16_000 * 120,
     policy: Policy | None = None,
+    stride: int = 1,
 ) -> Stream:
     clock = clock if clock is not None else ManualClock()
     stats, signal, timeline = Stats(), DataSignal(), Timeline()
     policy = policy or (Policy.DROP_OLDEST if live else Policy.WAIT)
-    frames = FrameRing(n_frames, SIZE, policy, signal, stats)
+    frames = FrameRing(n_frames, SIZE, policy, signal, stats, stride)
     sounds = AudioRing(n_samples, policy, signal, stats)
     inlet = Inlet(
         timeline=timeline,

@@ -92,3 +92,22 @@ def test_a_live_frame_that_its_device_dates_ahead_of_now_is_dated_now() -> None:
 
     assert stream.slots()[0] == 0
     assert stream.frames.final_slot <= 16
+
+
+def test_what_nobody_asked_for_is_not_said_to_be_skipped() -> None:
+    stream = make_stream(stride=2)
+    intake = stream.inlet.video_intake()
+    for slot in range(16):
+        intake.append(slot * SLOT_NS, PICTURE)
+    intake.end()
+    assert stream.slots() == list(range(0, 16, 2))
+    assert stream.count("skipped_frames") == 0
+
+    stream = make_stream(stride=2)
+    stream.frames.thin(8)
+    intake = stream.inlet.video_intake()
+    for slot in range(16):
+        intake.append(slot * SLOT_NS, PICTURE)
+    intake.end()
+    assert stream.slots() == [0, 8]
+    assert stream.count("skipped_frames") == 6
