@@ -59,7 +59,7 @@ def event_line(
 def message_line(body: dict[str, object]) -> str:
     """Return a received message of any type as one line; missing fields show as `-`."""
     kind = body.get("type")
-    source = clean(str(body.get("source") or "")) or "-"
+    source = _text(body, "source") or "-"
     again = " (state when we subscribed)" if body.get("replay") is True else ""
     if kind == "event":
         return f"{source}  {_event_text(body)}{again}"

@@ -1,4 +1,7 @@
-"""Whatever a socket may bring to a subscriber: passed over with a notice, or a printable line."""
+"""Whatever a socket may bring to a subscriber: passed over with a notice, or a printable line.
+
+`FUZZ_S` sets how long the last test draws (`fuzz.budget`).
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fuzz.budget import TIMEOUT_S, Budget
+from fuzz.budget import damaged as damaged_bytes
 from realtime.clock import ManualClock, WallClock
 from realtime.outputs.continuity import Continuity
 from realtime.outputs.health import Health
 from realtime.outputs.lines import message_line
+from realtime.outputs.wanted_labels import WantedLabels
 from realtime.outputs.wire import MessageStamper
 from realtime.subscribe import decode
+from weights.printable import json_text
 
-pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT_S)]
 
 N_DAMAGED = 600
 FIELDS = (
@@ -36,6 +43,7 @@ class Client:
     def __init__(self) -> None:
         self.continuity = Continuity(("event/", "prediction/", "status/", "heartbeat/"))
         self.health = Health()
+        self.labels = WantedLabels(["Siren", "no such"])
         self.refusals: list[str] = []
 
     def take(self, frames: list[bytes]) -> bool:
@@ -47,13 +55,16 @@ class Client:
             return False
         verdict = self.continuity.check(topic, body)
         for notice in verdict.notices:
-            str(notice)
+            assert len(str(notice)) < 1000
         line = message_line(body)
         assert line.isprintable()
         assert len(line) < 5_000
         self.health.observe(body)
         assert self.health.describe().isprintable()
-        json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        assert json_text(body).isprintable()
+        missing = self.labels.missing(body)
+        assert missing is None or missing.isprintable()
+        assert self.labels.wants(body.get("label")) in (True, False)
         return True
 
 
@@ -159,3 +170,44 @@ def test_any_bytes_are_no_message(frames: list[bytes]) -> None:
     client = Client()
     assert not client.take(frames)
     assert all(refusal.isprintable() for refusal in client.refusals)
+
+
+VALUES = (
+    None, True, -1, 10**30, -(10**23), 1e308, 0.1, "", "x" * 5_000, "\x1b[2J", "\x9b2J\u202e",
+    "a\nb", "\ud800", [], {}, [[]], {"a": 1}, ["Siren"], {"event/door/": 10**24}, {"door": {"sound": []}},
+)  # fmt: skip
+
+
+def drawn(rng: random.Random, wholes: list[list[bytes]]) -> list[bytes]:
+    """Damage a message as bytes, as JSON of other values in other places, or as frames."""
+    topic, payload = rng.choice(wholes)
+    kind = rng.randrange(4)
+    if kind == 0:
+        return [topic, damaged_bytes(payload, rng)]
+    if kind == 1:
+        return [damaged_bytes(topic, rng), payload]
+    if kind == 2:
+        frames = [topic, payload, b"", rng.randbytes(rng.randrange(40))]
+        return [rng.choice(frames) for _ in range(rng.randrange(5))]
+    body = json.loads(payload)
+    for _ in range(rng.randint(1, 4)):
+        place: Any = body
+        while isinstance(place, dict) and place and rng.random() < 0.7:
+            key = rng.choice([*place, rng.choice(FIELDS)])
+            if not isinstance(place.get(key), dict) or rng.random() < 0.4:
+                place[key] = rng.choice(VALUES)
+                break
+            place = place[key]
+    return [topic, json.dumps(body).encode()]
+
+
+def test_messages_are_passed_over_or_printed_for_as_long_as_wanted() -> None:
+    budget, wholes, n_taken = Budget("messages"), whole_messages(), 0
+    client = Client()
+    for rng in budget:
+        n_taken += client.take(drawn(rng, wholes))
+        assert all(refusal.isprintable() for refusal in client.refusals)
+        client.refusals.clear()
+
+    assert 0 < n_taken < budget.n_inputs
+    assert budget.grown_mb < 50
