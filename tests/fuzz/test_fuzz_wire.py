@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from datetime import UTC, datetime
@@ -174,7 +175,8 @@ def test_any_bytes_are_no_message(frames: list[bytes]) -> None:
 
 VALUES = (
     None, True, -1, 10**30, -(10**23), 1e308, 0.1, "", "x" * 5_000, "\x1b[2J", "\x9b2J\u202e",
-    "a\nb", "\ud800", [], {}, [[]], {"a": 1}, ["Siren"], {"event/door/": 10**24}, {"door": {"sound": []}},
+    "a\nb", "\ud800", [], {}, [[]], {"a": 1}, ["Siren"],
+    {"event/door/": 10**24}, {"door": {"sound": []}},
 )  # fmt: skip
 
 
@@ -195,7 +197,7 @@ def drawn(rng: random.Random, wholes: list[list[bytes]]) -> list[bytes]:
         while isinstance(place, dict) and place and rng.random() < 0.7:
             key = rng.choice([*place, rng.choice(FIELDS)])
             if not isinstance(place.get(key), dict) or rng.random() < 0.4:
-                place[key] = rng.choice(VALUES)
+                place[key] = copy.deepcopy(rng.choice(VALUES))
                 break
             place = place[key]
     return [topic, json.dumps(body).encode()]
