@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from mafnet.model import MAFnet
-from realtime.build import find_bundle, frame_transform
+from realtime.build import frame_transform
+from realtime.bundle_settings import find_bundle
 from realtime.clock import NS_PER_S
 from realtime.errors import RecognizerError
 from realtime.packets import CLIP_SAMPLES

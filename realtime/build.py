@@ -24,7 +24,7 @@ from realtime.sources.base import Reader, SourceSenses
 from realtime.sources.factory import OpenedSource
 from realtime.stats import Stats
 from realtime.stream import Rings, Stream
-from weights.bundle import Bundle, BundleError, load_bundle
+from weights.bundle import Bundle
 from weights.store import default_home
 
 if TYPE_CHECKING:
@@ -38,18 +38,6 @@ FEEDS = {
     "capture-audio": (Sense.SOUND,),
     "capture-media": (Sense.PICTURE, Sense.SOUND),
 }
-
-
-def find_bundle(name: str) -> Bundle:
-    """Return the bundle of this name or folder, its files checked.
-
-    Raises:
-        ModelError: There is none, or it is damaged.
-    """
-    try:
-        return load_bundle(name)
-    except BundleError as error:
-        raise ModelError(str(error)) from error
 
 
 def frame_transform(bundle: Bundle) -> FrameTransform:
@@ -250,45 +238,3 @@ def chosen_labels(texts: Sequence[str], bundle: Bundle) -> tuple[str, ...]:
 
 def _pieces(text: str) -> tuple[str, ...]:
     return tuple(piece.strip() for piece in text.split(","))
-
-
-def tracker_config(bundle: Bundle, overrides: dict[str, object]) -> TrackerConfig:
-    """Join a bundle's event settings with those of the command line.
-
-    Raises:
-        UsageError: A setting does not exist or has no sensible value.
-    """
-    spec = bundle.events
-    settings: dict[str, object] = {
-        "on": spec.on,
-        "off": spec.off,
-        "per_label": {
-            label: (float(pair["on"]), float(pair["off"])) for label, pair in spec.per_label.items()
-        },
-        "confirm_n": spec.confirm[0],
-        "confirm_m": spec.confirm[1],
-        "min_duration_s": spec.min_duration_s,
-        "merge_gap_s": spec.merge_gap_s,
-        "cool_down_s": spec.cool_down_s,
-        "context": spec.context,
-        "background": bundle.background,
-        "smooth": spec.smooth,
-        "kin": spec.kin,
-        "groups": dict(spec.groups),
-    }
-    if {"on", "off"} & overrides.keys() and "per_label" not in overrides:
-        settings["per_label"] = {}  # who sets a threshold by hand means it for all labels
-    try:
-        config = TrackerConfig(**{**settings, **overrides})  # type: ignore[arg-type]  # as checked
-    except TypeError as error:
-        raise UsageError(f"[events] has a setting that does not fit: {error}") from error
-    named = {*config.per_label, *([] if config.background is None else [config.background])}
-    named |= {label for group in config.kin for label in group}
-    named |= {label for pair in config.groups.items() for label in pair}
-    unknown = sorted(named - set(bundle.labels))
-    if unknown:
-        raise UsageError(
-            f"[events] names labels that bundle {bundle.name} has not: {', '.join(unknown)}; "
-            f"it has {', '.join(bundle.labels)}"
-        )
-    return config

@@ -20,10 +20,11 @@ from realtime.config_file import format_config
 from realtime.errors import RecognizerError
 from realtime.flags import make_parser
 from realtime.interrupt import Interrupt
-from realtime.log_format import JsonFormat, TextFormat
+from realtime.log_format import ANSWER, JsonFormat, TextFormat
 from realtime.outputs.base import writing
 from realtime.redaction import has_secret
 from realtime.settings import make_config
+from realtime.settings_in_force import in_force
 from realtime.supervision import ServiceManager, Watchdog
 from weights.dependencies import restrain
 from weights.printable import clean_lines
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             places = [place or "" for s in config.sources for place in (s.camera, s.media)]
             if any(map(has_secret, places)):
                 _say("run_stream: these settings hold a password; keep the file to yourself")
-            _answer(format_config(config))
+            _answer(format_config(config) + in_force(config))
             return 0
         return _calibrate(config) if arguments.calibrate else _run(config)
     except RecognizerError as error:
@@ -171,4 +172,4 @@ def _set_up_logging(verbose: bool, log_format: str | None) -> None:
 
 def _say(sentence: str) -> None:
     """Say the one sentence of an error, in the form of the log."""
-    logger.error("%s", sentence)
+    logger.error("%s", sentence, extra=ANSWER)

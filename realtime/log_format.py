@@ -13,16 +13,35 @@ from datetime import UTC, datetime
 from realtime.redaction import redacted
 from weights.printable import PlainFormatter, json_text
 
+# For `extra=`: an answer to whoever called the program, which stands alone, not a line of a log.
+ANSWER = {"is_answer": True}
+
 
 class TextFormat(PlainFormatter):
-    """A line of text: the message alone, or with level and place in front."""
+    """A line of text: local time, a level that is not INFO, the message; an answer stands alone.
+
+    Args:
+        verbose: Whether the level is always there, and the logger's name.
+    """
 
     def __init__(self, verbose: bool) -> None:
-        super().__init__("%(levelname)s %(name)s: %(message)s" if verbose else "%(message)s")
+        super().__init__("%(message)s")
+        self._verbose = verbose
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without secrets."""
-        return redacted(super().format(record))
+        text = redacted(super().format(record))
+        if getattr(record, "is_answer", False):
+            return text
+        moment = datetime.fromtimestamp(record.created).astimezone()
+        head = moment.isoformat(" ", "milliseconds")[:23]
+        if self._verbose:
+            return f"{head} {record.levelname} {record.name}: {text}"
+        return (
+            f"{head} {text}"
+            if record.levelno == logging.INFO
+            else (f"{head} {record.levelname.lower()}: {text}")
+        )
 
 
 class JsonFormat(logging.Formatter):

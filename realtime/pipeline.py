@@ -26,14 +26,13 @@ from numpy.typing import NDArray
 from realtime.buffers.signal import DataSignal
 from realtime.build import (
     fed_senses,
-    find_bundle,
     frame_transform,
     load_models,
     make_recorder,
     make_rounds,
     make_stream,
-    tracker_config,
 )
+from realtime.bundle_settings import find_bundle, tracker_config
 from realtime.clock import NS_PER_S, BootClock, Clock, Timeline, WallClock
 from realtime.config import RunConfig, SourceConfig
 from realtime.errors import SourceError

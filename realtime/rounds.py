@@ -25,6 +25,7 @@ from realtime.stats import Stats
 from realtime.stream import Stream
 
 logger = logging.getLogger(__name__)
+_LOAD = {"subject": "load"}  # of log records: the newest of a subject is how it stands
 
 STEP_TIMEOUT_S = 0.2
 _LOOK_NS = NS_PER_S // 5  # a stream without news is looked at this often
@@ -164,8 +165,10 @@ class Rounds:
             f", hop {level.hop_factor} times as long" if level.hop_factor > 1 else ""
         )
         if level == self._full:
-            logger.info("keeping up again: all is computed")
+            logger.info("keeping up again: all is computed", extra=_LOAD)
         elif is_less:
-            logger.warning("this machine does not keep up: live streams go on with %s", text)
+            said = "this machine does not keep up: live streams go on with %s"
+            logger.warning(said, text, extra=_LOAD)
         else:
-            logger.info("load has fallen: live streams go on with %s", text)
+            said = "load has fallen, not yet to what is kept up with: live streams go on with %s"
+            logger.warning(said, text, extra=_LOAD)

@@ -20,6 +20,7 @@ from realtime.config import (
 )
 from realtime.config_file import NO_MICROPHONE, read_config_file
 from realtime.errors import UsageError
+from realtime.log_format import ANSWER
 from realtime.redaction import redacted_location
 from weights.paths import local_path, to_path
 
@@ -143,7 +144,8 @@ def _source_settings(
     named = bool({"camera", "media"} & settings.keys())
     named |= settings.get("microphone", NO_MICROPHONE) != NO_MICROPHONE
     if arguments.print_config and not named and settings.get("kind", "live") == "live":
-        logger.error("run_stream: no source given; these are the settings of --camera 0")
+        sentence = "run_stream: no source given; these are the settings of --camera 0"
+        logger.error(sentence, extra=ANSWER)
         settings["camera"] = "0"
     if "camera" in settings:
         settings.setdefault("microphone", "default")

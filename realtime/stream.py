@@ -330,7 +330,9 @@ class Stream:
                 continue
             level = logging.INFO if after.state in UNTROUBLED else logging.WARNING
             detail = f": {after.detail}" if after.detail else ""
-            logger.log(level, "%s %s %s%s", self.name, after.sense, after.state, detail)
+            subject = {"subject": f"{self.name} {after.sense}"}
+            text = "%s %s %s%s"
+            logger.log(level, text, self.name, after.sense, after.state, detail, extra=subject)
         self._told, self._told_rest = senses, rest
         waits = any(status.state is SenseState.WAITING for status in senses)  # for its first clip
         state = StreamState.STARTING if waits else StreamState.RUNNING

@@ -107,9 +107,10 @@ class Watchdog:
             name for name in n_steps if now_ns - self._seen[name][1] >= self._patience_ns
         )
         for name in sorted(stalled - self._stalled):
-            logger.warning("%s hangs: no step for %g s", name, self._patience_ns / NS_PER_S)
+            seconds = self._patience_ns / NS_PER_S
+            logger.warning("%s hangs: no step for %g s", name, seconds, extra={"subject": name})
         for name in sorted(self._stalled - stalled):
-            logger.info("%s goes on", name)
+            logger.info("%s goes on", name, extra={"subject": name})
         self._stalled = stalled
         if not stalled and (self._due_ns is None or now_ns >= self._due_ns):
             self._service.alive()

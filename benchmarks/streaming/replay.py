@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.streaming.scoring import Detection
-from realtime.build import tracker_config
+from realtime.bundle_settings import tracker_config
 from realtime.clock import NS_PER_S
 from realtime.config import TrackerConfig
 from realtime.event_tracker import EventTracker

@@ -74,14 +74,16 @@ class RecordTrouble:
         why = "the disk is almost full" if error is None else reason_of(error)
         self._stopped = f"{RECORDING_STOPPED}: {why}"
         advice = advice_on(error, self._directory, RETRY_NS // NS_PER_S)
-        logger.warning("%s: %s; %s", self._source, self._stopped, advice)
+        subject = self._subject("recording")
+        logger.warning("%s: %s; %s", self._source, self._stopped, advice, extra=subject)
         self._remark(self.fault)
 
     def go_on(self) -> None:
         """Say that recording is possible again."""
         if self._stopped:
             self._stopped = ""
-            logger.info("%s: there is room again: recording goes on", self._source)
+            said = "%s: there is room again: recording goes on"
+            logger.info(said, self._source, extra=self._subject("recording"))
             self._remark(self.fault)
 
     def may_log_again(self) -> bool:
@@ -98,6 +100,7 @@ class RecordTrouble:
                 "%s: %s; recording goes on, and the log when it can be written",
                 self._source,
                 self._unlogged,
+                extra=self._subject("event log"),
             )
             if not self._stopped:  # one thing at a time: most often it is the same
                 self._remark(self.fault)
@@ -106,10 +109,15 @@ class RecordTrouble:
         """Say that all events are logged."""
         if self._unlogged:
             self._unlogged = ""
-            logger.info("%s: events are logged again", self._source)
+            subject = self._subject("event log")
+            logger.info("%s: events are logged again", self._source, extra=subject)
             if not self._stopped:
                 self._remark(self.fault)
 
     def forget(self) -> None:
         """Nothing is to be recorded any more."""
         self._stopped = self._unlogged = ""
+
+    def _subject(self, what: str) -> dict[str, str]:
+        """For `extra=`: the newest log record of a subject says how it stands."""
+        return {"subject": f"{self._source} {what}"}

@@ -17,7 +17,7 @@ from safetensors.torch import save
 from fuzz.program import Findings, judge
 from mafnet.load import load_head
 from mafnet.model import MAFnet, MAFnetConfig
-from realtime.build import find_bundle, tracker_config
+from realtime.bundle_settings import find_bundle, tracker_config
 from realtime.config import TrackerConfig
 from realtime.errors import RecognizerError
 from weights.bundle import Bundle, BundleError

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from predictions import prediction
 
-from realtime.build import chosen_labels, find_bundle, lookback_s
+from realtime.build import chosen_labels, lookback_s
+from realtime.bundle_settings import find_bundle
 from realtime.clock import NS_PER_S
 from realtime.config import TrackerConfig
 from realtime.errors import UsageError

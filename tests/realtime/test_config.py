@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from realtime.config_file import MAX_FILE_BYTES, format_config
 from realtime.errors import UsageError
 from realtime.flags import make_parser
 from realtime.settings import make_config
+from weights.bundle import load_bundle
 
 
 def configure(*flags: str) -> RunConfig:
@@ -195,3 +197,37 @@ def test_live_source_comes_back_unless_that_is_declined(tmp_path: Path) -> None:
 
     assert (source.reconnect, source.retry_s, source.stale_s) == (True, (2.0, 30.0), 5.0)
     assert not configure("--camera", "0", "--no-reconnect").source.reconnect
+
+
+def test_printed_settings_tell_the_values_that_hold_where_nothing_was_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--print-config", "--source", "demo", "--off", "0.2"]) == 0
+
+    printed = capsys.readouterr().out
+    assert "\noff = 0.2\n" in printed
+    assert "# off = " not in printed
+    bundle = load_bundle("starter")
+    assert f"# on = {bundle.events.on:g}" in printed
+    assert f"# merge_gap_s = {bundle.events.merge_gap_s}" in printed
+    assert "# pre_roll_s = 5.0" in printed
+
+
+def test_printed_thresholds_of_labels_can_be_taken_over(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--print-config", "--source", "demo"]) == 0
+    printed = capsys.readouterr().out
+    begin = printed.index("# [events.per_label]")
+    table = "\n".join(
+        line.removeprefix("# ") for line in printed[begin:].split("\n\n")[0].splitlines()
+    )
+    per_label = tomllib.loads(table)["events"]["per_label"]
+    assert per_label.keys() == load_bundle("starter").events.per_label.keys()
+
+
+def test_printing_says_of_a_bundle_that_is_not_there_that_its_events_cannot_be_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--print-config", "--source", "demo", "--bundle", "/no/such"]) == 0
+    assert "# [events] cannot be told" in capsys.readouterr().out

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
+from datetime import datetime
 
 from realtime.log_format import JsonFormat, TextFormat
 
@@ -37,6 +39,15 @@ def test_password_is_taken_out_of_every_line() -> None:
         assert "pw-secret@" not in line
 
 
-def test_text_line_is_the_message_alone_unless_verbose() -> None:
-    assert TextFormat(verbose=False).format(record("ready")) == "ready"
-    assert TextFormat(verbose=True).format(record("ready")) == "WARNING realtime.x: ready"
+def test_text_line_has_its_time_and_what_it_is() -> None:
+    moment, _, text = TextFormat(verbose=False).format(record("ready")).partition(" warning: ")
+    assert text == "ready"
+    assert abs(datetime.fromisoformat(moment).timestamp() - time.time()) < 60
+    _, _, text = TextFormat(verbose=True).format(record("ready")).partition(" WARNING ")
+    assert text == "realtime.x: ready"
+
+
+def test_answer_to_the_caller_stands_alone() -> None:
+    said = record("there is no file")
+    said.is_answer = True
+    assert TextFormat(verbose=True).format(said) == "there is no file"

@@ -180,3 +180,10 @@ def test_example_unit_runs_what_the_program_understands() -> None:
 
 def test_example_service_calls_the_exit_code_of_a_stop_success() -> None:
     assert f"SuccessExitStatus={128 + signal.SIGTERM}" in UNIT.read_text().splitlines()
+
+
+def test_the_unit_keeps_its_store_where_it_may_write() -> None:
+    lines = UNIT.read_text(encoding="utf-8").splitlines()
+    (home,) = (line.partition("MAFNET_HOME=")[2] for line in lines if "MAFNET_HOME=" in line)
+    (folder,) = (line.partition("=")[2] for line in lines if line.startswith("CacheDirectory="))
+    assert home == f"/var/cache/{folder}"

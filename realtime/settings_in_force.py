@@ -1,0 +1,64 @@
+"""What `--print-config` says beyond what was set: the values that hold where nothing else is said.
+
+They are comments, so that the printed file still runs the same stream with another bundle: event
+settings are the bundle's until a line is given in their place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, asdict, fields
+
+import tomli_w
+
+from realtime.bundle_settings import find_bundle, tracker_config
+from realtime.config import RecordConfig, RunConfig
+from realtime.errors import ModelError, UsageError
+from weights.printable import toml_text
+
+
+def in_force(config: RunConfig) -> str:
+    """Return commented TOML: `[events]` and `[record]` as they are now, without what was set."""
+    return toml_text(f"\n{_events(config)}\n{_record(config)}")
+
+
+def _events(config: RunConfig) -> str:
+    try:
+        bundle = find_bundle(config.bundle)
+        tracker = tracker_config(bundle, config.events)
+    except (ModelError, UsageError) as error:
+        return f"# [events] cannot be told: {error}\n"
+    values = {key: value for key, value in asdict(tracker).items() if key not in config.events}
+    thresholds = values.pop("per_label", {})
+    lines = tomli_w.dumps({key: value for key, value in values.items() if value is not None})
+    head = f"Events as the bundle {bundle.name} {bundle.version} has them; a line under [events]"
+    text = f"# {head} takes its place.\n# [events]\n{_commented(lines)}"
+    if thresholds:
+        pairs = {label: {"on": on, "off": off} for label, (on, off) in thresholds.items()}
+        inline = "".join(
+            f"{_key(label)} = {{ on = {pair['on']:g}, off = {pair['off']:g} }}\n"
+            for label, pair in pairs.items()
+        )
+        text += f"# [events.per_label]\n{_commented(inline)}"
+    return text
+
+
+def _record(config: RunConfig) -> str:
+    if config.record is not None:
+        return ""  # all of it stands above
+    values = {
+        field.name: list(field.default) if isinstance(field.default, tuple) else field.default
+        for field in fields(RecordConfig)
+        if field.default is not MISSING
+    }
+    head = (
+        "# Nothing is recorded; with a directory (--record DIR) it would be by these.\n# [record]\n"
+    )
+    return head + _commented('directory = "events"\n' + tomli_w.dumps(values))
+
+
+def _key(label: str) -> str:
+    return tomli_w.dumps({label: 0}).partition(" = ")[0]
+
+
+def _commented(lines: str) -> str:
+    return "".join(f"# {line}\n" for line in lines.splitlines())
