@@ -119,7 +119,7 @@ def read_folders(root: Path) -> DataSet:
     parts = [root / split for split in SPLITS if (root / split).is_dir()]
     items = [
         MediaItem(
-            id=shown(path.relative_to(root)),
+            id=shown(str(path.relative_to(root))),
             path=path,
             label=shown(path.relative_to(part).parts[0]),
             split=part.name if parts else _UNDEALT,

@@ -281,7 +281,7 @@ def _finished(to: Path, recipe: dict[str, object]) -> ExtractSummary:
 
 
 def _left_out(item: MediaItem, reason: str) -> dict[str, str]:
-    told = {"file": shown(item.path), "reason": shown(reason)}
+    told = {"file": shown(str(item.path)), "reason": shown(reason)}
     return {**told, "label": item.label, "split": item.split}
 
 

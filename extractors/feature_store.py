@@ -197,8 +197,8 @@ def _described(window: Window, shown: Part | None, heard: Part | None) -> dict[s
     return {
         "name": window.name,
         "label": window.label,
-        "picture": paths.shown(window.picture.path) if window.picture else None,
-        "sound": paths.shown(window.sound.path) if window.sound else None,
+        "picture": paths.shown(str(window.picture.path)) if window.picture else None,
+        "sound": paths.shown(str(window.sound.path)) if window.sound else None,
         "group": source.group if source is not None else "",
         "first_clip": window.first_clip,
         "spans": [asdict(span) for span in spans],

@@ -64,13 +64,19 @@ def for_ffmpeg(path: str | os.PathLike[str]) -> str:
     return f"file:{os.fspath(path)}"
 
 
-def shown(path: str | os.PathLike[str]) -> str:
+def shown(path: str) -> str:
     r"""Return a path as text that UTF-8 can hold: other bytes as escapes, `lat\xefn`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    try:
+        return os.fsencode(path).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a character, which no file system gave
+        return path.encode("utf-8", "backslashreplace").decode()
 
 
 def as_text(path: str) -> str:
     """Return a path, or where UTF-8 cannot hold it its file URL, from which `local_path` is it."""
     if shown(path) == path:
         return path
-    return Path(path).absolute().as_uri()
+    try:
+        return Path(path).absolute().as_uri()
+    except UnicodeEncodeError:
+        return path
