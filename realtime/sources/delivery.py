@@ -26,6 +26,8 @@ MARGIN = 0.1  # of the lump
 SAFE_NS = 50 * NS_PER_MS  # of the patience, for the way through this program
 AGAIN_NS = 30 * NS_PER_S  # two lumps within it are a habit
 LUMP_GAP_NS = NS_PER_S // 4  # what is late within it belongs to one lump
+LASTING_NS = 5 * NS_PER_S  # all that comes is late: a habit, too
+ALIKE = 2  # so many times the known lag is still such a lump; more is a stall
 _BUCKET_NS = 10 * NS_PER_S
 _N_BUCKETS = 6  # a minute without such a lump before the lag falls
 _EASE = 0.05  # of time: so slowly that no clip comes due with the one before
@@ -55,7 +57,8 @@ class Delivery:
         self._complete_until_ns = 0
         self._worst: deque[tuple[int, int]] = deque(maxlen=_N_BUCKETS)  # bucket, lateness
         self._began_ns = 0  # when the history in it began
-        self._lumps_ns: deque[int] = deque(maxlen=2)  # when the last ones came
+        self._lumps: deque[tuple[int, int]] = deque(maxlen=2)  # began, lateness: the last ones
+        self._late_at_ns = 0  # when something late came last
 
     def arrived(self, now_ns: int, late_ns: int, until_ns: int, gain_ns: int = 0) -> None:
         """Take note of a packet.
@@ -92,7 +95,7 @@ class Delivery:
         self.lag_ns = lag_ns
         self._settled = False
         self._worst.clear()
-        self._lumps_ns.clear()
+        self._lumps.clear()
         if self._burst_over_ns is not None:
             self._burst_over_ns = self._began_ns = now_ns
 
@@ -126,12 +129,21 @@ class Delivery:
         self._worst.append((bucket, worst_ns))
         if late_ns <= max(self._limit_ns, self.lag_ns):
             return
-        before_ns = self._lumps_ns[-1] if self._lumps_ns else None
-        if before_ns is None or now_ns - before_ns > LUMP_GAP_NS:
-            self._lumps_ns.append(now_ns)
-        is_habit = len(self._lumps_ns) == 2 and now_ns - self._lumps_ns[0] <= AGAIN_NS
-        if self.lag_ns or is_habit or not self._settled:
-            self.lag_ns = max(self.lag_ns, self._needed_ns(self._worst_ns()))
+        is_new = not self._lumps or now_ns - self._late_at_ns > LUMP_GAP_NS
+        if is_new or now_ns - self._lumps[-1][0] > LASTING_NS:
+            self._lumps.append((now_ns, late_ns))
+        began_ns, lump_ns = self._lumps[-1]
+        lump_ns = max(lump_ns, late_ns)
+        self._lumps[-1] = (began_ns, lump_ns)
+        self._late_at_ns = now_ns
+        large_ns = 0
+        if not self._settled:
+            large_ns = self._worst_ns()
+        elif lump_ns <= ALIKE * self.lag_ns:
+            large_ns = lump_ns
+        elif len(self._lumps) == 2 and now_ns - self._lumps[0][0] <= AGAIN_NS:
+            large_ns = min(size_ns for _, size_ns in self._lumps)  # both were that large
+        self.lag_ns = max(self.lag_ns, self._needed_ns(large_ns))
 
     def _ease(self, now_ns: int, passed_ns: int) -> None:
         """Lag less where no such lump has come for long."""

@@ -174,7 +174,7 @@ class NetworkReader:
     def _pump(self, container: MediaContainer) -> bool:
         """Read one packet; return False at the end."""
         packet = container.read_packet()
-        if packet is None:
+        if packet is None or self._stop.is_set():  # another session reads the same source by now
             return False
         now_ns = self._inlet.clock.now_ns()
         self._playout.put(packet, packet.size, container.stamps_of(packet), now_ns)

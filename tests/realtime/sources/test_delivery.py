@@ -216,3 +216,37 @@ def test_a_source_of_lumps_is_known_by_its_next_one_when_the_stream_begins() -> 
 
     assert source.settles_after_s() is not None
     assert 4.0 < source.lag.ns / NS_PER_S < 4.6
+
+
+def test_a_stall_of_a_source_with_small_lumps_is_no_lump() -> None:
+    source = Source()
+    for k in range(20):
+        source.lump(0.4 * k, 0.4 * (k + 1), 0.4 * (k + 1))
+    before_ns = source.lag.ns
+    source.lump(8.0, 16.0, 16.0)
+    for k in range(40, 60):
+        source.lump(0.4 * k, 0.4 * (k + 1), 0.4 * (k + 1))
+
+    assert 0 < before_ns < NS_PER_S
+    assert source.lag.ns == before_ns
+
+
+def test_a_stall_that_is_made_up_for_slowly_is_one() -> None:
+    source = Source()
+    source.smooth(0, 10)
+    for k in range(75):  # 3 s of it come in 1.5 s, after 3 s of nothing
+        source.send(10 * NS_PER_S + k * FRAME_NS, 13 * NS_PER_S + k * FRAME_NS // 2)
+    source.smooth(13, 20, late_ns=NS_PER_S // 10)
+
+    assert source.lag.ns == 0
+
+
+def test_what_is_always_late_is_lagged_behind() -> None:
+    source = Source()
+    source.smooth(0, 10)
+    for k in range(300):  # a second stream that comes half a second after the first
+        media_ns = 10 * NS_PER_S + k * FRAME_NS
+        source.send(media_ns, media_ns + FRAME_NS)
+        source.send(media_ns - NS_PER_S // 2, media_ns + FRAME_NS, stream=1)
+
+    assert 0.5 < source.lag.ns / NS_PER_S < 0.8
