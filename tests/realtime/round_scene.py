@@ -84,9 +84,13 @@ class Scene:
         configs: Sources; one that is not live is a file, there as a whole.
         hop_s: Of all.
         file_s: How long a file is.
+        lag_s: By how much live streams come late and lag behind.
     """
 
-    def __init__(self, *configs: SourceConfig, hop_s: float = 0.25, file_s: int = 20) -> None:
+    def __init__(
+        self, *configs: SourceConfig, hop_s: float = 0.25, file_s: int = 20, lag_s: float = 0.0
+    ) -> None:
+        self._lag_ns = round(lag_s * NS_PER_S)
         self.clock = ManualClock()
         self.stats = Stats()
         self.told: list[Message] = []
@@ -111,6 +115,7 @@ class Scene:
                 rings.signal,
                 self.clock,
                 stats,
+                rings.lag,
             )
             name: Any = config.name
             stream = Stream(
@@ -130,6 +135,7 @@ class Scene:
             )
             self.streams.append(stream)
             self._feeds.append((config, rings))
+            rings.lag.set(self._lag_ns)
         self.recognizer = CostlyRecognizer(self.clock)
         self.rounds = Rounds(self.streams, self.recognizer, self.signal, self.clock, self.stats)
 
@@ -155,7 +161,7 @@ class Scene:
 
     def _feed(self) -> None:
         """Lay down what has come by now; of a file as much as its rings hold."""
-        n_slots = self.clock.now_ns() // SLOT_NS
+        n_slots = max(0, self.clock.now_ns() - self._lag_ns) // SLOT_NS
         for config, rings in self._feeds:
             if not config.live:
                 self._feed_file(rings)

@@ -35,6 +35,19 @@ def test_everything_is_computed_when_the_machine_keeps_up() -> None:
     assert scene.recognizer.decisions[-1].n_frames == 16
 
 
+def test_what_is_late_by_its_stream_s_lag_is_no_load() -> None:
+    scene = Scene(live("door"), lag_s=4.5)
+    scene.recognizer.frame_ns, scene.recognizer.clip_ns = 20 * NS_PER_MS, 50 * NS_PER_MS
+    scene.run(30.0)
+
+    counts = scene.stats.snapshot()
+    assert counts.count("skipped_frames") == counts.count("skipped_clips") == 0
+    assert counts.load_level == 0
+    late_ns = scene.lags_ns("door", since_s=2.0)
+    assert len(late_ns) > 80
+    assert 4 * NS_PER_S < max(late_ns) < 5 * NS_PER_S
+
+
 def test_frames_are_computed_before_their_clip_is_due() -> None:
     """A hop's four frames take 160 ms; at the hop one of them and the clip are left."""
     scene = slow_scene(frame_ms=40, clip_ms=10)

@@ -41,6 +41,7 @@ def make_stream(
     assembler: Any,
     told: list[Message],
     watched: Callable[[], dict[Sense, SenseStatus]] = dict,
+    rings: Rings | None = None,
 ) -> Stream:
     config, clock, stats = SourceConfig(name="door", kind="demo"), ManualClock(), Stats()
     bundle: Any = SimpleNamespace(name="b", version="1", labels=("Bark",), background=None)
@@ -49,7 +50,7 @@ def make_stream(
         config=config,
         window=WindowConfig(),
         tracker=TrackerConfig(),
-        rings=Rings(config, 2, Timeline(WallClock.fixed(STARTED), 0), stats),
+        rings=rings or Rings(config, 2, Timeline(WallClock.fixed(STARTED), 0), stats),
         assembler=assembler,
         recognizer=recognizer,
         bundle=bundle,
@@ -177,3 +178,20 @@ def test_fewer_pictures_than_the_grid_are_no_sign_of_load_where_no_more_are_aske
     assert [message.body["grid_hz"] for message in told] == [8, 4]
     assert "to keep up" not in str(told[0].body["detail"])
     assert "to keep up: 4 of 8 pictures a second" in str(told[1].body["detail"])
+
+
+def test_stream_tells_once_by_how_much_it_lags_behind_its_source() -> None:
+    config = SourceConfig(name="door", kind="demo")
+    rings = Rings(config, 2, Timeline(WallClock.fixed(STARTED), 0), Stats())
+    told: list[Message] = []
+    stream = make_stream(FakeAssembler(), told, rings=rings)
+    stream.poll()
+    for lag_s in (4.4, 4.41, 4.5, 4.45, 6.0, 0.0):
+        rings.lag.set(round(lag_s * 1e9))
+        stream.poll()
+        stream.poll()
+
+    details = [message.body["detail"] for message in told]
+    lagging = "its source delivers in lumps: decisions lag by {} s"
+    assert details == ["", lagging.format("4.4"), lagging.format("6.0"), ""]
+    assert [message.body["lag_s"] for message in told] == [0.0, 4.4, 6.0, 0.0]
