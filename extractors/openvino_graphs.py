@@ -102,7 +102,7 @@ def load_graph(
     graph = convert(make(), shape)
     try:
         _keep(openvino, graph, folder, stem, sha256)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, UnicodeError) as error:  # the latter of a folder's name
         logger.warning("the graph cannot be kept in %s and is made each time (%s)", folder, error)
     return graph
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from weights.errors import ConvertError
+from weights.tensor_files import load_tensors
 from weights.torch_file import TorchFile
 
 
@@ -28,7 +28,7 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return load_tensors(path)
         path.stat()
         file = TorchFile(path)
         return {name: torch.from_numpy(file.read(name)) for name in file.shapes()}

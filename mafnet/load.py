@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from mafnet.evidence import EvidenceClasses
 from mafnet.model import Activation, MAFnet, MAFnetConfig
 from weights.bundle import Bundle, BundleError
+from weights.tensor_files import load_tensors
 
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16)
 
@@ -50,7 +50,7 @@ def load_model(path: Path, config: MAFnetConfig | None = None) -> MAFnet:
         BundleError: Not safetensors, or names, shapes or kinds of numbers that do not fit.
     """
     try:
-        state = load_file(path)
+        state = load_tensors(path)
     except (OSError, SafetensorError) as error:
         raise BundleError(f"{path}: not a readable safetensors file ({error})") from error
     if config is None:

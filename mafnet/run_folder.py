@@ -15,11 +15,11 @@ from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 
 from mafnet.errors import RunError
 from mafnet.model import MAFnet
 from weights.files import written_whole
+from weights.tensor_files import save_tensors
 
 BETTER_BY = 1e-4  # authors' train.py: accuracy must rise by more than this to be saved
 _FORMAT = 1
@@ -103,7 +103,7 @@ def save_weights(model: MAFnet, path: Path) -> None:
         RunError: They cannot be written.
     """
     with _written(path) as temporary:
-        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, temporary)
+        save_tensors({k: v.contiguous() for k, v in model.state_dict().items()}, temporary)
 
 
 def save_run(path: Path, identity: str, model: MAFnet, recipe: Stateful, state: RunState) -> None:

@@ -12,12 +12,12 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import save_file
 
 from weights.errors import ConvertError
 from weights.files import sha256_of, written_whole
 from weights.foreign import open_foreign
 from weights.layouts import Kind, Layout, Origin, Shape, lay_out, our_axes, source_shape
+from weights.tensor_files import save_arrays
 
 _NOTHING: Mapping[str, Shape] = MappingProxyType({})
 KINDS: tuple[Kind, ...] = ("mafnet", "vggish", "yamnet", "densenet201")
@@ -95,7 +95,7 @@ def convert(
         matches.append(Match(source, shapes[source], name, tensors[name].shape))
     try:
         with written_whole(target) as temporary:
-            save_file(tensors, temporary)
+            save_arrays(tensors, temporary)
     except (OSError, SafetensorError) as error:  # the latter where the disk is full
         reason = getattr(error, "strerror", None) or error
         raise ConvertError(f"{target}: cannot be written ({reason})") from error
