@@ -18,7 +18,7 @@ from extractors.backend_flags import add_backend_flags
 from extractors.errors import ExtractorError
 from weights.dependencies import restrain
 from weights.paths import to_path
-from weights.printable import PlainFormatter, clean
+from weights.printable import PlainFormatter, PlainParser, clean
 from weights.store import default_home
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m extractors", description=_summary())
+    parser = PlainParser(prog="python -m extractors", description=_summary())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_features(commands.add_parser("features", help="features of one video, as .npz"))
     _add_extract(commands.add_parser("extract", help="features of a data set, as a folder"))

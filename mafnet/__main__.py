@@ -28,7 +28,7 @@ from weights.bundle import load_bundle
 from weights.dependencies import restrain
 from weights.errors import WeightsError
 from weights.paths import to_path
-from weights.printable import PlainFormatter, clean
+from weights.printable import PlainFormatter, PlainParser, clean
 from weights.store import default_home
 
 _TRUNKS_BUNDLE = {"densenet201": "ave", "efficientnet_lite0": "starter"}
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = PlainParser(
         prog="python -m mafnet", description="Train, test and run MAFnet on features."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -8,7 +8,7 @@ from typing import NoReturn
 from realtime.config import DEFAULT_BIND, LOG_FORMATS, TRANSPORTS
 from realtime.redaction import redacted
 from weights.paths import to_path
-from weights.printable import clean
+from weights.printable import PlainParser
 
 EXAMPLES = """examples:
   python run_stream.py --camera 0                    camera and default microphone
@@ -22,11 +22,11 @@ EXAMPLES = """examples:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """Repeats neither a password nor a control character when it complains about a flag."""
+class _Parser(PlainParser):
+    """Does not repeat a password when it complains about a flag."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(clean(redacted(message)))
+        super().error(redacted(message))
 
 
 def make_parser() -> argparse.ArgumentParser:

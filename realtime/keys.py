@@ -33,7 +33,7 @@ from realtime.outputs.curve_files import (
     write_public_key,
 )
 from weights.paths import to_path
-from weights.printable import clean, clean_lines
+from weights.printable import PlainParser, clean, clean_lines
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,7 +107,7 @@ def _write_pair(folder: Path, name: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = PlainParser(
         prog="python -m realtime.keys",
         description="Make key pairs for an event socket that is encrypted and knows its clients.",
     )

@@ -41,7 +41,7 @@ from realtime.outputs.unread import Unread
 from realtime.outputs.wanted_labels import WantedLabels
 from realtime.redaction import redacted, redacted_location
 from weights.paths import to_path
-from weights.printable import clean, json_text
+from weights.printable import PlainParser, clean, json_text
 
 logger = logging.getLogger(__name__)
 
@@ -336,11 +336,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-class _Parser(argparse.ArgumentParser):
-    """Repeats neither a password nor a control character when it complains about a flag."""
+class _Parser(PlainParser):
+    """Does not repeat a password when it complains about a flag."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(clean(redacted(message)))
+        super().error(redacted(message))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -33,7 +33,7 @@ from weights.fetch import (
     stored,
 )
 from weights.paths import to_path
-from weights.printable import clean
+from weights.printable import PlainParser, clean
 from weights.store import default_home
 
 
@@ -56,9 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m weights", description="Fetch, check and convert weights."
-    )
+    parser = PlainParser(prog="python -m weights", description="Fetch, check and convert weights.")
     parser.add_argument("--home", metavar="DIR", help="the store (default: MAFNET_HOME or cache)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

@@ -9,12 +9,13 @@ so that all may use it. Pure; imports nothing of ours.
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import operator
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _Value = TypeVar("_Value")
@@ -76,6 +77,14 @@ def json_text(value: object, *, indent: int | None = None) -> str:
 def toml_text(text: str) -> str:
     """Return TOML that a terminal may show, where all strings in `text` are basic ones ("…")."""
     return "\n".join(_escaped(line, _toml_escape) for line in text.split("\n"))
+
+
+class PlainParser(argparse.ArgumentParser):
+    """A command line whose complaints are one clean line: a shell fills in names of files."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and how the command is used; exit code 2."""
+        super().error(clean(message))
 
 
 class PlainFormatter(logging.Formatter):

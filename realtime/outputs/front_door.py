@@ -10,8 +10,9 @@ keeps some 50 bytes for each byte of a topic and walks through all of them when 
 So libzmq listens where only this user comes in, on a socket in a private folder, and this stands in
 front. It passes on bytes, both ways and unread (they may be encrypted), and bounds what comes in:
 how many connections there are, how fast new ones are taken, how much one says and how much all do.
-Who says more is not hung up on, but read as slowly as it may talk; the rest waits on its side. What
-goes out is not bounded here: libzmq keeps `send_hwm` messages for whoever does not read.
+Who says more is not hung up on, but read as slowly as it may talk; the rest waits on its side. Who
+leaves is shown to libzmq after a while, so that its walks leave time to publish. What goes out is
+not bounded here: libzmq keeps `send_hwm` messages for whoever does not read.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import logging
 import selectors
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -33,7 +35,8 @@ MAX_CONNECTIONS = 128
 NEW_AT_ONCE, NEW_PER_S = 50, 50  # connections taken; the rest waits in the kernel
 ONE_AT_ONCE, ONE_PER_S = 16 << 10, 64  # bytes: hundreds of topics, then a client's heartbeats
 ALL_AT_ONCE, ALL_PER_S = 64 << 10, 64 << 10  # bytes
-MAX_ALIVE_BYTES = 1 << 20  # said by all that are connected; then who said most has to go
+MAX_ALIVE_BYTES = 512 << 10  # said by all that are connected; then who said most has to go
+LEAVE_NS = 500  # for each of these bytes, between two that leave: three times what libzmq takes
 IN_BYTES = 4 << 10  # a read from outside
 OUT_BYTES = 64 << 10  # a read from libzmq, and what waits for a slow reader
 LOOK_NS = 20 * NS_PER_MS  # when somebody waits for an allowance
@@ -84,6 +87,8 @@ class FrontDoor:
         self._newcomers = Allowance(NEW_AT_ONCE, NEW_PER_S, now_ns)
         self._all = Allowance(ALL_AT_ONCE, ALL_PER_S, now_ns)
         self._links: list[_Link] = []
+        self._leaving: deque[_Link] = deque()  # libzmq is not told yet
+        self._leave_due_ns = 0
         self._told_ns: int | None = None
         self._close_by_ns: int | None = None
         self._bell, self._rope = socket.socketpair()
@@ -139,7 +144,8 @@ class FrontDoor:
 
     def _set_events(self, now_ns: int) -> int:
         """Say what to wait for; return for how long."""
-        is_held = False
+        self._let_leave(now_ns)
+        is_held = bool(self._leaving)
         n_all = self._all.left(now_ns)
         for link in tuple(self._links):
             if link.end_by_ns is not None and (not link.outward or now_ns >= link.end_by_ns):
@@ -157,7 +163,7 @@ class FrontDoor:
             fetches = is_open and len(link.outward) < OUT_BYTES
             self._want(link.inner, (_READ if fetches else 0) | (_WRITE if link.inward else 0), link)
         is_open = self._close_by_ns is None
-        has_room = is_open and len(self._links) < MAX_CONNECTIONS
+        has_room = is_open and len(self._links) + len(self._leaving) < MAX_CONNECTIONS
         may_come = has_room and self._newcomers.left(now_ns) > 0
         is_held |= not is_open or (has_room and not may_come)
         self._want(self._listener, _READ if may_come else 0, None)
@@ -229,7 +235,7 @@ class FrontDoor:
             link.is_told = True
             self._on_excess()
             self._tell(now_ns, "a subscriber says more than topics: from now on it is read slowly")
-        if sum(other.n_said for other in self._links) > MAX_ALIVE_BYTES:
+        if self._n_alive() > MAX_ALIVE_BYTES and self._links:
             self._drop(max(self._links, key=lambda other: other.n_said))
 
     def _fetch(self, link: _Link, now_ns: int) -> None:
@@ -240,13 +246,25 @@ class FrontDoor:
             link.end_by_ns = now_ns + END_NS
             link.inward.clear()
 
+    def _n_alive(self) -> int:
+        """Return how many bytes libzmq may have kept of."""
+        return sum(link.n_said for link in (*self._links, *self._leaving))
+
     def _drop(self, link: _Link) -> None:
-        if link in self._links:
-            self._links.remove(link)
+        if link not in self._links:
+            return
+        self._links.remove(link)
+        self._leaving.append(link)
+        link.outward.clear()
         for end in (link.outer, link.inner):
             self._want(end, 0, link)
             self._events.pop(end, None)
-            end.close()
+        link.outer.close()
+
+    def _let_leave(self, now_ns: int) -> None:
+        while self._leaving and now_ns >= self._leave_due_ns:
+            self._leave_due_ns = now_ns + LEAVE_NS * self._n_alive()
+            self._leaving.popleft().inner.close()
 
     def _tell(self, now_ns: int, sentence: str) -> None:
         if self._told_ns is None or now_ns - self._told_ns >= TELL_NS:
@@ -256,6 +274,8 @@ class FrontDoor:
     def _ended(self, error: Exception | None) -> None:
         for link in tuple(self._links):
             self._drop(link)
+        for link in self._leaving:
+            link.inner.close()
         self._selector.close()
         self._listener.close()
         self._bell.close()

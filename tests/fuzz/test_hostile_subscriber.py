@@ -1,6 +1,7 @@
 """Subscribers that mean harm (`hostile_peers`), against a publisher and one that means well.
 
-`python tests/hostile_peers.py ENDPOINT ATTACK SECONDS` does the same to a program that runs.
+`FUZZ_S=30` attacks for nine seconds each. `python tests/hostile_peers.py ENDPOINT ATTACK SECONDS`
+does the same to a program that runs.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pytest
 import zmq
 
 import hostile_peers
+from fuzz.budget import FUZZ_S, TIMEOUT_S
 from realtime.clock import MonotonicClock, WallClock
 from realtime.config import PublisherConfig
 from realtime.mailbox import Mailbox, Policy
@@ -29,15 +31,15 @@ from realtime.worker import Worker
 
 pytestmark = [
     pytest.mark.fuzz,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(TIMEOUT_S),
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
 ]
-ATTACK_S = 1.5
+ATTACK_S = 0.3 * FUZZ_S
 MAX_CONNECTIONS = 128  # of `front_door`
 N_ATTACKERS = 2
 MAX_GROWTH_BYTES = 60 << 20  # before: 190 MB a second
 EVERY_S = 0.02
-MAX_GAP_S = 1.0  # before: for as long as the attack went on; the machine that tests may be busy
+MAX_GAP_S = 2.0  # before: as long as it went on; the machine that tests may be busy
 
 
 class Stage:
@@ -131,6 +133,10 @@ def assert_held(stage: Stage, *attack: str) -> None:
     growth = resident_bytes() - before
     sent = [int(attacker.communicate()[0].split()[0]) for attacker in attackers]
 
+    print(
+        f"{' '.join(attack)}: {sum(sent) / 1e6:.1f} MB sent, grown by {growth / 1e6:.0f} MB, "
+        f"longest time without a message {longest_s:.2f} s"
+    )
     assert sum(sent) > 10_000  # it did try
     assert growth < MAX_GROWTH_BYTES, f"grown by {growth / 1e6:.0f} MB"
     assert longest_s < MAX_GAP_S, f"nothing for {longest_s:.2f} s"

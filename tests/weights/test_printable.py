@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from weights.printable import (
     PlainFormatter,
+    PlainParser,
     clean,
     clean_lines,
     cleaned,
@@ -107,4 +108,15 @@ def test_log_message_is_one_line_and_a_traceback_below_it() -> None:
 
     assert lines[0] == "ERROR: a\ufffdb\ufffd"
     assert lines[1].startswith("Traceback")
+    assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_complaint_about_a_flag_is_clean(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        PlainParser(prog="x").parse_args([text])
+
+    assert ended.value.code == 2
+    lines = capsys.readouterr().err.removesuffix("\n").split("\n")
+    assert lines[-1].startswith("x: error: ")
     assert all(line.isprintable() for line in lines)
