@@ -20,7 +20,7 @@ check: $(VENV)/.installed-dev  ## format, lint, types and the room plan
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-device: $(VENV)/.installed-dev  ## the real microphone path, an RTSP camera; wants what .ci/run installs
+device: $(VENV)/.installed-dev  ## the real microphone path, live streams on loopback; wants what .ci/run installs
 	$(BIN)/python -m pytest -m device
 
 fuzz: $(VENV)/.installed-dev  ## bad input of all kinds: it works or is one sentence

@@ -158,13 +158,14 @@ class RelaySender:
         self._http = None
 
     def _relay(self, source: IO[bytes]) -> None:
-        while piece := source.read(PIECE):
-            for client in list(self._clients):
-                try:
-                    client.write(piece)
-                except OSError:
-                    if client in self._clients:
-                        self._clients.remove(client)
+        with source:  # until its sender was killed
+            while piece := source.read(PIECE):
+                for client in list(self._clients):
+                    try:
+                        client.write(piece)
+                    except (OSError, ValueError):  # hung up, or closed by its handler
+                        if client in self._clients:
+                            self._clients.remove(client)
 
 
 class FragmentSender:
@@ -190,9 +191,11 @@ class FragmentSender:
                     "frag_keyframe+empty_moov+default_base_moof", "-", stdout=subprocess.PIPE,
                 )  # fmt: skip
                 running.append(process)
+                assert process.stdout is not None
                 try:
-                    while process.stdout and (piece := process.stdout.read1(1 << 16)):
-                        self.wfile.write(piece)
+                    with process.stdout as source:
+                        while piece := source.read(PIECE):
+                            self.wfile.write(piece)
                 except OSError:
                     pass
                 finally:
@@ -243,8 +246,6 @@ def _kill(process: subprocess.Popen[bytes] | None) -> None:
     if process is not None:
         process.kill()
         process.wait(10)
-        if process.stdout is not None:
-            process.stdout.close()
 
 
 @contextmanager
