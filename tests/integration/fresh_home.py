@@ -21,8 +21,14 @@ _KEPT = ("PATH", "LANG", "LD_LIBRARY_PATH", "VIRTUAL_ENV")  # of the environment
 _PROXIES = ("http", "https", "ftp", "all", "socks")
 _HOOK = """
 import os, sys
+HERE = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::", "", None)
 def hear(event, arguments):
-    if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect"):
+    if event not in ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect"):
+        return
+    host = arguments[0]
+    if event == "socket.connect":
+        host = arguments[1][0] if isinstance(arguments[1], tuple) else ""  # a socket in a folder
+    if host not in HERE:
         with open(os.environ["HEARD"], "a") as file:
             file.write(f"{event} {arguments}\\n")
 sys.addaudithook(hear)
@@ -36,7 +42,8 @@ class Visit:
     Attributes:
         code: Its exit code.
         said: Both of its outputs.
-        reached: Each attempt to leave the machine; loopback too, which none of these need.
+        reached: Each attempt to leave the machine: what a proxy was asked, a name that was looked
+            up, a connection beyond loopback.
         outside: Files that it wrote neither in the store nor in `to`.
     """
 
