@@ -237,6 +237,8 @@ def measure(
         "latency_p95_ms": _rounded(stats.latency_p95_ms),
         "latency_p99_ms": _rounded(stats.latency_p99_ms),
         "cpu_share": round(cpu_share, 2),
+        # Seconds of processor time a second of each stream: other load disturbs it least.
+        "cpu_factor": round(cpu_share * view.elapsed_s / view.t_s / n_streams, 4),
         # The process's peak so far: rows of one run share it.
         "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "decisions": stats.count("predictions"),
@@ -304,7 +306,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     table = Table(title="End to end", title_justify="left")
     for heading in ("bundle", "backend", "source", "mode"):
         table.add_column(heading)
-    for heading in ("stream s", "RTF", "step p50/p95 ms", "latency p50/p95 ms", "lost"):
+    for heading in ("stream s", "RTF", "cpu", "step p50/p95 ms", "latency p50/p95 ms", "lost"):
         table.add_column(heading, justify="right")
     for row in rows:
         lost = row["dropped_frames"] + row["skipped_clips"]
@@ -315,6 +317,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             row["mode"],
             f"{row['stream_s']:.1f}",
             f"{row['real_time_factor']:.3f}",
+            f"{row['cpu_factor']:.3f}",
             f"{row['step_p50_ms']} / {row['step_p95_ms']}",
             _latency(row),
             f"{lost} ({row['audio_gap_samples']} samples)",
