@@ -34,6 +34,39 @@ def test_ave_labels_follow_the_authors_columns() -> None:
 
 
 @torch.inference_mode()
+def test_the_papers_codes_are_the_same_to_the_last_bit_when_convolved_apart(
+    model: MAFnet, features: tuple[Tensor, Tensor]
+) -> None:
+    visual, audio = (each.flatten(0, 1) for each in features)
+    present = torch.ones(B * T, 2, dtype=torch.bool)
+    convolved = model.filmed_block.convolve(audio)
+
+    whole = model.encode_clips(visual, audio, present)
+    apart = model.encode_clips(visual, audio, present, lambda _: convolved)
+
+    for one, other in zip(whole[:4], apart[:4], strict=True):
+        assert torch.equal(one, other)
+
+
+@torch.inference_mode()
+def test_codes_of_each_sense_alone_are_those_of_clips_without_the_other(
+    model: MAFnet, features: tuple[Tensor, Tensor]
+) -> None:
+    visual, audio = (each.flatten(0, 1) for each in features)
+    codes = model.encode_clips(visual, audio)
+
+    alone = model.unmodulated(codes, model.filmed_block.convolve(audio))
+
+    for sense in range(2):
+        present = torch.zeros(B * T, 2, dtype=torch.bool)
+        present[:, sense] = True
+        masked = model.encode_clips(visual, audio, present)
+        torch.testing.assert_close(alone.vectors[:, sense], masked.vectors[:, sense])
+        torch.testing.assert_close(alone.scores[:, sense], masked.scores[:, sense])
+    assert not torch.equal(alone.vectors[:, 1], codes.vectors[:, 1])
+
+
+@torch.inference_mode()
 def test_cached_clips_decide_as_the_whole_window_does(
     model: MAFnet, features: tuple[Tensor, Tensor]
 ) -> None:
