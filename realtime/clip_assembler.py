@@ -49,6 +49,7 @@ from realtime.stats import Stats
 MAX_MISSING_SAMPLES = CLIP_SAMPLES // 4  # with more than a quarter gone there is no second of sound
 MIN_SHOWN_SLOTS = CLIP_SLOTS // 2  # with fewer pictures than this the picture is missing
 MAX_PADDING = CLIP_SAMPLES // 2  # of a file's last second; with more it has no such second
+N_INTERVALS = 5  # of which the middle one is a camera's usual interval
 MAX_BACKLOG_NS = NS_PER_S // 2  # a live stream further behind than this (or a hop) skips
 
 
@@ -92,6 +93,8 @@ class ClipAssembler:
         self._dated = source.dated
         self._patience_ns = round(source.patience_s * NS_PER_S)
         self._hold_slots = round(source.hold_s * NS_PER_S) // SLOT_NS
+        self._max_hold_slots = round(source.stale_s * NS_PER_S) // SLOT_NS
+        self._intervals: deque[int] = deque(maxlen=N_INTERVALS)  # of frames handed out, in slots
         self._asked_hop_slots = self._hop_slots = window.hop_slots
         self.stride_slots = math.gcd(window.hop_slots, CLIP_SLOTS)
         self._step_slots = self.stride_slots  # from clip to clip; longer where the hop is
@@ -347,6 +350,8 @@ class ClipAssembler:
         first = max(self._handed_slot + 1, held[0] if held is not None else oldest)
         frames = tuple(self._frames.read(first, last_slot, limit, self._level.grid_stride))
         for frame in frames:
+            if self._handed_slot >= 0:
+                self._intervals.append(frame.slot - self._handed_slot)
             self._shown.append(_Shown(frame.slot, frame.time_ns))
             self._handed_slot = frame.slot
         while len(self._shown) > 1 and self._shown[1].slot <= oldest:
@@ -362,6 +367,7 @@ class ClipAssembler:
         if self._frames is not None and self._frames.ended:
             newest, shown_until = self._frames.newest_at(END_SLOT), self._frames.end_slot
         last = -1 if newest is None else newest[0]
+        held = max(self._held_slots(), self._level.grid_stride - 1)
         slots: list[int] = []
         errors_ns: list[int] = []
         shown = iter(self._shown)
@@ -373,7 +379,7 @@ class ClipAssembler:
             if current is None:
                 slots.append(-1)
                 continue
-            too_old = slot - current.slot > max(self._hold_slots, self._level.grid_stride - 1)
+            too_old = slot - current.slot > held
             if too_old and (self._live or current.slot == last) and slot >= shown_until:
                 slots.append(-1)
                 continue
@@ -383,12 +389,25 @@ class ClipAssembler:
         mean_ns = sum(errors_ns) / len(errors_ns) if errors_ns else 0.0
         return tuple(slots), mean_ns
 
+    def _held_slots(self) -> int:
+        """For how long a live picture stands in for the next: a slow camera's for its interval.
+
+        The middle one of the last intervals, so that one stall makes no camera slow, and half as
+        much again; what comes later than `stale_s` is gone for whoever watches the device, too.
+        """
+        if not self._live or not self._intervals:
+            return self._hold_slots
+        usual = sorted(self._intervals)[len(self._intervals) // 2]
+        return max(self._hold_slots, min(usual + usual // 2, self._max_hold_slots))
+
     def _hear(self, end_ns: int) -> tuple[NDArray[np.float32] | None, int, float]:
         """Return the second of sound, its lost samples and its time error; None when missing."""
         ring = self._audio
         if ring is None or not ring.clock.ready:
             return None, 0, 0.0
         stop = ring.clock.index_at(end_ns)
+        if self._live:
+            ring.miss(stop - CLIP_SAMPLES)  # no later clip has them
         span = ring.read(stop - CLIP_SAMPLES, stop)
         n_lost = span.n_missing + span.n_gap
         n_after = stop - ring.end_index if ring.ended else 0

@@ -1,6 +1,7 @@
 """Turns the predictions of a stream into events: onset, updates, offset, with a stable number.
 
 Score. `Prediction.scores`: the window says what is going on, the newest clip whether it is now.
+While a sense is gone it is what the other says and may say alone (`realtime.lone_senses`).
 Kin (two voices, say) are labels that share what is heard: where each alone scores below its `on`
 and all together reach it, something of their kind happens, and the sum counts as the score of the
 one that the window thinks likelier. Whose it is may turn out later: unless an event of one of them
@@ -44,6 +45,7 @@ from numpy.typing import NDArray
 from realtime.clock import NS_PER_S
 from realtime.config import TrackerConfig
 from realtime.label_scores import LabelGroups, ScoreSmoother
+from realtime.lone_senses import LoneSenses
 from realtime.packets import Event, Phase, Prediction, Sense
 
 CLIP_NS = NS_PER_S
@@ -69,7 +71,6 @@ class EventTracker:
         unknown = named - set(labels)
         if unknown:
             raise ValueError(f"settings of labels that the bundle has not: {sorted(unknown)}")
-        self._context = config.context
         numbers = count(1)
         self._groups = LabelGroups(labels, config.groups)
         self._smoother = ScoreSmoother(config.smooth)
@@ -82,7 +83,12 @@ class EventTracker:
         self._kin = [np.array([labels.index(label) for label in group]) for group in config.kin]
         pairs = [config.thresholds(label) for label in labels]
         self._on, self._off = np.array(pairs, np.float64).reshape(-1, 2).T
+        self._senses = LoneSenses(self._on, self._off, config.context)
         self._last_end_t_ns: int | None = None
+
+    def expect(self, senses: Iterable[Sense]) -> None:
+        """Say which senses the stream should have: at first one that has not come is only late."""
+        self._senses.expect(senses)
 
     def update(self, prediction: Prediction) -> tuple[Event, ...]:
         """Take one prediction in.
@@ -94,13 +100,14 @@ class EventTracker:
         last = self._last_end_t_ns
         fresh = last is None or end_t_ns - last > MAX_TRACKED_GAP_NS
         self._last_end_t_ns = end_t_ns
-        said = self._smoother.update(self._said(prediction), fresh)
+        heard = self._senses.update(prediction, fresh)
+        said = self._smoother.update(heard.rows(), fresh)
         scores = said[0]
         dates_at = self._off.copy()
         active = {k for k, each in self._detectors.items() if each.is_active and not fresh}
         for kin in self._kin:
             goes_on = bool(active.intersection(kin.tolist()))
-            self._join_kin(kin, scores, prediction.window, dates_at, goes_on)
+            self._join_kin(kin, scores, heard.window, dates_at, goes_on)
         self._groups.widen(said)
         senses = [sense in prediction.senses for sense in Sense]
         events: list[Event] = []
@@ -112,16 +119,11 @@ class EventTracker:
                 float(dates_at[index]),
                 alone=_alone(said[1:, index], senses) if len(said) > 1 else None,
                 may_start=not self._is_told_finer(index, scores),
+                withheld=bool(heard.withheld[index]),
             )
             events += self._give_way(index, told)
             events += told
         return tuple(events)
-
-    def _said(self, prediction: Prediction) -> NDArray[np.float64]:
-        """Return what all say together and, if known, what each sense says, `(1 or 3, n)`."""
-        together = prediction.scores(self._context)[None]
-        alone = prediction.scores_alone(self._context)
-        return together if alone is None else np.concatenate((together, alone))
 
     def _is_told_finer(self, index: int, scores: NDArray[np.float64]) -> bool:
         """Tell whether a label that belongs to this one is told, or may be in a moment."""
@@ -220,6 +222,7 @@ class _Detector:
         *,
         alone: _Alone = None,
         may_start: bool = True,
+        withheld: bool = False,
     ) -> list[Event]:
         """Take one score in.
 
@@ -230,6 +233,7 @@ class _Detector:
             dates_at: The least score that dates an event.
             alone: What each sense alone says, see `Event`.
             may_start: Whether an event may begin with this clip.
+            withheld: A sense is gone and the other has no say: the score is 0 for that alone.
         """
         events: list[Event] = []
         self._alone = alone
@@ -240,6 +244,7 @@ class _Detector:
         if self._active is None:
             rises = score >= dates_at
             return events + self._try_to_start(score, end_t_ns, fresh, rises, may_start)
+        self._active.quiet_reason = "sense gone" if withheld else "quiet"
         return events + self._go_on(self._active, score, end_t_ns)
 
     def close(self, end_t_ns: int) -> list[Event]:
@@ -249,7 +254,8 @@ class _Detector:
             return []
         stopping = active.last_high_t_ns < active.newest_t_ns
         offset_t_ns = active.quiet_t_ns if stopping else max(end_t_ns, active.quiet_t_ns)
-        return [self._end(active, offset_t_ns, "quiet" if stopping else "stream ended")]
+        reason = active.quiet_reason if stopping else "stream ended"
+        return [self._end(active, offset_t_ns, reason)]
 
     def give_way(self, onset_t_ns: int) -> list[Event]:
         """End the event, if one is going on, where one of a narrower label begins."""
@@ -317,7 +323,7 @@ class _Detector:
             return [self._tell(Phase.UPDATE, active, score)]
         if end_t_ns - active.last_high_t_ns <= self._merge_gap_ns:
             return []
-        return [self._end(active, active.quiet_t_ns, "quiet", score)]
+        return [self._end(active, active.quiet_t_ns, active.quiet_reason, score)]
 
     def _end(self, active: _Active, offset_t_ns: int, reason: str, score: float = 0.0) -> Event:
         self._reset()
@@ -375,6 +381,7 @@ class _Active:
     last_high_t_ns: int
     newest_t_ns: int
     last_told_t_ns: int
+    quiet_reason: str = "quiet"  # why nothing holds it, if nothing does
 
     @property
     def quiet_t_ns(self) -> int:

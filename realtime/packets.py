@@ -145,6 +145,8 @@ class Prediction:
             the probabilities over the window, then from the newest clip; 0 where it is missing.
             None where nobody asked the senses one by one.
         independent: Whether several labels may be true at once (sigmoid), see `join_scores`.
+        clip_ends_t_ns: Exclusive end of each clip of the window, stream time, oldest first; where
+            clips were skipped there are holes. Empty for one a second without holes.
     """
 
     end_t_ns: int
@@ -159,6 +161,7 @@ class Prediction:
     gap_samples: int
     alone: NDArray[np.float32] | None = None
     independent: bool = False
+    clip_ends_t_ns: tuple[int, ...] = ()
 
     def scores(self, context: float) -> NDArray[np.float64]:
         """Join window and newest clip into one score a label, `(n_labels,)` in [0, 1].
@@ -176,6 +179,11 @@ class Prediction:
         if self.alone is None:
             return None
         return join_scores(self.alone[:, 0], self.alone[:, 1], context, self.independent)
+
+    @property
+    def newest_senses(self) -> tuple[Sense, ...]:
+        """The senses that the newest clip had."""
+        return tuple(sense for m, sense in enumerate(Sense) if self.present[-1, m])
 
     @property
     def n_clips(self) -> int:
@@ -207,7 +215,8 @@ class Event:
         onset_t_ns: Stream time at which it began (estimated from the clips).
         offset_t_ns: Stream time at which it ended; None while it goes on.
         reason: Why an offset came: `quiet`, `stream ended`, `finer` where an event of a label that
-            belongs to this one began, or `no data` after a pause without predictions.
+            belongs to this one began, `sense gone` where what carried it was lost, or `no data`
+            after a pause without predictions.
         alone: What picture and sound alone said when the score was highest, 0 to 1 each, None of a
             sense that was missing then; None where nobody asked.
     """

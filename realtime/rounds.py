@@ -76,18 +76,20 @@ class Rounds:
         self._first = 0  # who is asked first in the next round
         self._asked: dict[str, tuple[int, int]] = {}  # notices seen, and when to look anyway
         self._caught_up_ns = clock.now_ns()  # when no live clip was due last
+        self._first_t_ns: dict[str, int] = {}  # end of each live stream's first clip since then
 
     def step(self, timeout_s: float = STEP_TIMEOUT_S) -> bool:
         """Do one round, or wait for something to do; return False once all streams are over."""
         seen = self._signal.count
         work, wait_ns = self._collect()
         if not any(stream.live for stream, _ in work):
-            self._caught_up_ns = self._clock.now_ns()
+            self._catch_up()
         if work:
             self._recognize(work)
         self._close_those_over()
         if not work and self._open and not self._encode_early():
             self._signal.wait(seen, min(wait_ns / NS_PER_S, timeout_s))
+            self._catch_up()  # to have waited, for a slow camera say, is no load
         return bool(self._open)
 
     def finish(self, error: Exception | None) -> None:
@@ -133,10 +135,25 @@ class Rounds:
         for (stream, clip), prediction in zip(work, predictions, strict=True):
             stream.take(clip, prediction)
             if stream.live and prediction is not None:
-                age_ns = now_ns - stream.time_ns(clip.end_t_ns) - stream.lag_ns
-                lag_ns = max(lag_ns or 0, min(age_ns, now_ns - self._caught_up_ns))
+                lag_ns = max(lag_ns or 0, self._lag_ns(stream, clip, now_ns))
         if lag_ns is not None:
             self._govern(self._governor.observe(lag_ns, now_ns))
+
+    def _catch_up(self) -> None:
+        """Note that no live clip is due."""
+        self._caught_up_ns = self._clock.now_ns()
+        self._first_t_ns.clear()
+
+    def _lag_ns(self, stream: Stream, clip: Clip, now_ns: int) -> int:
+        """Return how far a decision is behind what a machine without load would have told.
+
+        Clips may become due together, because a sense comes in lumps. Such a machine would tell
+        the first when it has come and the others, at the latest, as far apart as they end.
+        """
+        first_t_ns = self._first_t_ns.setdefault(stream.name, clip.end_t_ns)
+        due_ns = self._caught_up_ns + clip.end_t_ns - first_t_ns
+        age_ns = now_ns - stream.time_ns(clip.end_t_ns) - stream.lag_ns
+        return min(age_ns, max(0, now_ns - due_ns))
 
     def _encode_early(self) -> bool:
         left = MAX_EARLY_FRAMES

@@ -233,6 +233,8 @@ class Stream:
         if prediction is not None:
             if self._observe is not None:
                 self._observe(prediction)
+            if self._prediction is None:
+                self._tracker.expect(self._expected())
             events = self._tracker.update(prediction)
             self._stats.observe_step(prediction.compute_ms, prediction.latency_ms)
             self._tell(prediction, events)
@@ -310,6 +312,13 @@ class Stream:
             self._emit(self._stamper.event(self.name, timeline, event, basis, labels, quality))
         if prediction is not None:
             self._emit(self._stamper.prediction(self.name, timeline, prediction, labels, quality))
+
+    def _expected(self) -> set[Sense]:
+        """Return the senses that the stream has or is about to have."""
+        with self._lock:
+            lost = set(self._lost)
+        states = self._assembler.states()
+        return {s for s, state in states.items() if state is not SenseState.ABSENT} - lost
 
     def _forget_old_shares(self) -> None:
         """Keep the shares of the events that are still shown; the lock is held."""

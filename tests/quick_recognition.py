@@ -75,7 +75,15 @@ class QuickRecognizer:
             compute_ms=(now_ns - started_ns) / NS_PER_MS,
             av_skew_ms=clip.av_skew_ms,
             gap_samples=clip.gap_samples,
+            alone=self._alone(newest),
         )
+
+    @staticmethod
+    def _alone(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A flash is seen and a tone is heard, whatever the other sense does."""
+        alone = np.zeros((2, 2, len(LABELS)), np.float32)
+        alone[0, :, FLASH], alone[1, :, TONE] = scores[FLASH], scores[TONE]
+        return alone
 
     def _scores(self, clip: Clip) -> NDArray[np.float32]:
         scores = np.zeros(len(LABELS), np.float32)

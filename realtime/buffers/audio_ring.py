@@ -74,6 +74,7 @@ class AudioRing:
         self._released = 0  # nobody will ask for samples before this one
         self._started = False
         self._gaps: deque[tuple[int, int]] = deque()  # ascending, apart, within [first, end)
+        self._missed = 0  # up to where samples that have not come were counted as lost
         self._ended = False
         self._closed = False
 
@@ -122,11 +123,12 @@ class AudioRing:
             raise ValueError(f"samples must be mono (n,), got {samples.shape}")
         if gap_before < 0:
             raise ValueError(f"a gap has 0 samples or more, got {gap_before}")
-        n_lost = 0
+        n_lost = n_gap = 0
         with self._changed:
             taken = not (self._closed or self._ended)
             if taken and gap_before:
                 self._started = True
+                n_gap = max(0, self._end + gap_before - max(self._end, self._missed))
                 n_lost += self._append_gap(gap_before)
             done = 0
             while taken and done < len(samples):
@@ -142,12 +144,25 @@ class AudioRing:
                 n_lost += self._write(samples[done : done + n])
                 done += n
         if self._stats is not None:
-            if gap_before:
-                self._stats.count("audio_gap_samples", gap_before)
+            if n_gap:
+                self._stats.count("audio_gap_samples", n_gap)
             if n_lost:
                 self._stats.count("dropped_samples", n_lost)
         self._signal.notify()
         return taken
+
+    def miss(self, before_index: int) -> None:
+        """Say that samples before `before_index` are lost if they have not come by now.
+
+        They count at once, not only when a gap tells of them: a device may stay away.
+        """
+        with self._changed:
+            n_missed = 0
+            if self._started and not (self._closed or self._ended):
+                n_missed = max(0, before_index - max(self._end, self._missed))
+                self._missed += max(0, before_index - self._missed)
+        if n_missed and self._stats is not None:
+            self._stats.count("audio_gap_samples", n_missed)
 
     def read(self, start: int, stop: int) -> AudioSpan:
         """Copy the samples `[start, stop)` out, whatever of them is there."""

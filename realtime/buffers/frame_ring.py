@@ -66,6 +66,8 @@ class FrameRing:
         self._final_slot = -1
         self._end_slot = 0
         self._asked_stride = self._stride = stride
+        self._read_slot = -1  # newest that was handed out
+        self._skipped_slot = -1  # newest that was left out
         self._ended = False
         self._closed = False
 
@@ -165,23 +167,26 @@ class FrameRing:
             first_slot: Inclusive.
             last_slot: Inclusive.
             limit: So many at most, the oldest; None for all.
-            stride: Of every so many slots only the first frame, and none where the slot before
-                `first_slot` lies among them; what is left out counts in `skipped_frames`.
+            stride: Of every so many slots only the first frame, and none where one of them was
+                handed out before; what is left out counts in `skipped_frames`, once.
         """
         frames: list[GridFrame] = []
-        n_skipped, taken = 0, (first_slot - 1) // stride
+        n_skipped = 0
         with self._changed:
+            taken = self._read_slot // stride
             for place in self._places:
                 if not first_slot <= place.slot <= last_slot:
                     continue
                 if stride > 1 and place.slot // stride == taken:
-                    n_skipped += 1
+                    n_skipped += place.slot > self._skipped_slot
+                    self._skipped_slot = max(self._skipped_slot, place.slot)
                     continue
                 if limit is not None and len(frames) == limit:
                     break
                 image = self._store[place.row].copy()
                 frames.append(GridFrame(slot=place.slot, time_ns=place.time_ns, image=image))
                 taken = place.slot // stride
+                self._read_slot = max(self._read_slot, place.slot)
         if n_skipped and self._stats is not None:
             self._stats.count("skipped_frames", n_skipped)
         return frames

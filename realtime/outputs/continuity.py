@@ -7,12 +7,15 @@ of every topic: so the loss of a topic's end is noticed within a second too.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 HEARTBEAT = "heartbeat"
 MAX_TOPICS = 1000  # 64 streams have 193; what a hostile publisher adds is not followed
 MAX_SEQ = 10**24
+MAX_SPANS = 256  # of numbers in a row that are remembered of a topic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,33 @@ class Verdict:
     notices: tuple[Gap | Restart, ...] = ()
 
 
+class _Numbers:
+    """A set of numbers that mostly come in a row; of many holes the oldest are forgotten."""
+
+    def __init__(self) -> None:
+        self._spans: list[list[int]] = []  # [first, last], ascending and apart
+
+    def add(self, number: int) -> bool:
+        """Take one in; return whether it is new."""
+        spans = self._spans
+        at = bisect_right(spans, number, key=itemgetter(0))  # the span before begins no later
+        if at and number <= spans[at - 1][1]:
+            return False
+        joins_before = at > 0 and spans[at - 1][1] == number - 1
+        joins_after = at < len(spans) and spans[at][0] == number + 1
+        if joins_before and joins_after:
+            spans[at - 1][1] = spans.pop(at)[1]
+        elif joins_before:
+            spans[at - 1][1] = number
+        elif joins_after:
+            spans[at][0] = number
+        else:
+            spans.insert(at, [number, number])
+        if len(spans) > MAX_SPANS:
+            spans[0][1] = spans.pop(1)[1]
+        return True
+
+
 class Continuity:
     """Follows one publisher; not for several threads at a time.
 
@@ -62,7 +92,7 @@ class Continuity:
     def __init__(self, prefixes: Sequence[str]) -> None:
         self._prefixes = tuple(prefixes)
         self._run: str | None = None
-        self._received: dict[str, int] = {}  # last topic_seq that came, by topic
+        self._received: dict[str, _Numbers] = {}  # the topic_seqs that came, by topic
         self._accounted: dict[str, int] = {}  # up to which losses were told, by topic
         self._joining: set[str] = set()  # topics of which only the state at subscribing came
 
@@ -78,12 +108,14 @@ class Continuity:
             self._accounted.clear()
             self._joining.clear()
         self._run = run
-        received = self._received.get(topic)
         is_replay = body.get("replay") is True
-        if is_replay and received is not None and topic_seq <= received:
-            return Verdict(is_repeat=True, notices=tuple(notices))
-        if is_replay and received is None and len(self._joining) < MAX_TOPICS:
+        if is_replay and topic not in self._received and len(self._joining) < MAX_TOPICS:
             self._joining.add(topic)
+        is_new = True
+        if topic in self._received or len(self._received) < MAX_TOPICS:
+            is_new = self._received.setdefault(topic, _Numbers()).add(topic_seq)
+        if is_replay and not is_new:
+            return Verdict(is_repeat=True, notices=tuple(notices))
         # The state at subscribing may be several events, older ones first: their holes are no loss.
         # After a broken connection they are: then messages had come before.
         accounted = self._accounted.get(topic)
@@ -92,8 +124,7 @@ class Continuity:
             notices.append(Gap(topic=topic, n_lost=topic_seq - accounted - 1))
         if not is_replay:
             self._joining.discard(topic)
-        if topic in self._received or len(self._received) < MAX_TOPICS:
-            self._received[topic] = topic_seq
+        if topic in self._accounted or len(self._accounted) < MAX_TOPICS:
             self._accounted[topic] = max(topic_seq, accounted or 0)
         if body.get("type") == HEARTBEAT:
             notices += self._check_ends(body.get("topics"))

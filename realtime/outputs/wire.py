@@ -286,6 +286,7 @@ class MessageStamper:
                 "top": [],
                 "evidence": None,
                 "senses": [],
+                "newest_senses": [],
                 "window_clips": 0,
                 "short_window": True,
                 "quality": figures,
@@ -299,6 +300,7 @@ class MessageStamper:
             "top": top(prediction.scores(self._context), labels),
             "evidence": _evidence(prediction, alone),
             "senses": [sense.value for sense in prediction.senses],
+            "newest_senses": [sense.value for sense in prediction.newest_senses],
             "window_clips": prediction.n_clips,
             "short_window": prediction.n_clips < self._window_clips,
             "quality": figures,
@@ -328,8 +330,9 @@ def _evidence(
 ) -> dict[str, object]:
     attention = prediction.attention
     n_clips = prediction.n_clips
-    # Clips are one second apart and the newest ends where the window does.
-    ends_ns = [prediction.end_t_ns - (n_clips - 1 - index) * NS_PER_S for index in range(n_clips)]
+    ends_ns = prediction.clip_ends_t_ns or [
+        prediction.end_t_ns - (n_clips - 1 - index) * NS_PER_S for index in range(n_clips)
+    ]
     by_sense = attention.sum(axis=0)
     clip, sense = np.unravel_index(int(attention.argmax()), attention.shape)
     evidence: dict[str, object] = {

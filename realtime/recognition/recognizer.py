@@ -127,6 +127,7 @@ class Recognizer:
             gap_samples=clip.gap_samples,
             alone=alone,
             independent=head.config.activation == "sigmoid",
+            clip_ends_t_ns=self._window.ends_t_ns(),
         )
 
     def _decide_alone(self, evidence: Tensor | None) -> NDArray[np.float32]:

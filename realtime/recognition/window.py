@@ -105,6 +105,21 @@ class ClipWindow:
         self._numbers[row] = number
         self._newest = number
 
+    def _wanted(self) -> list[int]:
+        """Return the numbers of the clips that the window has, oldest first."""
+        if self._newest < 0:
+            raise ValueError("the window is empty: append a clip first")
+        wanted = range(self._newest - (self._n_clips - 1) * self._per_second, self._newest + 1)
+        return [
+            number
+            for number in wanted[:: self._per_second]
+            if number >= 0 and self._numbers[number % self._capacity] == number
+        ]
+
+    def ends_t_ns(self) -> tuple[int, ...]:
+        """Return the exclusive ends of the clips that `gather` returns, stream time."""
+        return tuple(number * self._stride_ns for number in self._wanted())
+
     def gather(self) -> WindowCodes:
         """Return the window that ends with the newest clip, oldest clip first.
 
@@ -116,14 +131,7 @@ class ClipWindow:
         Raises:
             ValueError: No clip was appended yet.
         """
-        if self._newest < 0:
-            raise ValueError("the window is empty: append a clip first")
-        wanted = range(self._newest - (self._n_clips - 1) * self._per_second, self._newest + 1)
-        rows = [
-            number % self._capacity
-            for number in wanted[:: self._per_second]
-            if number >= 0 and self._numbers[number % self._capacity] == number
-        ]
+        rows = [number % self._capacity for number in self._wanted()]
         index = torch.tensor(rows, device=self._vectors.device)
         evidence = None if self._evidence is None else self._evidence[index][None]
         return WindowCodes(

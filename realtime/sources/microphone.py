@@ -43,7 +43,8 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_DEVICE = "default"
 BLOCK_S = 0.02
-MAX_CHANNELS = 8  # a virtual device claims up to 128; more than an array microphone has is no sense
+MAX_CHANNELS = 8  # of an array microphone; who claims more, up to 128, makes them up as asked
+VIRTUAL_CHANNELS = 2  # of such a one, a sound server's: it mixes what it has down itself
 _QUEUE_BLOCKS = 250  # 5 s of 20 ms blocks, while the reader is kept from the processor
 _GET_S = 0.25
 _MAX_AGE_NS = NS_PER_S  # an older block is a lie
@@ -99,7 +100,8 @@ class MicrophoneReader:
         sample_rate, n_channels = _form(info)
         self._audio = self._inlet.audio_intake(sample_rate, n_channels)
         self._dating = BlockDating(sample_rate, float(self._stream.latency))
-        self._description = f"{info['name']}, {sample_rate} Hz, {n_channels} channels"
+        channels = f"{n_channels} channel{'' if n_channels == 1 else 's'}"
+        self._description = f"{info['name']}, {sample_rate} Hz, {channels}"
 
     def _start(self, info: dict[str, Any]) -> None:
         sample_rate, n_channels = _form(info)
@@ -280,4 +282,7 @@ def choose_input(
 
 def _form(info: dict[str, Any]) -> tuple[int, int]:
     """Return rate and channel count at which a device is opened."""
-    return round(info["default_samplerate"]), min(info["max_input_channels"], MAX_CHANNELS)
+    n_channels = info["max_input_channels"]
+    if n_channels > MAX_CHANNELS:
+        n_channels = VIRTUAL_CHANNELS
+    return round(info["default_samplerate"]), n_channels

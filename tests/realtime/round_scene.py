@@ -17,13 +17,14 @@ from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import SourceConfig, TrackerConfig, WindowConfig
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import SAMPLES_PER_SLOT, SLOT_NS, Clip, GridFrame, Prediction
-from realtime.rounds import Rounds
+from realtime.rounds import STEP_TIMEOUT_S, Rounds
 from realtime.stats import Stats
 from realtime.stream import Rings, Stream
 
 SIZE = 2
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TICK_NS = 5 * NS_PER_MS  # while nothing is to be done
+WAKE_NS = 40 * NS_PER_MS  # from a notice to the processor, where others are busy
 LABELS = ("Bark", "Siren")
 
 
@@ -85,19 +86,36 @@ class Scene:
         hop_s: Of all.
         file_s: How long a file is.
         lag_s: By how much live streams come late and lag behind.
+        fps: Of live pictures; None for one in each place of the grid.
+        delay_s: How late all that is live comes.
+        lump_s: Live sound comes in lumps so long.
+        waits: Whether a round that finds nothing to do waits, as the thread does, until something
+            comes or its time is over; else time goes on between the rounds.
     """
 
     def __init__(
-        self, *configs: SourceConfig, hop_s: float = 0.25, file_s: int = 20, lag_s: float = 0.0
+        self,
+        *configs: SourceConfig,
+        hop_s: float = 0.25,
+        file_s: int = 20,
+        lag_s: float = 0.0,
+        fps: float | None = None,
+        delay_s: float = 0.0,
+        lump_s: float = 0.0,
+        waits: bool = False,
     ) -> None:
         self._lag_ns = round(lag_s * NS_PER_S)
         self.clock = ManualClock()
         self.stats = Stats()
         self.told: list[Message] = []
-        self.signal = DataSignal()
+        self.signal = _WaitedFor(self) if waits else DataSignal()
+        self._timeout_s = STEP_TIMEOUT_S if waits else 0.0
         self.streams: list[Stream] = []
         self._feeds: list[tuple[SourceConfig, Rings]] = []
         self._n_slots = 0
+        self._fps = fps
+        self._delay_ns = round(delay_s * NS_PER_S)
+        self._lump_slots = max(1, round(lump_s * 16))
         self._file_slots = file_s * 16
         stamper = MessageStamper("r", self.clock, WallClock.fixed(STARTED))
         bundle: Any = SimpleNamespace(name="b", version="1", labels=LABELS, background=None)
@@ -110,8 +128,8 @@ class Scene:
                 config,
                 WindowConfig(hop_s=hop_s),
                 rings.timeline,
-                rings.frames,
-                rings.sounds,
+                rings.frames if config.camera or not config.live else None,
+                rings.sounds if config.microphone or not config.live else None,
                 rings.signal,
                 self.clock,
                 stats,
@@ -144,9 +162,9 @@ class Scene:
         until_ns = self.clock.now_ns() + round(seconds * NS_PER_S)
         goes_on = True
         while goes_on and self.clock.now_ns() < until_ns:
-            self._feed()
+            self.feed()
             before_ns, n_decided = self.clock.now_ns(), len(self.recognizer.rounds)
-            goes_on = self.rounds.step(timeout_s=0.0)
+            goes_on = self.rounds.step(timeout_s=self._timeout_s)
             if (before_ns, n_decided) == (self.clock.now_ns(), len(self.recognizer.rounds)):
                 self.clock.advance(TICK_NS)
         return goes_on
@@ -159,23 +177,31 @@ class Scene:
             if d.source == source and d.end_t_ns >= since_s * NS_PER_S
         ]
 
-    def _feed(self) -> None:
+    def feed(self) -> None:
         """Lay down what has come by now; of a file as much as its rings hold."""
-        n_slots = max(0, self.clock.now_ns() - self._lag_ns) // SLOT_NS
+        late_ns = self._lag_ns + self._delay_ns
+        n_slots = max(0, self.clock.now_ns() - late_ns) // SLOT_NS
         for config, rings in self._feeds:
             if not config.live:
                 self._feed_file(rings)
                 continue
             for slot in range(self._n_slots, n_slots):
+                if not self._has_frame(slot):
+                    continue
                 if rings.frames.wants(slot):
                     image = np.zeros((SIZE, SIZE, 3), np.uint8)
                     rings.frames.append(slot, slot * SLOT_NS, image)
                 else:  # as the intake counts
                     self.stats.count("skipped_frames")
                 rings.frames.mark(slot)
-            n_samples = n_slots * SAMPLES_PER_SLOT - rings.sounds.end_index
-            rings.sounds.append(np.zeros(n_samples, np.float32))
+            n_heard = n_slots // self._lump_slots * self._lump_slots
+            n_samples = n_heard * SAMPLES_PER_SLOT - rings.sounds.end_index
+            if config.microphone and n_samples > 0:
+                rings.sounds.append(np.zeros(n_samples, np.float32))
         self._n_slots = max(self._n_slots, n_slots)
+
+    def _has_frame(self, slot: int) -> bool:
+        return self._fps is None or int(slot * self._fps / 16) > int((slot - 1) * self._fps / 16)
 
     def _feed_file(self, rings: Rings) -> None:
         slot = rings.frames.final_slot + 1
@@ -194,6 +220,28 @@ def live(name: str) -> SourceConfig:
     return SourceConfig(name=name, kind="live", camera="0", microphone="0")
 
 
+def camera(name: str) -> SourceConfig:
+    """Return a camera alone."""
+    return SourceConfig(name=name, kind="live", camera="0")
+
+
 def file(name: str) -> SourceConfig:
     """Return a file that is read as fast as may be."""
     return SourceConfig(name=name, kind="media", media="x")
+
+
+class _WaitedFor(DataSignal):
+    """Lets the scene's time go on while somebody waits."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__()
+        self._scene = scene
+
+    def wait(self, seen: int, timeout_s: float) -> int:
+        clock = self._scene.clock
+        until_ns = clock.now_ns() + round(timeout_s * NS_PER_S)
+        while self.count == seen and clock.now_ns() < until_ns:
+            clock.advance(min(TICK_NS, until_ns - clock.now_ns()))
+            self._scene.feed()
+        clock.advance(WAKE_NS)
+        return self.count

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from round_scene import Scene, file, live
+from round_scene import Scene, camera, file, live
 
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.packets import Prediction
@@ -148,3 +149,31 @@ def test_prediction_is_none_between_hops_that_do_not_divide_the_second() -> None
 
     assert decided == []
     assert {d.end_t_ns * 16 // NS_PER_S % 3 for d in scene.recognizer.decisions} == {1}
+
+
+@pytest.mark.parametrize("fps", [0.5, 1.0, 2.0, 2.3, 3.0, 4.0, 5.0, 10.0])
+def test_waiting_for_a_slow_camera_is_no_load(fps: float) -> None:
+    scene = Scene(camera("door"), fps=fps, delay_s=0.1, waits=True)
+    scene.recognizer.frame_ns, scene.recognizer.clip_ns = 12 * NS_PER_MS, 60 * NS_PER_MS
+    scene.run(40.0)
+
+    assert scene.stats.snapshot().load_level == 0
+    assert not [m for m in scene.told if "to keep up" in str(m.body.get("detail"))]
+
+
+@pytest.mark.parametrize("lump_s", [0.25, 0.5, 1.0, 2.0])
+def test_waiting_for_sound_that_comes_in_lumps_is_no_load(lump_s: float) -> None:
+    config = replace(live("door"), patience_s=2.0)
+    scene = Scene(config, lump_s=lump_s, waits=True)
+    scene.recognizer.frame_ns, scene.recognizer.clip_ns = 3 * NS_PER_MS, 60 * NS_PER_MS
+    scene.run(40.0)
+
+    assert scene.stats.snapshot().load_level == 0
+
+
+def test_slow_machine_gives_up_decisions_of_a_slow_camera_too() -> None:
+    scene = Scene(camera("door"), fps=2.0, waits=True)
+    scene.recognizer.clip_ns = 400 * NS_PER_MS
+    scene.run(40.0)
+
+    assert scene.stats.snapshot().load_level > 0

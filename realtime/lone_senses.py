@@ -1,0 +1,188 @@
+"""What one sense may say while the other is gone: events only of what it says anew.
+
+Place in the flow: predictions → here → the event tracker's detectors. A clip without its sound is
+decided by its picture alone, and a picture that shows a dog says Bark as long as the dog is there,
+whether it barks or not. While both senses were there the silence denied it. So a sense that is gone
+for a moment must not free the other to say what was denied before.
+
+Which sense carries the decisions is what the attention says (of the starter's, sound has 0.9 and
+more): masking the one that does turns a whisper into the only voice. So the sense that carried
+less has no say in the first minute after a loss. The one that carried more goes on with what it
+said in agreement with both together, and may begin what it says anew: a label of which it said
+nothing for a while, and was not denied in the last minute. So may either sense after a minute.
+What both together denied stays so until that, and until the sense was quiet about it.
+
+Each sense's word is what the network says with the other masked all along, so that before and
+after a loss like is compared with like. A stream that never had the other sense is not touched,
+and neither is one whose senses are both there. It knows no label by name and no activation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.clock import NS_PER_S
+from realtime.packets import Prediction, Sense
+
+QUIET_NS = 2 * NS_PER_S  # of a sense's quiet about a label: what it says of it next is new
+DENIED_NS = NS_PER_S  # a clip: two answers to the same second may be so far apart and agree
+FIRST_NS = 10 * NS_PER_S  # a device that was just opened may take so long for its first sample
+LONE_NS = 60 * NS_PER_S  # without the other sense: then the stream is one of one sense
+CARRIES = 0.5  # of the attention in the newest second
+_SHARE_WEIGHT = 0.1  # of the newest hop in the running share: the last seconds
+
+_UNKNOWN, _COUNTS, _DENIED = range(3)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """What a prediction counts for.
+
+    Attributes:
+        scores: Of each label, float64 `(n_labels,)` in [0, 1]; 0 where it is withheld.
+        alone: What each sense says by itself, `(2, n_labels)`; None where nobody asked.
+        window: Of each label over the whole window, float32 `(n_labels,)`.
+        withheld: Of which labels the sense that is left has no say, bool `(n_labels,)`.
+    """
+
+    scores: NDArray[np.float64]
+    alone: NDArray[np.float64] | None
+    window: NDArray[np.float32]
+    withheld: NDArray[np.bool_]
+
+    def rows(self) -> NDArray[np.float64]:
+        """Return the scores and, where they are known, those of each sense, `(1 or 3, n)`."""
+        together = self.scores[None]
+        return together if self.alone is None else np.concatenate((together, self.alone))
+
+
+class LoneSenses:
+    """Follows both senses of one stream; one thread calls it.
+
+    Args:
+        on: Each label's threshold, `(n_labels,)`.
+        off: The lower one.
+        context: Share of the window in a score.
+    """
+
+    def __init__(self, on: NDArray[np.float64], off: NDArray[np.float64], context: float) -> None:
+        self._on, self._off = on, off
+        self._context = context
+        self._expected: set[Sense] = set()
+        self._known: set[Sense] = set()  # senses that were there
+        self._first_end_t_ns: int | None = None
+        self._whole_ns: int | None = None  # when all that the stream has was there last
+        self._is_whole = False  # whether that was the last prediction
+        shape = (len(Sense), len(on))
+        self._state = np.full(shape, _UNKNOWN)
+        self._last = np.ones(shape)  # what each sense said, the last time that all were there
+        self._up_ns = np.zeros(shape, np.int64)  # when a sense's word last reached `off`
+        self._same_ns = np.zeros(shape, np.int64)  # when all together last did not deny it
+        self._denied_ns = np.full(shape, -LONE_NS)  # when they last did
+        self._said = np.zeros(shape, np.bool_)  # since a sense's word reached `off`: it reached `on`
+        self._agreed = np.zeros(shape, np.bool_)  # and so did all together
+        self._share = np.full(len(Sense), CARRIES)  # of the attention, while all were there
+
+    def expect(self, senses: Iterable[Sense]) -> None:
+        """Say which senses the stream should have; at first they count as gone till they come."""
+        self._expected = set(senses)
+
+    def update(self, prediction: Prediction, fresh: bool) -> Heard:
+        """Take one prediction in.
+
+        Args:
+            prediction: The newest.
+            fresh: None came shortly before it.
+
+        Returns:
+            What it counts for.
+        """
+        end_t_ns = prediction.end_t_ns
+        if fresh:
+            self._forget(slice(None), end_t_ns)
+        there = set(prediction.newest_senses)
+        scores = prediction.scores(self._context)
+        words = prediction.scores_alone(self._context)
+        if there == self._wanted(there, end_t_ns):
+            self._compare(prediction, scores, words)
+            return Heard(scores, words, prediction.window, np.zeros(len(scores), np.bool_))
+        if len(there) == 1:
+            return self._listen_to(list(Sense).index(there.pop()), prediction, scores, words)
+        return Heard(scores, words, prediction.window, np.ones(len(scores), np.bool_))
+
+    def _wanted(self, there: set[Sense], end_t_ns: int) -> set[Sense]:
+        """Return the senses that the stream has, gone or not."""
+        if self._first_end_t_ns is None:
+            self._first_end_t_ns = end_t_ns
+        self._known |= there
+        is_new = end_t_ns - self._first_end_t_ns < FIRST_NS
+        return self._known | self._expected if is_new else self._known
+
+    def _listen_to(
+        self,
+        m: int,
+        prediction: Prediction,
+        scores: NDArray[np.float64],
+        words: NDArray[np.float64] | None,
+    ) -> Heard:
+        """Return what the sense that is left says and may say."""
+        window = prediction.window
+        if words is not None and prediction.alone is not None:
+            scores, window = words[m], prediction.alone[m, 0]
+        end_t_ns = prediction.end_t_ns
+        carries = bool(self._share[m] >= CARRIES)
+        if self._is_whole and not carries:
+            self._state[m, self._last[m] >= self._off] = _DENIED
+        self._is_whole = False
+        self._forget(1 - m, end_t_ns)
+        self._listen(m, scores, end_t_ns)
+        withheld = self._state[m] != _COUNTS
+        if not carries and self._whole_ns is not None and end_t_ns - self._whole_ns < LONE_NS:
+            withheld[:] = True
+        return Heard(np.where(withheld, 0.0, scores), words, window, withheld)
+
+    def _compare(
+        self,
+        prediction: Prediction,
+        scores: NDArray[np.float64],
+        words: NDArray[np.float64] | None,
+    ) -> None:
+        """Hold what each sense says against what all say together."""
+        end_t_ns = prediction.end_t_ns
+        self._is_whole, self._whole_ns = True, end_t_ns
+        newest = prediction.attention[-1].astype(np.float64)
+        if newest.any():
+            self._share += _SHARE_WEIGHT * (newest / newest.sum() - self._share)
+        if words is None:  # anything may have been said
+            self._last[:] = 1.0
+            self._forget(slice(None), end_t_ns)
+            return
+        self._last = words
+        for m, alone in enumerate(words):
+            self._listen(m, alone, end_t_ns)
+        agrees = (words >= self._on) & (scores >= self._on)
+        self._state[agrees & (self._state == _UNKNOWN)] = _COUNTS
+        self._same_ns[(words < self._off) | (scores >= self._off)] = end_t_ns
+        self._said |= words >= self._on
+        self._agreed |= scores >= self._on
+        ended = words < self._off
+        denied = end_t_ns - self._same_ns >= DENIED_NS
+        denied |= ended & self._said & ~self._agreed
+        self._state[denied] = _DENIED
+        self._denied_ns[denied] = end_t_ns
+        self._said[ended] = self._agreed[ended] = False
+
+    def _listen(self, m: int, alone: NDArray[np.float64], end_t_ns: int) -> None:
+        """Let a sense's word count again where it has said nothing for a while."""
+        self._up_ns[m, alone >= self._off] = end_t_ns
+        is_quiet = end_t_ns - self._up_ns[m] >= QUIET_NS
+        self._state[m, is_quiet & (end_t_ns - self._denied_ns[m] >= LONE_NS)] = _COUNTS
+
+    def _forget(self, m: int | slice, end_t_ns: int) -> None:
+        """Begin anew with a sense: nothing is known of what it said before."""
+        self._state[m] = _UNKNOWN
+        self._up_ns[m] = self._same_ns[m] = end_t_ns
