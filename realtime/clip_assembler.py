@@ -50,6 +50,7 @@ MAX_MISSING_SAMPLES = CLIP_SAMPLES // 4  # with more than a quarter gone there i
 MIN_SHOWN_SLOTS = CLIP_SLOTS // 2  # with fewer pictures than this the picture is missing
 MAX_PADDING = CLIP_SAMPLES // 2  # of a file's last second; with more it has no such second
 N_INTERVALS = 5  # of which the middle one is a camera's usual interval
+MIN_INTERVALS = 3
 MAX_BACKLOG_NS = NS_PER_S // 2  # a live stream further behind than this (or a hop) skips
 
 
@@ -395,10 +396,10 @@ class ClipAssembler:
         The middle one of the last intervals, so that one stall makes no camera slow, and half as
         much again; what comes later than `stale_s` is gone for whoever watches the device, too.
         """
-        if not self._live or not self._intervals:
+        if not self._live or len(self._intervals) < MIN_INTERVALS:
             return self._hold_slots
         usual = sorted(self._intervals)[len(self._intervals) // 2]
-        return max(self._hold_slots, min(usual + usual // 2, self._max_hold_slots))
+        return max(self._hold_slots, min(usual - 1 + usual // 2, self._max_hold_slots))
 
     def _hear(self, end_ns: int) -> tuple[NDArray[np.float32] | None, int, float]:
         """Return the second of sound, its lost samples and its time error; None when missing."""

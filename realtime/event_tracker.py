@@ -100,11 +100,13 @@ class EventTracker:
         last = self._last_end_t_ns
         fresh = last is None or end_t_ns - last > MAX_TRACKED_GAP_NS
         self._last_end_t_ns = end_t_ns
-        heard = self._senses.update(prediction, fresh)
+        active = {k for k, each in self._detectors.items() if each.is_active and not fresh}
+        is_active = np.zeros(len(self._on), np.bool_)
+        is_active[list(active)] = True
+        heard = self._senses.update(prediction, fresh, is_active)
         said = self._smoother.update(heard.rows(), fresh)
         scores = said[0]
         dates_at = self._off.copy()
-        active = {k for k, each in self._detectors.items() if each.is_active and not fresh}
         for kin in self._kin:
             goes_on = bool(active.intersection(kin.tolist()))
             self._join_kin(kin, scores, heard.window, dates_at, goes_on)

@@ -83,20 +83,21 @@ class LoneSenses:
         self._up_ns = np.zeros(shape, np.int64)  # when a sense's word last reached `off`
         self._same_ns = np.zeros(shape, np.int64)  # when all together last did not deny it
         self._denied_ns = np.full(shape, -LONE_NS)  # when they last did
-        self._said = np.zeros(shape, np.bool_)  # since a sense's word reached `off`: it reached `on`
-        self._agreed = np.zeros(shape, np.bool_)  # and so did all together
+        self._said = np.zeros(shape, np.bool_)  # it reached `on` since it last reached `off`
+        self._agreed = np.zeros(shape, np.bool_)  # and an event of it went on meanwhile
         self._share = np.full(len(Sense), CARRIES)  # of the attention, while all were there
 
     def expect(self, senses: Iterable[Sense]) -> None:
         """Say which senses the stream should have; at first they count as gone till they come."""
         self._expected = set(senses)
 
-    def update(self, prediction: Prediction, fresh: bool) -> Heard:
+    def update(self, prediction: Prediction, fresh: bool, active: NDArray[np.bool_]) -> Heard:
         """Take one prediction in.
 
         Args:
             prediction: The newest.
             fresh: None came shortly before it.
+            active: Of which labels an event goes on, bool `(n_labels,)`.
 
         Returns:
             What it counts for.
@@ -108,7 +109,7 @@ class LoneSenses:
         scores = prediction.scores(self._context)
         words = prediction.scores_alone(self._context)
         if there == self._wanted(there, end_t_ns):
-            self._compare(prediction, scores, words)
+            self._compare(prediction, scores, words, active)
             return Heard(scores, words, prediction.window, np.zeros(len(scores), np.bool_))
         if len(there) == 1:
             return self._listen_to(list(Sense).index(there.pop()), prediction, scores, words)
@@ -150,6 +151,7 @@ class LoneSenses:
         prediction: Prediction,
         scores: NDArray[np.float64],
         words: NDArray[np.float64] | None,
+        active: NDArray[np.bool_],
     ) -> None:
         """Hold what each sense says against what all say together."""
         end_t_ns = prediction.end_t_ns
@@ -164,11 +166,11 @@ class LoneSenses:
         self._last = words
         for m, alone in enumerate(words):
             self._listen(m, alone, end_t_ns)
-        agrees = (words >= self._on) & (scores >= self._on)
-        self._state[agrees & (self._state == _UNKNOWN)] = _COUNTS
+        says = words >= self._on
+        self._state[says & active & (self._state == _UNKNOWN)] = _COUNTS
         self._same_ns[(words < self._off) | (scores >= self._off)] = end_t_ns
-        self._said |= words >= self._on
-        self._agreed |= scores >= self._on
+        self._said |= says
+        self._agreed |= active
         ended = words < self._off
         denied = end_t_ns - self._same_ns >= DENIED_NS
         denied |= ended & self._said & ~self._agreed

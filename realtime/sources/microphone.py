@@ -97,14 +97,14 @@ class MicrophoneReader:
                 info = choose_input(*found, self._device, self._identity.name)
                 self._start(info)
         self._identity.name = self._identity.name or info["name"]
-        sample_rate, n_channels = _form(info)
+        sample_rate, n_channels = device_form(info)
         self._audio = self._inlet.audio_intake(sample_rate, n_channels)
         self._dating = BlockDating(sample_rate, float(self._stream.latency))
         channels = f"{n_channels} channel{'' if n_channels == 1 else 's'}"
         self._description = f"{info['name']}, {sample_rate} Hz, {channels}"
 
     def _start(self, info: dict[str, Any]) -> None:
-        sample_rate, n_channels = _form(info)
+        sample_rate, n_channels = device_form(info)
         try:
             self._stream = self._sounddevice.InputStream(
                 samplerate=sample_rate,
@@ -280,7 +280,7 @@ def choose_input(
     raise SourceError(f"microphone {device!r} {what}; give a number: {named}")
 
 
-def _form(info: dict[str, Any]) -> tuple[int, int]:
+def device_form(info: dict[str, Any]) -> tuple[int, int]:
     """Return rate and channel count at which a device is opened."""
     n_channels = info["max_input_channels"]
     if n_channels > MAX_CHANNELS:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from faults.fault_layer import BLOCK_S, BLOCK_SAMPLES, Delivery, Fault, Injected, apply
 from realtime.build import find_bundle, frame_transform, make_stream, tracker_config
-from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline
+from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import RunConfig, SourceConfig
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import GRID_HZ
@@ -28,7 +28,7 @@ from realtime.recognition.features import Models, load_models
 from realtime.recognition.joint import JointRecognizer
 from realtime.sources.base import Inlet, SourceSenses
 from realtime.sources.demo_pictures import ScenePainter
-from realtime.sources.demo_scene import DURATION_S, render_sound
+from realtime.sources.demo_scene import render_sound
 from realtime.stats import Stats
 from realtime.stream import Rings
 
@@ -41,7 +41,7 @@ STARTED = datetime(2026, 1, 2, tzinfo=UTC)
 class Material:
     """What happens before the devices: frames at `GRID_HZ`, and the sound of the same time."""
 
-    frames: Sequence[NDArray[np.uint8]]
+    frames: Sequence[NDArray[np.uint8]]  # as the trunk wants them
     waveform: NDArray[np.float32]
 
     @property
@@ -94,11 +94,11 @@ class _KeptTrunks:
         return "starter, kept"
 
 
-def demo_material() -> Material:
-    """Return the built-in scene."""
-    painter = ScenePainter()
-    frames = [painter.paint(k / GRID_HZ) for k in range(DURATION_S * GRID_HZ)]
-    return Material(frames, render_sound())
+def demo_material(length_s: float) -> Material:
+    """Return the beginning of the built-in scene."""
+    painter, resize = ScenePainter(), frame_transform(find_bundle("starter")).resize
+    frames = [resize(painter.paint(k / GRID_HZ)) for k in range(round(length_s * GRID_HZ))]
+    return Material(frames, render_sound()[: round(length_s * SAMPLE_RATE)])
 
 
 def spans(bodies: Iterable[dict[str, Any]]) -> list[Span]:
@@ -141,13 +141,14 @@ def play(models: Models, material: Material, faults: Iterable[Fault] = ()) -> li
     faults, bundle = list(faults), find_bundle("starter")
     clock, stats, told = ManualClock(), Stats(), list[Message]()
     config = SourceConfig(name="door", kind="live", camera="0", microphone="default")
-    transform = frame_transform(bundle)
-    rings = Rings(config, transform.size, Timeline(STARTED, 0), stats)
+    rings = Rings(
+        config, frame_transform(bundle).size, Timeline(WallClock.fixed(STARTED), 0), stats
+    )
     inlet = Inlet(
         timeline=rings.timeline,
         frames=rings.frames,
         sounds=rings.sounds,
-        prepare=transform.resize,
+        prepare=lambda image: image,
         live=True,
         clock=clock,
         stats=stats,
@@ -168,7 +169,7 @@ def play(models: Models, material: Material, faults: Iterable[Fault] = ()) -> li
         models=models,
         rings=rings,
         opened=opened,
-        stamper=MessageStamper("run1", clock, STARTED),
+        stamper=MessageStamper("run1", clock, WallClock.fixed(STARTED)),
         emit=told.append,
         clock=clock,
         stats=stats,

@@ -38,6 +38,7 @@ class Bench:
         lag.set(round(lag_s * NS_PER_S))
         self.clock = ManualClock()
         self.stats = Stats()
+        self.seen: list[Clip] = []
         signal, timeline = DataSignal(), Timeline()
         timeline.start(0)
         policy = Policy.DROP_OLDEST if kind == "live" else Policy.WAIT
@@ -433,3 +434,57 @@ def test_a_sense_that_stays_away_costs_a_lagging_stream_its_patience_once() -> N
     assert [clip.has_sound for clip in bench.clips()] == [True]
     bench.now(5.01)
     assert len(bench.clips()) == 1  # after the lag alone
+
+
+def live_on(bench: Bench, from_s: float, until_s: float, every_slots: int, hears: bool) -> Clip:
+    """Let time go on, with a frame every so many slots (0: none); return the last clip."""
+    last: Clip | None = None
+    for slot in range(round(from_s * CLIP_SLOTS), round(until_s * CLIP_SLOTS)):
+        bench.now((slot + 1) * SLOT_NS / NS_PER_S)
+        if hears:
+            bench.hear((slot + 1) / CLIP_SLOTS)
+        if every_slots and slot % every_slots == 0:
+            bench.show(slot, slot + 1)
+        clips = bench.clips()
+        last = clips[-1] if clips else last
+        bench.seen += clips
+    assert last is not None
+    return last
+
+
+def test_sound_counts_as_lost_while_its_microphone_is_gone() -> None:
+    bench = Bench("live")
+    live_on(bench, 0.0, 5.0, 1, hears=True)
+    assert bench.stats.snapshot().count("audio_gap_samples") == 0
+
+    live_on(bench, 5.0, 10.0, 1, hears=False)
+    assert 3 <= bench.stats.snapshot().count("audio_gap_samples") / SAMPLE_RATE <= 5
+    live_on(bench, 10.0, 35.0, 1, hears=False)
+    assert 28 <= bench.stats.snapshot().count("audio_gap_samples") / SAMPLE_RATE <= 30
+
+
+@pytest.mark.parametrize("every_slots", [16, 20, 24, 32])
+def test_picture_of_a_slow_camera_stands_until_its_next(every_slots: int) -> None:
+    bench = Bench("live")
+    live_on(bench, 0.0, 40.0, every_slots, hears=True)
+
+    settled = [clip for clip in bench.seen if clip.end_t_ns > 10 * NS_PER_S]
+    assert len(settled) > 100
+    assert all(clip.has_picture for clip in settled)
+
+
+def test_slow_camera_is_missed_when_it_stops() -> None:
+    bench = Bench("live")
+    live_on(bench, 0.0, 20.0, 32, hears=True)
+
+    assert not live_on(bench, 20.0, 25.0, 0, hears=True).has_picture
+    assert bench.assembler.states()[Sense.PICTURE] is SenseState.STALE
+
+
+def test_one_stall_makes_no_camera_slow() -> None:
+    bench = Bench("live")
+    live_on(bench, 0.0, 5.0, 1, hears=True)
+    live_on(bench, 5.0, 10.0, 0, hears=True)
+    assert live_on(bench, 10.0, 12.0, 1, hears=True).has_picture
+
+    assert not live_on(bench, 12.0, 13.5, 0, hears=True).has_picture

@@ -166,3 +166,28 @@ def test_no_sample_is_out_of_place_when_a_reader_races_the_writer() -> None:
         there = span.samples[span.n_missing :]
         np.testing.assert_array_equal(there, ramp(end - len(there), end))
     feeder.join()
+
+
+def test_samples_that_do_not_come_count_as_lost_at_once_and_not_again_with_their_gap() -> None:
+    ring, stats = make_ring()
+    ring.append(ramp(0, 8))
+
+    ring.miss(5)  # they are there
+    assert stats.snapshot().count("audio_gap_samples") == 0
+    ring.miss(20)
+    ring.miss(20)
+    assert stats.snapshot().count("audio_gap_samples") == 12
+    ring.append(ramp(38, 40), gap_before=30)
+    assert stats.snapshot().count("audio_gap_samples") == 30
+    ring.append(ramp(45, 46), gap_before=5)
+    assert stats.snapshot().count("audio_gap_samples") == 35
+
+
+def test_sound_that_never_began_or_is_over_is_no_loss() -> None:
+    ring, stats = make_ring()
+    ring.miss(100)
+    ring.append(ramp(0, 4))
+    ring.end()
+    ring.miss(100)
+
+    assert stats.snapshot().count("audio_gap_samples") == 0

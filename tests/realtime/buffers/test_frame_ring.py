@@ -154,3 +154,25 @@ def test_no_frame_is_torn_when_a_reader_races_the_writer() -> None:
         for frame in frames:
             assert (frame.image == frame.slot % 256).all()
     feeder.join()
+
+
+def test_first_frame_of_a_stride_is_read_when_nobody_had_one_of_it() -> None:
+    ring, stats = make_ring(8)
+    for slot in (5, 6, 8, 9):
+        ring.append(slot, slot, image(slot))
+
+    assert [f.slot for f in ring.read(5, END_SLOT, stride=4)] == [5, 8]
+    assert stats.snapshot().count("skipped_frames") == 2
+
+
+def test_stride_whose_frame_was_handed_out_gives_no_other_and_counts_it_once() -> None:
+    ring, stats = make_ring(8)
+    ring.append(4, 4, image(4))
+    assert [f.slot for f in ring.read(0, END_SLOT, stride=4)] == [4]
+    for slot in (5, 6, 7):
+        ring.append(slot, slot, image(slot))
+        assert ring.read(5, END_SLOT, stride=4) == []
+    ring.append(8, 8, image(8))
+
+    assert [f.slot for f in ring.read(5, END_SLOT, stride=4)] == [8]
+    assert stats.snapshot().count("skipped_frames") == 3

@@ -1,4 +1,7 @@
-from realtime.outputs.continuity import Continuity, Verdict
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.outputs.continuity import MAX_SPANS, Continuity, Verdict
 
 
 def message(topic_seq: int, run: str = "r1", **more: object) -> dict[str, object]:
@@ -87,3 +90,41 @@ def test_losses_while_the_connection_was_broken_are_counted() -> None:
 def test_a_restart_is_said_and_numbers_start_anew() -> None:
     verdicts = follow(message(50), message(1, run="r2"), message(2, run="r2"))
     assert told(verdicts) == [[], ["the publisher started anew (run r2, before r1)"], []]
+
+
+def test_replay_of_what_came_before_we_did_is_no_repeat() -> None:
+    """A live message may overtake the state at subscribing."""
+    verdicts = follow(message(10), message(7, replay=True), message(10, replay=True), message(11))
+
+    assert [verdict.is_repeat for verdict in verdicts] == [False, False, True, False]
+    assert told(verdicts) == [[], [], [], []]
+
+
+def test_replay_of_what_was_lost_is_no_repeat_and_no_second_loss() -> None:
+    verdicts = follow(
+        message(1), message(5), message(3, replay=True), message(3, replay=True), message(6)
+    )
+
+    assert [verdict.is_repeat for verdict in verdicts] == [False, False, False, True, False]
+    assert told(verdicts) == [[], ["3 messages of event/door/ lost"], [], [], []]
+
+
+@given(numbers=st.lists(st.integers(1, 60), max_size=80))
+def test_number_is_new_once(numbers: list[int]) -> None:
+    verdicts = follow(*(message(number, replay=True) for number in numbers))
+
+    seen: set[int] = set()
+    for number, verdict in zip(numbers, verdicts, strict=True):
+        assert verdict.is_repeat == (number in seen)
+        seen.add(number)
+
+
+def test_numbers_with_holes_without_end_take_bounded_memory() -> None:
+    continuity = Continuity(["event/"])
+    for number in range(0, 20 * MAX_SPANS, 2):
+        continuity.check("event/door/", message(number))
+
+    numbers = continuity._received["event/door/"]
+    assert len(numbers._spans) <= MAX_SPANS
+    assert continuity.check("event/door/", message(20 * MAX_SPANS - 2, replay=True)).is_repeat
+    assert not continuity.check("event/door/", message(20 * MAX_SPANS - 3, replay=True)).is_repeat

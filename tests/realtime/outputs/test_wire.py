@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -267,3 +268,24 @@ def test_password_of_a_cameras_address_is_not_published() -> None:
 
     assert "pw-secret" not in payload
     assert payload.count("rtsp://host/s sent nothing for 5 s") == 2
+
+
+def test_evidence_names_the_clips_that_there_are_when_some_were_skipped() -> None:
+    ends_t_ns = (2 * NS_PER_S, 3 * NS_PER_S, 12 * NS_PER_S)
+    prediction = replace(make_prediction(n_clips=3), clip_ends_t_ns=ends_t_ns)
+
+    evidence: Any = event(make_stamper(), prediction).body["evidence"]
+
+    assert evidence["clip_end_t_s"] == [2.0, 3.0, 12.0]
+    assert evidence["strongest"]["clip_end_t_s"] == 12.0
+
+
+def test_event_says_which_senses_its_newest_second_had() -> None:
+    prediction = make_prediction(n_clips=3)
+    prediction.present[-1] = [True, False]
+
+    body = event(make_stamper(), prediction).body
+
+    assert body["senses"] == ["picture", "sound"]
+    assert body["newest_senses"] == ["picture"]
+    assert event(make_stamper(), None).body["newest_senses"] == []

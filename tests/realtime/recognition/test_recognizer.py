@@ -125,3 +125,13 @@ def test_silent_clips_are_decided_when_the_sound_map_is_not_the_papers() -> None
     assert prediction is not None
     assert prediction.present[-1].tolist() == [True, False]
     assert (prediction.window > 0).all()
+
+
+def test_prediction_names_its_clips_when_some_were_skipped(recognizer: Bench) -> None:
+    for end_slot in (16, 20, 32, 52, 68):
+        prediction = recognizer.step(clip(end_slot, MISSING, range(0)))
+
+    assert prediction is not None  # of three clips the one a second ago is there, not two
+    assert prediction.clip_ends_t_ns == (52 * SLOT_NS, 68 * SLOT_NS)
+    assert prediction.n_clips == 2
+    assert prediction.attention.shape == (2, 2)

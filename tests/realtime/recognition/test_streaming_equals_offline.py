@@ -26,7 +26,7 @@ from realtime.buffers.audio_ring import AudioRing
 from realtime.buffers.frame_ring import FrameRing
 from realtime.buffers.signal import DataSignal
 from realtime.clip_assembler import ClipAssembler
-from realtime.clock import MonotonicClock, Timeline
+from realtime.clock import NS_PER_S, MonotonicClock, Timeline
 from realtime.config import SourceConfig, WindowConfig
 from realtime.mailbox import Policy
 from realtime.packets import (
@@ -36,6 +36,7 @@ from realtime.packets import (
     SAMPLES_PER_SLOT,
     SLOT_NS,
     Prediction,
+    Sense,
 )
 from realtime.recognition.features import Models
 from realtime.recognition.joint import JointRecognizer
@@ -135,7 +136,13 @@ def on_openvino(trunks: TorchTrunks) -> OpenVinoTrunks:
     )
 
 
-def stream(scene: Scene, hop_s: float, n_clips: int, duration_s: int) -> list[Prediction]:
+def stream(
+    scene: Scene,
+    hop_s: float,
+    n_clips: int,
+    duration_s: int,
+    senses: tuple[Sense, ...] = tuple(Sense),
+) -> list[Prediction]:
     images = scene.images[: duration_s * CLIP_SLOTS]
     waveform = scene.waveform[: duration_s * SAMPLE_RATE]
     stats, signal, timeline = Stats(), DataSignal(), Timeline()
@@ -154,8 +161,8 @@ def stream(scene: Scene, hop_s: float, n_clips: int, duration_s: int) -> list[Pr
         SourceConfig(name="file", kind="media", media="file"),
         window,
         timeline,
-        frames,
-        sounds,
+        frames if Sense.PICTURE in senses else None,
+        sounds if Sense.SOUND in senses else None,
         signal,
         clock,
         stats,
@@ -168,7 +175,8 @@ def stream(scene: Scene, hop_s: float, n_clips: int, duration_s: int) -> list[Pr
         if prediction is not None:
             predictions.append(prediction)
     assert assembler.finished
-    assert stats.snapshot().count("encoded_frames") == len(images)  # each frame once
+    if Sense.PICTURE in senses:
+        assert stats.snapshot().count("encoded_frames") == len(images)  # each frame once
     return predictions
 
 
@@ -245,3 +253,28 @@ def test_same_file_gives_the_same_predictions_every_time(scene: Scene) -> None:
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a.window, b.window)
         np.testing.assert_array_equal(a.newest, b.newest)
+
+
+@pytest.mark.parametrize("sense", list(Sense))
+def test_what_a_sense_says_alone_is_what_a_stream_of_it_alone_would_say(
+    scene: Scene, sense: Sense
+) -> None:
+    both = stream(scene, 0.5, 3, LONG_S)
+    single = stream(scene, 0.5, 3, LONG_S, (sense,))
+
+    assert len(both) == len(single)
+    for of_both, of_one in zip(both, single, strict=True):
+        assert of_both.alone is not None
+        assert of_one.alone is not None
+        window, newest = of_both.alone[list(Sense).index(sense)]
+        np.testing.assert_allclose(window, of_one.window, rtol=0, atol=ATOL)
+        np.testing.assert_allclose(newest, of_one.newest, rtol=0, atol=ATOL)
+        missing = of_one.alone[1 - list(Sense).index(sense)]
+        assert not missing.any()
+
+
+def test_window_says_which_clips_it_has(scene: Scene) -> None:
+    for prediction in stream(scene, 0.25, 3, SHORT_S):
+        newest = prediction.end_t_ns
+        ends = [newest - k * NS_PER_S for k in reversed(range(3)) if newest - k * NS_PER_S > 0]
+        assert list(prediction.clip_ends_t_ns) == [end for end in ends if end >= NS_PER_S]

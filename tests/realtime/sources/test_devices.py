@@ -256,3 +256,12 @@ def test_listing_needs_no_heavy_package_and_always_answers() -> None:
     assert done.returncode == 0, done.stderr
     assert "Cameras" in done.stdout
     assert "Sound inputs" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("claimed", "opened"), [(1, 1), (2, 2), (4, 4), (8, 8), (9, 2), (32, 2), (64, 2), (128, 2)]
+)
+def test_sound_server_that_makes_channels_up_is_asked_for_two(claimed: int, opened: int) -> None:
+    info = {"name": "pulse", "default_samplerate": 44100.0, "max_input_channels": claimed}
+
+    assert microphone.device_form(info) == (44100, opened)
