@@ -75,6 +75,7 @@ class AudioRing:
         self._started = False
         self._gaps: deque[tuple[int, int]] = deque()  # ascending, apart, within [first, end)
         self._missed = 0  # up to where samples that have not come were counted as lost
+        self._came_late = 0  # of these; the next gap counts for so many less
         self._ended = False
         self._closed = False
 
@@ -129,6 +130,8 @@ class AudioRing:
             if taken and gap_before:
                 self._started = True
                 n_gap = max(0, self._end + gap_before - max(self._end, self._missed))
+                n_late = min(n_gap, self._came_late)
+                n_gap, self._came_late = n_gap - n_late, self._came_late - n_late
                 n_lost += self._append_gap(gap_before)
             done = 0
             while taken and done < len(samples):
@@ -218,6 +221,7 @@ class AudioRing:
         """Store up to `capacity` samples; return how many unreleased ones that cost."""
         position = self._end % self._capacity
         n_tail = min(len(block), self._capacity - position)
+        self._came_late += max(0, min(self._end + len(block), self._missed) - self._end)
         self._end += len(block)
         n_lost = self._make_room()
         self._store[position : position + n_tail] = block[:n_tail]

@@ -191,3 +191,14 @@ def test_sound_that_never_began_or_is_over_is_no_loss() -> None:
     ring.miss(100)
 
     assert stats.snapshot().count("audio_gap_samples") == 0
+
+
+def test_samples_that_come_after_all_are_no_loss_in_the_end() -> None:
+    """A device's lost samples are found some blocks later, and the gap lies behind these."""
+    ring, stats = make_ring()
+    ring.append(ramp(0, 8))
+    ring.miss(20)
+    ring.append(ramp(0, 5))
+    ring.append(ramp(0, 5), gap_before=30)
+
+    assert stats.snapshot().count("audio_gap_samples") == 30
