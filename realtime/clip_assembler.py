@@ -38,6 +38,7 @@ from realtime.packets import (
     CLIP_SAMPLES,
     CLIP_SLOTS,
     GRID_HZ,
+    SAMPLE_RATE,
     SLOT_NS,
     Clip,
     GridFrame,
@@ -113,6 +114,7 @@ class ClipAssembler:
         self._handed_slot = -1
         self._late: set[Sense] = set()
         self._missing: set[Sense] = set()
+        self._heard_index, self._heard_ns = -1, 0  # up to where sound has come, and since when
         self.finished = False
 
     @property
@@ -408,7 +410,7 @@ class ClipAssembler:
             return None, 0, 0.0
         stop = ring.clock.index_at(end_ns)
         if self._live:
-            ring.miss(stop - CLIP_SAMPLES)  # no later clip has them
+            self._miss(ring)
         span = ring.read(stop - CLIP_SAMPLES, stop)
         n_lost = span.n_missing + span.n_gap
         n_after = stop - ring.end_index if ring.ended else 0
@@ -420,6 +422,15 @@ class ClipAssembler:
         if n_lost > MAX_MISSING_SAMPLES:
             return None, span.n_gap, 0.0
         return span.samples, span.n_gap + span.n_missing, float(ring.clock.time_at(stop) - end_ns)
+
+    def _miss(self, ring: AudioRing) -> None:
+        """Count sound that has not come for longer than any clip waits, while it has not."""
+        now_ns, end_index = self._clock.now_ns(), ring.end_index
+        if end_index != self._heard_index:
+            self._heard_index, self._heard_ns = end_index, now_ns
+        missed_ns = now_ns - self._heard_ns - self._lag.ns - CLIP_SLOTS * SLOT_NS
+        if missed_ns > 0:
+            ring.miss(end_index + missed_ns * SAMPLE_RATE // NS_PER_S)
 
     def _release(self) -> None:
         if self._frames is not None:
