@@ -18,6 +18,7 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 LOOK_S = 0.1
+_left: list[threading.Thread] = []  # those that nobody waits for any more
 
 
 class PassingThread:
@@ -37,11 +38,20 @@ class PassingThread:
         thread = threading.Thread(target=_work, args=(work, outcome), name=self.name, daemon=True)
         self.alive = True
         thread.start()
-        while not outcome.done():
-            wait((outcome,), LOOK_S)  # in parts: a signal may have gone to another thread
+        try:
+            while not outcome.done():
+                wait((outcome,), LOOK_S)  # in parts: a signal may have gone to another thread
+        except BaseException:
+            _left.append(thread)
+            raise
         thread.join()
         self.alive = False
         return outcome.result()
+
+
+def left_behind() -> list[str]:
+    """Return the names of the threads that work on, though a signal ended the waiting for them."""
+    return [thread.name for thread in _left if thread.is_alive()]
 
 
 def _work(work: Callable[[], Result], outcome: Future[Result]) -> None:

@@ -41,7 +41,7 @@ from realtime.outlets import Outlets
 from realtime.outputs.base import DashboardSnapshot
 from realtime.outputs.wire import MessageStamper
 from realtime.packets import Prediction, Sense, SenseState, SenseStatus
-from realtime.passing_thread import PassingThread
+from realtime.passing_thread import PassingThread, left_behind
 from realtime.rounds import Rounds
 from realtime.sources.base import Hangable, Reader, SourceSenses
 from realtime.sources.container import MediaContainer
@@ -169,9 +169,8 @@ class Pipeline:
             if not worker.alive:
                 reader.close()
         hanging = [n for r, _ in self._readers() if isinstance(r, Hangable) for n in r.survivors()]
-        loading = [self._loading.name] if self._loading.alive else []
         names = (w.name for w in (*workers, *self._outlets.workers) if w.alive)
-        return [*loading, *names, *hanging]
+        return [*left_behind(), *names, *hanging]
 
     def raise_failure(self) -> None:
         """Raise what ended the run, if it was an error."""

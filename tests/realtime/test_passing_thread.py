@@ -8,7 +8,7 @@ from types import FrameType
 
 import pytest
 
-from realtime.passing_thread import PassingThread
+from realtime.passing_thread import PassingThread, left_behind
 
 
 def test_what_was_worked_out_comes_back_and_the_thread_is_gone() -> None:
@@ -45,6 +45,7 @@ def test_waiting_ends_at_once_when_a_signal_raises_while_the_work_goes_on() -> N
         with pytest.raises(SystemExit):
             passing.run(work)
         assert passing.alive
+        assert left_behind() == ["load"]
     finally:
         go_on.set()
         signal.signal(signal.SIGTERM, before)
