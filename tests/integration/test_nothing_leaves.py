@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from fresh_home import FreshHome, Visit
-from held_out_folder import write_data
 
 from fuzz.media_seeds import write as write_media
 
@@ -79,17 +78,6 @@ def test_features_tests_and_reports_stay_at_home_when_proxies_listen(
         ("-m", "mafnet", "test", "--features", many, "--report", report, *bundle),
     ):
         _assert_stayed(fresh.run(*words))
-
-
-@pytest.mark.soak  # half a minute of two idle cores
-def test_held_out_test_stays_at_home_when_proxies_listen(
-    fresh: FreshHome, tmp_path: Path, random_bundle: Path
-) -> None:
-    data = write_data(tmp_path / "data")
-    flags = ("--bundle", str(random_bundle), "--no-probe", "--share", "0.03")
-    places = ("--windows", "8", "--prepared", str(fresh.to / "p"), "--cache", str(fresh.to / "c"))
-
-    _assert_stayed(fresh.run("-m", "mafnet", "test", "--data", str(data), *flags, *places))
 
 
 @pytest.mark.parametrize(
