@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from faults.fault_layer import BLOCK_S, BLOCK_SAMPLES, Delivery, Fault, Injected, apply
-from realtime.build import find_bundle, frame_transform, make_stream, tracker_config
+from realtime.build import frame_transform, make_stream
+from realtime.bundle_settings import find_bundle, tracker_config
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import RunConfig, SourceConfig
 from realtime.outputs.wire import Message, MessageStamper

@@ -17,7 +17,8 @@ import torch
 from faults.fault_layer import Fault
 from faults.starter_rig import Material, Span, demo_material, kept_models, play, spans
 from integration.processes import CLIPS
-from realtime.build import find_bundle, frame_transform
+from realtime.build import frame_transform
+from realtime.bundle_settings import find_bundle
 from realtime.packets import GRID_HZ, SAMPLE_RATE
 from realtime.recognition.features import Models
 from realtime.sources.demo_scene import SCRIPT
