@@ -31,11 +31,11 @@ from realtime.subscribe import Subscriber
 
 pytestmark = [
     pytest.mark.device,
-    pytest.mark.timeout(500),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(bool(missing_programs()), reason=f"not installed: {missing_programs()}"),
 ]
 
-WAIT_S = 150.0  # models load; a loaded machine
+WAIT_S = 240.0  # models load; a loaded machine
 
 
 class Follower:
