@@ -241,6 +241,8 @@ class Outlets:
 
         Recorders write to one disk: each beyond the first has the others wait longer.
         """
+        for recorded in self._recorded.values():
+            recorded.recorder.hurry()
         self.end()
         deadline_s = max(deadline_s, time.monotonic() + 0.1)
         deadline_s += RECORDER_S * max(0, len(self._recorded) - 1)

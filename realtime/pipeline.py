@@ -436,7 +436,7 @@ class Pipeline:
         self._stats.count("clock_steps")
         sentence = (
             f"the wall clock was set {'ahead' if step_ns > 0 else 'back'} by "
-            f"{timedelta(seconds=abs(step_ns) // NS_PER_S)}; from now on dates follow it"
+            f"{timedelta(seconds=round(abs(step_ns) / NS_PER_S))}; from now on dates follow it"
         )
         logger.warning("%s", sentence)
         for stream in self._streams():

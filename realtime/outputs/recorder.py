@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 WAIT_S = 0.1
 SLACK_S = 6.0  # recognition lies behind capture by a ring (4 s) and a clip (1 s), at most
 LATE_NS = NS_PER_S  # a sense that has not come this long after a recording's end is not waited for
-LAST_NS = 800_000_000  # what a live run may still encode when it ends: Ctrl-C ends within 2 s
+LAST_NS = 800_000_000  # of encoding, when the program ends: Ctrl-C ends within 2 s
 MAX_UNTOLD = 100
 STREAM_BEGAN, STREAM_ENDED = "the stream began", "the stream ended"
 NOT_KEPT, GREW_LONG = "not in memory", "it grew too long and goes on in the next"
@@ -137,6 +137,11 @@ class Recorder:
         """Say that nothing is taken in any more, whatever the reason; any thread."""
         self._intake.messages.close()
 
+    def hurry(self) -> None:
+        """Say that the program ends and will not wait for long; any thread."""
+        if self._end_by_ns is None:
+            self._end_by_ns = self._clock.now_ns() + LAST_NS
+
     def write(self, wait_s: float = WAIT_S) -> bool:
         """Write what is sure, a few frames at a time; return False once all is written.
 
@@ -205,8 +210,6 @@ class Recorder:
 
     def _write(self, *, final: bool) -> None:
         """Bring the recordings as far as is sure; `final` says that nothing comes any more."""
-        if final and self._end_by_ns is None:
-            self._end_by_ns = self._clock.now_ns() + LAST_NS
         while self._queue.plans:
             try:
                 more = self._write_plan(self._queue.plans[0], final=final)
@@ -308,7 +311,7 @@ class Recorder:
         cut = None
         if wanted_t_ns is None or end_t_ns < wanted_t_ns:
             cut = STREAM_ENDED if final else (self._trouble.stopped or GREW_LONG)
-        is_there = file.finish(end_ns, post_roll_cut=cut, is_hurried=final and self.live)
+        is_there = file.finish(end_ns, post_roll_cut=cut, is_hurried=self._end_by_ns is not None)
         self._file = None
         self._count_lost(file, end_ns)
         self._stats.count("recordings" if is_there else "lost_recordings")
@@ -333,10 +336,12 @@ class Recorder:
         return self._queue.progress_t_ns >= end_t_ns + LATE_NS
 
     def _must_stop(self, *, final: bool) -> bool:
-        """Return whether writing has lasted long enough for now; never for a file."""
+        """Return whether writing has lasted long enough for now."""
+        return self._is_out_of_time() or (self.live and not final)
+
+    def _is_out_of_time(self) -> bool:
         end_by_ns = self._end_by_ns
-        out_of_time = end_by_ns is not None and self._clock.now_ns() >= end_by_ns
-        return self.live and (out_of_time or not final)
+        return end_by_ns is not None and self._clock.now_ns() >= end_by_ns
 
     def _may_write(self) -> bool:
         """Return whether to try; after a fault only now and then, and when there is room."""

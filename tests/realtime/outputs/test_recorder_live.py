@@ -138,12 +138,13 @@ def test_a_recording_in_whose_time_nothing_came_is_no_recording(tmp_path: Path) 
     assert (counts.count("recordings"), counts.count("lost_recordings")) == (0, 1)
 
 
-def test_a_live_run_that_ends_leaves_no_backlog_behind(tmp_path: Path) -> None:
+def test_a_run_that_is_ended_leaves_no_backlog_behind(tmp_path: Path) -> None:
     scene = LiveScene(tmp_path, write_s=0.1, two_threads=True)
     scene.play_to(40.0)
     scene.tell("onset", 36.0)
     scene.pass_s(0.1)
     scene.recorder.take_in(0.0)
+    scene.recorder.hurry()
     scene.feed.close()
     scene.recorder.take_in(0.0)
     began_s = scene.now_s
