@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from realtime.clock import ManualClock
+from realtime.clock import NS_PER_S, ManualClock
 from realtime.config import PublisherConfig
 from realtime.errors import OutputError
 from realtime.mailbox import Mailbox, Policy
@@ -29,9 +29,11 @@ def no_heartbeat() -> Message:
     return Message("heartbeat/", {"type": "heartbeat", "topic_seq": 1})
 
 
-def make_publisher(bind: str) -> ZmqPublisher:
+def make_publisher(bind: str, clock: ManualClock | None = None) -> ZmqPublisher:
     mailbox: Mailbox[Message] = Mailbox(10, Policy.DROP_OLDEST)
-    return ZmqPublisher(PublisherConfig(bind=bind), mailbox, no_heartbeat, Stats(), ManualClock())
+    return ZmqPublisher(
+        PublisherConfig(bind=bind), mailbox, no_heartbeat, Stats(), clock or ManualClock()
+    )
 
 
 @pytest.fixture
@@ -44,7 +46,8 @@ def short_folder() -> Iterator[Path]:
 @pytest.mark.parametrize("name", ["ipc://{folder}/events", "ipc://@mafnet-test-{pid}"])
 def test_second_publisher_is_refused_and_the_first_goes_on(name: str, short_folder: Path) -> None:
     bind = name.format(folder=short_folder, pid=os.getpid())
-    first, second = make_publisher(bind), make_publisher(bind)
+    clock = ManualClock()
+    first, second = make_publisher(bind, clock), make_publisher(bind)
     first.open()
     try:
         with pytest.raises(OutputError, match="is taken by another program; stop it"):
@@ -53,6 +56,7 @@ def test_second_publisher_is_refused_and_the_first_goes_on(name: str, short_fold
             subscriber.subscribe("")
             subscriber.connect(bind)
             while not subscriber.poll(10):
+                clock.advance(NS_PER_S)  # the next heartbeat is due
                 first.step()
             assert subscriber.recv_multipart(zmq.NOBLOCK)[0] == b"heartbeat/"
             subscriber.close(linger=0)
