@@ -39,11 +39,13 @@ _HUM_HZ = 50.0  # mains
 _HUM_LEVEL = 10 ** (-58 / 20)
 _HISS_LEVEL = 10 ** (-56 / 20)
 _WAIL_LOW_HZ, _WAIL_HIGH_HZ = 600.0, 1400.0  # a rotor siren's "wail"
-_WAIL_PERIOD_S = 3.0
+_WAIL_PERIOD_S = 8 / 3  # three whole ones: the last half of one, dying away, is a cat's
 _HORN_HZ = (420.0, 530.0)  # the two discs of a common car horn, a major third apart
 _HORN_BLASTS_S = ((0.0, 1.1), (1.35, 2.2), (2.45, 4.0))  # start, end, from the onset
 _TICKS_PER_S = 2.0
-_TICK_MODES_HZ = ((1850.0, 0.012), (3100.0, 0.008), (4700.0, 0.005), (6300.0, 0.003))
+# A case rings for a few milliseconds; with longer tones, or louder, clicks are beeps.
+_TICK_MODES_HZ = ((1850.0, 0.004), (3100.0, 0.003), (4700.0, 0.002), (6300.0, 0.0015))
+_TICK_LEVEL = 0.15
 _ROOM_S = 0.18  # decay to -60 dB
 _ROOM_LEVEL = 0.25
 
@@ -119,13 +121,13 @@ def _clock(n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
             np.exp(-t / decay_s) * np.sin(2 * np.pi * f_hz * pitch * t)
             for f_hz, decay_s in _TICK_MODES_HZ
         )
-        click = click + 0.8 * np.exp(-t / 0.0015) * rng.standard_normal(len(t))
+        click = click + 1.5 * np.exp(-t / 0.002) * rng.standard_normal(len(t))
         start = round(tick / _TICKS_PER_S * SAMPLE_RATE)
         for delay_s, level in ((0.0, 0.5), (0.012, 1.0), (0.021, 0.35)):
             first = start + round(delay_s * SAMPLE_RATE)
             out[first : first + len(t)] += level * click
     out = out[:n_samples]
-    return np.asarray(0.45 * out / np.abs(out).max())
+    return np.asarray(_TICK_LEVEL * out / np.abs(out).max())
 
 
 def _in_room(waveform: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

@@ -32,8 +32,10 @@ def test_events_are_louder_than_the_quiet_between() -> None:
     for event in SCRIPT:
         during = (t_s >= event.onset_s) & (t_s < event.offset_s)
         quiet &= ~((t_s >= event.onset_s) & (t_s < event.offset_s + 0.5))
-        assert np.sqrt((waveform[during] ** 2).mean()) > 0.01
+        # A clock is soft, and silent most of the time: it is its clicks that stand out.
+        assert np.quantile(np.abs(waveform[during]), 0.995) > 0.02
     assert 0.0 < np.sqrt((waveform[quiet] ** 2).mean()) < 0.005
+    assert np.quantile(np.abs(waveform[quiet]), 0.995) < 0.01
     assert np.abs(waveform).max() < 0.95
 
 
