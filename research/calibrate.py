@@ -30,7 +30,8 @@ COMMON = 0.6  # the threshold that all labels then have
 MISTAKES = 0.3  # of a label in all windows
 N_TAIL = 20  # negatives that tell the tail
 SHARE = 0.5  # of the way from the common threshold to the estimate: it is of few sounds
-LOWEST, HIGHEST = 0.3, 0.8  # thresholds are kept in here
+KEEN = 0.1  # all thresholds are lower by so many logits: what is joined over time is surer
+LOWEST, HIGHEST = 0.35, 0.8  # thresholds are kept in here
 TRACE = 0.02  # a file's share of a second's power that may be heard
 UNHEARD = 0.25  # the teacher's probability below which it does not hear a label
 CONTEXT = np.float32(EVENTS["context"])
@@ -65,7 +66,7 @@ def thresholds(logits: Array, heard: Heard, vocabulary: Vocabulary) -> Array:
         tail = np.sort(logits[negative, label])[::-1][: N_TAIL + 1]
         beyond = float((tail[:N_TAIL] - tail[N_TAIL]).mean())
         estimate = float(tail[N_TAIL]) + beyond * np.log(N_TAIL / MISTAKES)
-        threshold = common + SHARE * (estimate - common)
+        threshold = common + SHARE * (estimate - common) - KEEN
         wanted[label] = np.clip(threshold, _logit(LOWEST), _logit(HIGHEST))
     return wanted
 

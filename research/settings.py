@@ -3,11 +3,11 @@
 from typing import Any, Final
 
 EVENTS: Final[dict[str, Any]] = {
-    "on": 0.7,
-    "off": 0.4,
+    "on": 0.65,
+    "off": 0.3,
     "min_duration_s": 0.0,
-    "merge_gap_s": 2.0,
-    "confirm": (1, 1),
-    "context": 0.0,
-    "smooth": 3,
+    "merge_gap_s": 3.0,
+    "confirm": (2, 3),
+    "context": 0.15,
+    "smooth": 1,
 }

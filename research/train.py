@@ -21,11 +21,11 @@ from mafnet.model import MAFnet
 from research.lessons import Lesson, Lessons, load_heard
 from research.listeners import Teacher
 from research.pictures import load_pictures
-from research.start import make_start, save_head
+from research.start import load_state, make_start, save_head
 from research.vocabulary import load_vocabulary
 
 N_BATCH = 32
-SMALL = 0.02  # weight of the mean square of the head's correction: it shall be needed
+SMALL = 0.005  # weight of the mean square of the head's correction: it shall be needed
 NEAR = 0.02  # likewise of how far scales and biases go from the fixed rule
 LEARNING_RATE = 7e-4
 WARM_UP = 0.1
@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--yamnet", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--start", type=Path, help="a head to go on from, in place of the rule")
     parser.add_argument("--kind", choices=KINDS, default="full", help="full, or less of it")
     parser.add_argument("--without", nargs="*", default=[], help="sources left out (pictures)")
     options = parser.parse_args()
@@ -48,6 +49,8 @@ def main() -> None:
     names = Teacher.class_names(options.data / "teacher")
     pictures = load_pictures(options.data, options.features)
     model = make_start(vocabulary, options.yamnet)
+    if options.start is not None:
+        load_state(model, options.start)
     start = make_start(vocabulary, options.yamnet).evidence
     assert start is not None
     if options.kind == "maps":
