@@ -7,7 +7,7 @@ counts only whole messages (`pipe.cpp`), queues what comes to an XPUB without a 
 keeps some 50 bytes for each byte of a topic and walks through all of them when anybody leaves
 (`generic_mtrie_impl.hpp`), inside whatever call the publishing thread is in.
 
-So libzmq listens where only this user comes in, on a socket in a private folder, and this stands in
+So libzmq listens where nobody else comes in, on a socket in a private folder, and this stands in
 front. It passes on bytes, both ways and unread (they may be encrypted), and bounds what comes in:
 how many connections there are, how fast new ones are taken, how much one says and how much all do.
 Who says more is not hung up on, but read as slowly as it may talk; the rest waits on its side. Who

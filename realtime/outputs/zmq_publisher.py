@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import socket
 import tempfile
 import threading
@@ -99,6 +100,7 @@ class ZmqPublisher:
         self._socket: zmq.Socket[bytes] | None = None
         self._door: FrontDoor | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._handle: int | None = None  # of the socket that libzmq listens on
         self._doorkeeper: Doorkeeper | None = None
         self._claim = IpcClaim(config.bind)
         self._poller = zmq.Poller()
@@ -217,6 +219,9 @@ class ZmqPublisher:
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
         self._claim.release()
         if self._bell is not None:
             self._bell.close()
@@ -227,6 +232,12 @@ class ZmqPublisher:
         self._folder = tempfile.TemporaryDirectory(prefix="mafnet-")  # mode 0700
         inner = str(Path(self._folder.name) / "events")
         publisher.bind(f"ipc://{inner}")
+        if Path("/proc/self/fd").is_dir():
+            # Reached by a descriptor, it needs no name: a killed run leaves no folder behind.
+            self._handle = os.open(inner, os.O_PATH | os.O_CLOEXEC)
+            inner = f"/proc/self/fd/{self._handle}"
+            self._folder.cleanup()
+            self._folder = None
         with self._claim.binding():
             listener, self._endpoint = listen(_bindable(self._config.bind))
         self._door = FrontDoor(

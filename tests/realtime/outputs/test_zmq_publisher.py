@@ -1,8 +1,10 @@
 import json
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import zmq
@@ -243,6 +245,21 @@ def test_a_local_endpoint_is_bound_and_told(bind: str) -> None:
         rig.publisher.open()
         assert not rig.publisher.endpoint.endswith((":0", ":*"))
         rig.subscriber("event/")
+        rig.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the folder goes at the end")
+def test_nothing_lies_in_the_temporary_folder_while_it_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        rig = Rig()
+        rig.publisher.open()
+        assert list(Path(folder).iterdir()) == []
+        subscriber = rig.subscriber("event/")
+        rig.post(event("door"))
+        assert receive(subscriber).body["id"] == "1"
         rig.close()
 
 
