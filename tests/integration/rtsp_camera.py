@@ -1,17 +1,20 @@
 """An RTSP camera on this machine: GStreamer's server, with a password. Run it with any Python
-that has PyGObject (Debian's python3-gi): `python rtsp_camera.py PORT USER PASSWORD [SOUND [udp]]`.
+that has PyGObject (Debian's python3-gi):
+`python rtsp_camera.py PORT USER PASSWORD [SOUND [TRANSPORT [PICTURES N]]]`.
 SOUND is mono, 16 bits, 16 kHz without a header, played again and again; without a USER anybody may
-watch; `udp` refuses TCP.
+watch; the transport `udp` refuses TCP; PICTURES is like `folder/%05d.jpg`, N of them shown at 20 a
+second again and again.
 """
 
 import importlib
 import sys
 
-PICTURE = (
-    "videotestsrc is-live=true pattern=ball"
-    " ! video/x-raw,width=320,height=240,framerate=20/1"
-    " ! vp8enc deadline=1 keyframe-max-dist=20 ! rtpvp8pay name=pay0 pt=96"
+BALL = "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=20/1"
+PICTURES = (
+    "multifilesrc location={} loop=true start-index=0 stop-index={} caps=image/jpeg,framerate=20/1"
+    " ! jpegdec ! identity sync=true ! videoconvert"
 )
+VP8 = "vp8enc deadline=1 keyframe-max-dist=20 ! rtpvp8pay name=pay0 pt=96"
 NOISE = "audiotestsrc is-live=true wave=pink-noise volume=0.02"
 FILE = (
     "multifilesrc location={} loop=true ! rawaudioparse use-sink-caps=false format=pcm"
@@ -21,7 +24,15 @@ FILE = (
 G711 = "audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1 pt=97"
 
 
-def main(port: str, user: str, password: str, sound: str = "", transport: str = "any") -> None:
+def main(
+    port: str,
+    user: str,
+    password: str,
+    sound: str = "",
+    transport: str = "any",
+    pictures: str = "",
+    n_pictures: str = "0",
+) -> None:
     """Serve one camera at /camera until killed."""
     gi = importlib.import_module("gi")
     gi.require_version("Gst", "1.0")
@@ -42,7 +53,9 @@ def main(port: str, user: str, password: str, sound: str = "", transport: str = 
         may.add_permission_for_role("viewer", "media.factory.access", True)
         may.add_permission_for_role("viewer", "media.factory.construct", True)
         camera.set_permissions(may)
-    camera.set_launch(f"( {PICTURE} {FILE.format(sound) if sound else NOISE} ! {G711} )")
+    picture = PICTURES.format(pictures, int(n_pictures) - 1) if pictures else BALL
+    heard = FILE.format(sound) if sound else NOISE
+    camera.set_launch(f"( {picture} ! {VP8} {heard} ! {G711} )")
     if transport == "udp":
         gi.require_version("GstRtsp", "1.0")
         camera.set_protocols(importlib.import_module("gi.repository.GstRtsp").RTSPLowerTrans.UDP)
