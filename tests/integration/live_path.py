@@ -102,7 +102,7 @@ class Findings:
         invented: Events of quiet, as text.
         onset_errors_s: Told minus played, by source.
         offset_errors_s: Likewise.
-        holes_s: Of each recording, its longest hole.
+        holes_s: Of each recording, `longest_holes_s`.
         memory_mb: Resident, every ten seconds.
         loads: The machine's load average, every ten seconds.
     """
@@ -112,7 +112,7 @@ class Findings:
     invented: list[str] = field(default_factory=list)
     onset_errors_s: dict[str, list[float]] = field(default_factory=dict)
     offset_errors_s: dict[str, list[float]] = field(default_factory=dict)
-    holes_s: dict[str, float] = field(default_factory=dict)
+    holes_s: dict[str, tuple[float, float]] = field(default_factory=dict)
     memory_mb: list[float] = field(default_factory=list)
     loads: list[float] = field(default_factory=list)
 
@@ -138,6 +138,10 @@ class Findings:
         self.onset_errors_s[source] = [onset for onset, _ in hits.values()]
         self.offset_errors_s[source] = [offset for _, offset in hits.values()]
 
+    def _longest(self, source: str, index: int) -> str:
+        own = [holes[index] for name, holes in self.holes_s.items() if name.startswith(source)]
+        return f"{max(own, default=0.0):.2f} ({len(own)} recordings)"
+
     def growth_mb_a_minute(self) -> float:
         """How fast resident memory grows after the first five minutes (or the first third)."""
         later = self.memory_mb[min(30, len(self.memory_mb) // 3) :]
@@ -155,12 +159,9 @@ class Findings:
         for name, errors in (("onset", self.onset_errors_s), ("offset", self.offset_errors_s)):
             figures = (_spread(errors[source]) for source in self.n_played)
             yield f"| {name} error, s: median (5 to 95 %) | " + " | ".join(figures) + " |"
-        holes = (
-            f"{max((h for n, h in self.holes_s.items() if n.startswith(source)), default=0):.2f} "
-            f"({sum(n.startswith(source) for n in self.holes_s)} recordings)"
-            for source in self.n_played
-        )
-        yield "| longest hole in a recording, s | " + " | ".join(holes) + " |"
+        for index, what in enumerate(("pictures missing in a recording", "time without a picture")):
+            longest = (self._longest(source, index) for source in self.n_played)
+            yield f"| longest {what}, s | " + " | ".join(longest) + " |"
         yield ""
         yield f"invented in quiet: {len(self.invented)} {self.invented[:10]}"
         later = self.memory_mb[min(30, len(self.memory_mb) // 3) :]
@@ -178,15 +179,21 @@ def _spread(errors: Sequence[float]) -> str:
     return f"{middle:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
-def longest_hole_s(recording: Path) -> float:
-    """The longest time for which a recording has no picture, by numbers and by its own times."""
+def longest_holes_s(recording: Path) -> tuple[float, float]:
+    """Look for what a recording lacks.
+
+    Returns:
+        Its longest stretch of pictures that are missing by their numbers, and its longest time
+        without a new picture, which a sender's own pause makes too. Seconds beyond the usual.
+    """
     numbers, times = [], []
     with av.open(str(recording)) as container:
         for frame in container.decode(video=0):
             numbers.append(number_in(frame.to_ndarray(format="rgb24")))
             times.append(float(frame.pts * frame.time_base))
     if len(numbers) < 2:
-        return float("inf")
-    steps = np.diff(numbers) % N_PICTURES / PICTURE_HZ
-    steps[steps > N_PICTURES / PICTURE_HZ / 2] = 0.0  # one back is a repeat, no hole
-    return float(max(steps.max(), np.diff(times).max()) - 1 / PICTURE_HZ)
+        return float("inf"), float("inf")
+    steps = np.diff(numbers) % N_PICTURES
+    steps[steps > N_PICTURES / 2] = 0  # one back is a repeat, no hole
+    usual_s = 1 / PICTURE_HZ
+    return float(steps.max() * usual_s - usual_s), float(np.diff(times).max() - usual_s)
