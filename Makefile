@@ -6,7 +6,7 @@ PIP_ARGS ?=
 CONSTRAINTS ?= -c constraints.txt
 BIN := $(VENV)/bin
 
-.PHONY: demo test check device fuzz faults soak soak-short bench clean
+.PHONY: demo test check device fuzz faults soak soak-short live fuzz-hour bench clean
 
 demo: $(VENV)/.installed  ## run the built-in scene, as it plays (40 s)
 	$(BIN)/python run_stream.py --source demo --pace
@@ -32,8 +32,15 @@ faults: $(VENV)/.installed-dev  ## break a live stream in all ways; writes the t
 soak-short: $(VENV)/.installed-dev  ## the long tests, with ten minutes of stream: what is bounded stays so
 	$(BIN)/python -m pytest -m soak
 
-soak: $(VENV)/.installed-dev  ## a day of stream, as fast as it goes: some two and a half hours
-	SOAK_STREAM_S=86400 $(BIN)/python -m pytest -m soak tests/faults/test_soak_stream.py -s
+soak: $(VENV)/.installed-dev  ## a day of stream, as fast as it goes: some two and a half hours; goes on where it was
+	$(BIN)/python tests/faults/soak_day.py
+
+live: $(VENV)/.installed-dev  ## an hour of the real live path (LIVE_S), real devices on loopback; prints a table
+	LIVE_S=$${LIVE_S:-3600} $(BIN)/python -m pytest -m device tests/integration/test_live_path.py -s
+
+fuzz-hour: $(VENV)/.installed-dev  ## pickles, weights, archives, wire, subscriptions: six minutes each
+	FUZZ_S=$${FUZZ_S:-360} $(BIN)/python -m pytest -m fuzz -s tests/fuzz/test_fuzz_weights.py tests/fuzz/test_fuzz_wire.py \
+		tests/fuzz/test_fuzz_subscriptions.py
 
 bench: $(VENV)/.installed  ## real-time factor, latency, drops
 	$(BIN)/python benchmarks/bench_end_to_end.py
