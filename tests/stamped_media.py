@@ -29,6 +29,7 @@ def write_stamped(
     offset_s: float = 0.0,
     options: dict[str, str] | None = None,
     sound_first: bool = False,
+    is_large: bool = False,
 ) -> Path:
     """Write a file.
 
@@ -44,6 +45,7 @@ def write_stamped(
         offset_s: Added to all time stamps.
         options: The muxer's.
         sound_first: Gives the sound the lower stream number (and PID).
+        is_large: Lays noise over larger pictures: some 60 kB a frame.
     """
     packets = []
     with av.open(str(path), "w", options=options or {}) as container:
@@ -51,7 +53,9 @@ def write_stamped(
         for sense in ("sound", "picture") if sound_first else ("picture", "sound"):
             if sense == "picture" and pictures:
                 shown = container.add_stream(video, rate=25, options={"g": "1", "bf": "0"})
-                shown.width, shown.height, shown.pix_fmt = 64, 48, "yuv420p"
+                shown.width, shown.height = (640, 480) if is_large else (64, 48)
+                shown.pix_fmt = "yuv420p"
+                shown.bit_rate = 60_000_000 if is_large else 1_000_000
             elif sense == "sound" and sounds:
                 heard = container.add_stream(audio, rate=RATE, layout="mono")
         if shown is not None:
@@ -70,7 +74,9 @@ def _encode_pictures(stream, pictures, levels, picture_s, offset_s):
     lengths = [*np.diff(pictures), picture_s]
     for index in range(len(pictures)):
         level = 60 if levels is None else levels[index]
-        image = np.full((48, 64, 3), level, np.uint8)
+        image = np.full((stream.height, stream.width, 3), level, np.uint8)
+        if stream.width > 64:
+            image += np.random.default_rng(index).integers(0, 60, image.shape, np.uint8)
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame.pts, frame.time_base = index, Fraction(1, 25)
         packets += stream.encode(frame)

@@ -1,9 +1,10 @@
 """The one file that imports PyAV: a file or URL in, dated pictures and sound blocks out.
 
 Any container, codec, size and rate that FFmpeg reads. A packet that cannot be decoded is counted
-and skipped; a container that goes on failing is taken for ended. A file's time stamps that leap
-far ahead or fall back are taken for a new origin: time goes on, each sense by itself. It does not
-pace, choose frames or resample. Attached cover art is no picture; display matrices are obeyed.
+and skipped, and how much time is missing for it is counted too; a container that goes on failing
+is taken for ended. A file's time stamps that begin anew, or cannot be meant, are mended before
+they come here (`extractors.one_clock`). It does not pace, choose frames or resample. Attached cover
+art is no picture; display matrices are obeyed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from extractors.file_packets import PICTURE, SOUND, FilePackets
+from extractors.one_clock import MAX_LEAP_NS
 from extractors.orientation import upright
 from extractors.picture_limit import DECODER_LIMIT, MAX_PICTURE_PIXELS
 from extractors.tracks import (
@@ -28,7 +31,7 @@ from extractors.tracks import (
     usual_track,
 )
 from realtime.addresses import is_network
-from realtime.clock import NS_PER_S
+from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.config import MIN_READ_TIMEOUT_S
 from realtime.errors import LibraryMissing, SourceError
 from realtime.redaction import redacted_location
@@ -49,10 +52,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_BROKEN_IN_A_ROW = 200  # packets; after that a container counts as ended
-MAX_FAILED_READS_IN_A_ROW = 10  # likewise, where not even a packet is found
-MAX_LEAP_NS = 1800 * NS_PER_S  # no picture stands for half an hour: such a time stamp is broken
-MAX_FALL_NS = NS_PER_S  # nor do two parts of a file overlap by so much: a new origin of time
+MAX_FAILED_READS_IN_A_ROW = 10  # where not even a packet is found; after that it counts as ended
+LEAST_STEP = 1 << 14  # bytes that a failed read passes over: a file of zeros is read to its end
+TROUBLE_FRAMES = 64  # a hole is damage's if it comes so soon after a broken packet
+SUSPECT_PACKETS = 4  # so near to a join a damaged packet may be whole
+CUT_SHORT_NS = NS_PER_S  # a length is told roughly: less than this is no recording cut short
 DEFAULT_FRAME_RATE = 25  # where neither time stamps nor a rate are given
 _FORMATS_WITH_A_LENGTH = ("matroska", "mp4", "rtsp", "avi", "flac", "wav")  # elsewhere a guess
 _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
@@ -88,7 +92,7 @@ class MediaContainer:
         location: Path or URL.
         picture: Whether the picture is wanted.
         sound: Whether the sound is wanted.
-        stats: Counts `broken_packets`.
+        stats: Counts `broken_packets`, `missing_picture_ms` and `missing_sound_ms`.
         live: Whether it plays by itself: no time stamps are mended, and no length is believed.
         transport: How RTSP sends; one of `config.TRANSPORTS`.
         read_timeout_s: A live sender that is silent for longer is lost.
@@ -120,6 +124,7 @@ class MediaContainer:
         self._live = live
         self._read_timeout_s = read_timeout_s
         self._spooled: IO[bytes] | None = None
+        self._file: FilePackets | None = None
         self._container = open_location(
             self._av, location, live=live, transport=transport, read_timeout_s=read_timeout_s
         )
@@ -139,13 +144,17 @@ class MediaContainer:
             self._limit_pictures()
             # Frame threads hold several frames back.
             self._video.thread_type = "SLICE" if live else "AUTO"
-        self._packets: Iterator[Any] = self._demux()
-        self._n_broken_in_a_row = 0
+        if not live:
+            self._file = self._on_one_clock(location)
+        self._packets: Iterator[Any] = iter(()) if self._file else self._demux()
         self._n_failed_in_a_row = 0
-        self._is_undecodable = False
+        self._n_unexplained = 0  # packets that gave nothing: damage, unless another codec follows
+        self._n_trouble_frames = 0  # so many more may be missing for a broken packet
+        self._part = 0  # of a joined file
+        self._suspects: list[int] = []  # packets that may be damaged; counted after so many more
+        self._has_concluded = False
         self.has_decoded = False
-        self._next_ns: dict[int, int] = {}
-        self._moved_ns: dict[int, int] = {}  # by so much a stream's time stamps are taken otherwise
+        self._next_ns: dict[str, int] = {}  # where a sense's next frame or block is expected
         self._stamps = _Stamps()
         self._form: str = self._container.format.name
         self._description = self._describe()
@@ -174,11 +183,8 @@ class MediaContainer:
     @property
     def missing_s(self) -> float:
         """How much of a recording was not sent, by its own account; 0 where it gives none."""
-        tells = any(name in self._container.format.name for name in _FORMATS_WITH_A_LENGTH)
-        if not tells or self._is_undecodable or self._container.duration is None:
-            return 0.0
-        end_ns: int = ((self._container.start_time or 0) + self._container.duration) * 1000
-        return max(0.0, (end_ns - max(self._next_ns.values(), default=0)) / NS_PER_S)
+        came_ns = 0 if self._file is None else self._file.end_ns() or 0
+        return max(0.0, (self._told_end_ns() - came_ns) / NS_PER_S)
 
     @property
     def form(self) -> str:
@@ -251,10 +257,11 @@ class MediaContainer:
             SourceError: A network stream was lost.
         """
         error_types = self._av.error
-        while not self._is_undecodable:
+        while True:
             try:
-                packet = self._ahead.popleft() if self._ahead else next(self._packets)
+                packet = self._next_packet()
             except (StopIteration, error_types.EOFError):
+                self._conclude()
                 return None
             except error_types.ExitError as error:
                 raise SourceError(
@@ -264,16 +271,31 @@ class MediaContainer:
             except (error_types.ConnectionResetError, error_types.BrokenPipeError) as error:
                 raise SourceError(f"{self._where} broke off: {reason_of(error)}") from error
             except (error_types.FFmpegError, OSError, ValueError):
-                self._packets = self._demux()
+                if self._file is None:
+                    self._packets = self._demux()
                 self._n_failed_in_a_row += 1
-                if self._skip_broken():
+                self._count_broken(1)
+                if self._n_failed_in_a_row > self._most_failed_reads():
                     self._tell_breaking_off()
+                    self._conclude()
                     return None
             else:
                 self._n_failed_in_a_row = 0
-                if self._is_wanted(packet):
+                if self._file is not None or self._is_wanted(packet):
                     return packet
-        return None
+
+    def _next_packet(self) -> Any:
+        if self._file is None:
+            return self._ahead.popleft() if self._ahead else next(self._packets)
+        read = self._file.read()
+        if read is None:
+            raise StopIteration
+        if any(
+            found is not None and found is not self._file.streams[sense]
+            for sense, found in ((PICTURE, self._video), (SOUND, self._audio))
+        ):
+            self._go_on_with(self._file)
+        return read[1]
 
     def stamps_of(self, packet: Any) -> Stamps | None:
         """Return a packet's times by its sender's clock; None for one that bears none."""
@@ -299,13 +321,22 @@ class MediaContainer:
         except error_types.EOFError:
             return []
         except (error_types.FFmpegError, OSError, ValueError):
-            if not self._live or self.has_decoded:  # who comes late to a stream misses its start
-                self._skip_broken()
+            # Who comes late to a stream misses its start.
+            if self.has_decoded or (packet.is_keyframe and not self._live):
+                self._n_unexplained += 1
+            if self._file is not None:
+                self._file.gave_nothing()
+            else:
+                self._explain()
             return []
         if frames:
-            self._n_broken_in_a_row = 0
+            self._explain()
+            if self._file is not None:
+                self._file.gave_something()
+        self._note_corrupt(packet)
         decoded: list[DecodedPicture | DecodedSound]
-        if self._video is not None and packet.stream.index == self._video.index:
+        # By its class: in a joined file a stream's number and kind may change.
+        if frames and isinstance(frames[0], self._av.VideoFrame):
             decoded = [self._picture(frame) for frame in frames]
         else:
             decoded = self._sounds(frames)
@@ -325,6 +356,8 @@ class MediaContainer:
     def close(self) -> None:
         """Close the file or connection. May be called again."""
         self._packets = iter(())
+        if self._file is not None:
+            self._file.close()
         self._container.close()
         if self._spooled is not None:
             self._spooled.close()
@@ -394,18 +427,105 @@ class MediaContainer:
     def _wanted(self) -> list[Any]:
         return [stream for stream in (self._video, self._audio) if stream is not None]
 
-    def _skip_broken(self) -> bool:
-        """Count what could not be read or decoded; return whether it is too much to go on."""
-        self._stats.count("broken_packets")
-        self._n_broken_in_a_row += 1
-        cannot_read = self._n_failed_in_a_row > MAX_FAILED_READS_IN_A_ROW
-        # A live picture that waits for its key frame is the watch's business, not the end.
-        if self._live or self._n_broken_in_a_row <= MAX_BROKEN_IN_A_ROW:
-            return cannot_read
-        self._is_undecodable = not cannot_read
-        if self.has_decoded:  # else whoever opened it says so
-            logger.warning("%s: nothing more can be decoded; taken for its end", self._where)
-        return True
+    def _on_one_clock(self, location: str) -> FilePackets:
+        wanted = {PICTURE: self._video, SOUND: self._audio}
+        mine = {sense: stream for sense, stream in wanted.items() if stream is not None}
+        return FilePackets(
+            self._container,
+            {**_streams_of(self._container), **mine},  # the other sense's stamps tell joins
+            mine,
+            choose=_streams_of,
+            reopen=partial(self._rest, location),
+            on_fault=lambda sense: self._count_fault(wanted[sense] is not None),
+            ahead=self._ahead,
+        )
+
+    def _rest(self, location: str, from_byte: int) -> Any:
+        """Open what lies after a byte of the file; None where nothing can be read there."""
+        try:
+            return open_location(
+                self._av, location, live=False, file=self._spooled, from_byte=from_byte
+            )
+        except SourceError:
+            return None
+
+    def _go_on_with(self, file: FilePackets) -> None:
+        """Read on in the file's next part, whose streams and decoders are others."""
+        self._container = file.container
+        self._n_unexplained = 0  # they were the new codec's
+        if self._video is not None:
+            self._video = file.streams[PICTURE]
+            if not self._video.codec_context.is_open:
+                self._limit_pictures()
+                self._video.thread_type = "AUTO"
+        if self._audio is not None:
+            self._audio = file.streams[SOUND]
+            self._limit_rate()
+
+    def _most_failed_reads(self) -> int:
+        """So many reads may fail in a row: as many as a file of zeros of its size needs."""
+        size = 0 if self._live else self._container.size
+        return MAX_FAILED_READS_IN_A_ROW + max(0, size) // LEAST_STEP
+
+    def _count_fault(self, is_mine: bool) -> None:
+        if is_mine:  # else it is the other sense's reader that counts it
+            self._stats.count("broken_time_stamps")
+
+    def _count_broken(self, n_packets: int) -> None:
+        if n_packets:
+            self._stats.count("broken_packets", n_packets)
+            self._n_trouble_frames = TROUBLE_FRAMES
+
+    def _note_corrupt(self, packet: Any) -> None:
+        """Count packets of which parts were lost on the way, as a transport stream's numbers tell.
+
+        At a join the numbers begin anew, and one of the last packets before it looks like that.
+        """
+        is_suspect = packet.is_corrupt and self.has_decoded
+        if self._file is None:
+            self._count_broken(int(is_suspect))
+            return
+        if self._file.part != self._part:
+            self._part = self._file.part
+            self._suspects.clear()
+        self._suspects = [n_left - 1 for n_left in self._suspects]
+        self._count_broken(sum(n_left == 0 for n_left in self._suspects))
+        self._suspects = [n_left for n_left in self._suspects if n_left]
+        if is_suspect:
+            self._suspects.append(SUSPECT_PACKETS)
+
+    def _explain(self) -> None:
+        """Count what gave nothing so far as damage: the same decoder goes on, or nothing does."""
+        self._count_broken(self._n_unexplained)
+        self._n_unexplained = 0
+
+    def _told_end_ns(self) -> int:
+        """Return where a recording ends by its own account; 0 where it gives none."""
+        tells = any(name in self._form for name in _FORMATS_WITH_A_LENGTH)
+        if self._live or not tells or self._container.duration is None:
+            return 0
+        end_ns: int = ((self._container.start_time or 0) + self._container.duration) * 1000
+        return end_ns
+
+    def _conclude(self) -> None:
+        """Count what is missing at a file's end: undecodable, or cut off by its own account."""
+        if self._file is None or self._has_concluded:
+            return
+        self._has_concluded = True
+        self._explain()
+        self._count_broken(len(self._suspects))
+        cut_ns = round(self.missing_s * NS_PER_S)
+        for sense, stream in ((PICTURE, self._video), (SOUND, self._audio)):
+            if stream is None or sense not in self._next_ns:
+                continue
+            missing_ns = cut_ns if cut_ns > CUT_SHORT_NS else 0
+            if self._n_trouble_frames:
+                missing_ns += max(0, (self._file.end_ns(sense) or 0) - self._next_ns[sense])
+            self._count_missing(sense, missing_ns)
+
+    def _count_missing(self, sense: str, missing_ns: int) -> None:
+        if missing_ns >= NS_PER_MS:
+            self._stats.count(f"missing_{sense}_ms", missing_ns // NS_PER_MS)
 
     def _picture(self, frame: Any) -> DecodedPicture:
         base = frame.time_base or self._video.time_base
@@ -413,7 +533,7 @@ class MediaContainer:
         if not 0 < length_ns <= MAX_LEAP_NS:  # not told, or not meant
             length_ns = round(NS_PER_S / (self._video.average_rate or DEFAULT_FRAME_RATE))
         stamp = self._stamps.choose(frame.pts, frame.dts)
-        media_ns = self._time_ns(frame, stamp, self._video, length_ns)
+        media_ns = self._time_ns(frame, stamp, PICTURE, length_ns)
         render = partial(_to_rgb, frame, self._rgb)
         return DecodedPicture(media_ns=media_ns, render=render, length_ns=length_ns)
 
@@ -421,42 +541,33 @@ class MediaContainer:
         sounds: list[DecodedPicture | DecodedSound] = []
         for frame in frames:
             if not MIN_RATE <= frame.sample_rate <= MAX_RATE:  # a damaged header midway
-                self._stats.count("broken_packets")
+                self._count_broken(1)
             elif frame.samples:
                 sounds.append(self._sound(frame))
         return sounds
 
     def _sound(self, frame: Any) -> DecodedSound:
         length_ns = frame.samples * NS_PER_S // frame.sample_rate
-        media_ns = self._time_ns(frame, frame.pts, self._audio, length_ns)
+        media_ns = self._time_ns(frame, frame.pts, SOUND, length_ns)
         return DecodedSound(
             media_ns=media_ns, samples=_to_float(frame), sample_rate=frame.sample_rate
         )
 
-    def _time_ns(self, frame: Any, stamp: int | None, stream: Any, length_ns: int) -> int:
+    def _time_ns(self, frame: Any, stamp: int | None, sense: str, length_ns: int) -> int:
         """Return the frame's time, or where its predecessor ended if it bears none."""
+        stream = self._video if sense == PICTURE else self._audio
         base = frame.time_base or stream.time_base
-        media_ns: int = self._next_ns.get(stream.index, 0)
+        expected_ns = self._next_ns.get(sense)
+        media_ns: int = expected_ns or 0
         if stamp is not None and base is not None:
-            media_ns = round(stamp * base * NS_PER_S) + self._moved_ns.get(stream.index, 0)
-            if not self._live:
-                media_ns = self._mend(media_ns, stream.index)
-        self._next_ns[stream.index] = media_ns + length_ns
+            media_ns = round(stamp * base * NS_PER_S)
+        if self._n_trouble_frames:
+            self._n_trouble_frames -= 1
+            hole_ns = 0 if expected_ns is None else media_ns - expected_ns
+            if length_ns // 2 < hole_ns <= MAX_LEAP_NS:
+                self._count_missing(sense, hole_ns)
+        self._next_ns[sense] = media_ns + length_ns
         return media_ns
-
-    def _mend(self, media_ns: int, index: int) -> int:
-        """Return the time itself, or where its predecessor ended if it cannot be meant."""
-        expected_ns = self._next_ns.get(index)
-        if expected_ns is None:
-            start_us = self._container.start_time  # the earliest of all streams
-            if start_us is None or media_ns - start_us * 1000 <= MAX_LEAP_NS:
-                return media_ns
-            expected_ns = start_us * 1000
-        if -MAX_FALL_NS <= media_ns - expected_ns <= MAX_LEAP_NS:
-            return media_ns
-        self._stats.count("broken_time_stamps")
-        self._moved_ns[index] = self._moved_ns.get(index, 0) + expected_ns - media_ns
-        return expected_ns
 
 
 class _Stamps:
@@ -481,6 +592,23 @@ class _Stamps:
         if pts is not None and (dts is None or self._n_faulty_pts <= self._n_faulty_dts):
             return pts
         return dts
+
+
+def _streams_of(container: Any, fits: Callable[[Any], bool] = lambda _: True) -> dict[str, Any]:
+    """Return the stream of each sense that can be decoded, as far as there are any that fit."""
+
+    def usable(stream: Any) -> bool:
+        attached = stream.disposition & type(stream.disposition).attached_pic
+        codec = stream.codec_context  # of the kind that it was when the file was opened
+        return codec is not None and codec.type == stream.type and not attached and fits(stream)
+
+    pictures, sounds = filter(usable, container.streams.video), container.streams.audio
+    best, usable_sounds = container.streams.best("audio"), [s for s in sounds if usable(s)]
+    found = {
+        PICTURE: next(pictures, None),
+        SOUND: best if best in usable_sounds else next(iter(usable_sounds), None),
+    }
+    return {sense: stream for sense, stream in found.items() if stream is not None}
 
 
 def _import_av() -> Any:

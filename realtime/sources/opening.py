@@ -48,6 +48,7 @@ def open_location(
     read_timeout_s: float = MIN_READ_TIMEOUT_S,
     open_timeout_s: float = OPEN_TIMEOUT_S,
     file: IO[bytes] | None = None,
+    from_byte: int = 0,
 ) -> Any:
     """Open a file or URL.
 
@@ -59,6 +60,7 @@ def open_location(
         read_timeout_s: How long a live sender may be silent.
         open_timeout_s: How long each of the two steps of an opening may take.
         file: Where its copy lies, if it was copied.
+        from_byte: Of a recording: what lies before is passed over.
 
     Returns:
         PyAV's input container.
@@ -70,21 +72,22 @@ def open_location(
     if live and is_playlist(location):
         read_s = max(read_s, PLAYLIST_TIMEOUT_S)
     began = time.monotonic()
+    options = dict(DECODER_LIMIT)
+    if from_byte:
+        options["skip_initial_bytes"] = str(from_byte)
     try:
         if file is not None:
-            return av.open(file, options=dict(DECODER_LIMIT), metadata_errors="replace")
+            return av.open(file, options=options, metadata_errors="replace")
         if is_rtsp(location):
             return _open_rtsp(av, location, transport, (open_timeout_s, read_s))
         if not is_network(location):
             return av.open(
-                for_ffmpeg(location),
-                options={**ONE_FILE, **DECODER_LIMIT},
-                metadata_errors="replace",
+                for_ffmpeg(location), options={**ONE_FILE, **options}, metadata_errors="replace"
             )
-        opened = _open(av, location, live, (open_timeout_s, read_s))
+        opened = _open(av, location, live, (open_timeout_s, read_s), options)
         if live and opened.format.name in PLAYLISTS and read_s < PLAYLIST_TIMEOUT_S:
             opened.close()  # its address did not say that it is one
-            opened = _open(av, location, live, (open_timeout_s, PLAYLIST_TIMEOUT_S))
+            opened = _open(av, location, live, (open_timeout_s, PLAYLIST_TIMEOUT_S), options)
         return opened
     except (av.error.FFmpegError, OSError, ValueError) as error:
         is_late = timed_out(av, error, time.monotonic() - began, open_timeout_s)
@@ -129,10 +132,11 @@ def reason_of(error: BaseException) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
 
 
-def _open(av: Any, location: str, live: bool, timeout: tuple[float, float]) -> Any:
-    options = dict(DECODER_LIMIT)
+def _open(
+    av: Any, location: str, live: bool, timeout: tuple[float, float], options: dict[str, str]
+) -> Any:
     if location.lower().startswith(("http://", "https://")):
-        options |= _HTTP_OPTIONS if live else {**_HTTP_OPTIONS, **_RECORDING_OPTIONS}
+        options = options | _HTTP_OPTIONS | ({} if live else _RECORDING_OPTIONS)
     return av.open(location, options=options, timeout=timeout, metadata_errors="replace")
 
 

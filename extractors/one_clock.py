@@ -1,0 +1,229 @@
+"""One clock for both senses of a file, where its time stamps begin anew or cannot be meant.
+
+Recordings that are joined (`cat a.ts b.ts`) start their time stamps afresh in the middle, and the
+senses of a part do not start or end together. So a join moves both senses by the same: the next
+part's first sample comes where the longer sense of the last one ended, and nothing overlaps. A
+sense whose stamps leap while the other's go on is at fault by itself, and goes on where it was.
+
+To tell the two apart some packets are held back. Pure: stamps in, shifts out; who reads packets is
+`extractors.file_packets`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Generic, TypeVar
+
+_S: Final = 1_000_000_000
+MAX_FALL_NS: Final = _S  # no two parts of a file overlap by so much: a new origin of time
+MAX_LEAP_NS: Final = 1800 * _S  # no picture stands for half an hour: such a time stamp is broken
+JOIN_LEAP_NS: Final = 10 * _S  # of both senses at once; ffmpeg's -dts_delta_threshold
+_MIN_PART_NS: Final = _S // 10  # stamps that fall to where the part began; less is jitter
+_STAYED_NS: Final = _S  # the other sense went on by so much: it has not begun anew
+_LOOK_AHEAD_NS: Final = 3 * _S  # who has not come by then has ended
+_LOOK_AHEAD: Final = 512  # packets
+
+Payload = TypeVar("Payload")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamped(Generic[Payload]):
+    """A packet's stamps in ns, decoding and presentation; None where it bears none."""
+
+    track: str
+    payload: Payload
+    dts_ns: int | None
+    pts_ns: int | None
+    length_ns: int
+
+    @property
+    def order_ns(self) -> int | None:
+        """The stamp that only grows."""
+        return self.pts_ns if self.dts_ns is None else self.dts_ns
+
+    @property
+    def shown_ns(self) -> int:
+        """When it shows."""
+        return (self.order_ns or 0) if self.pts_ns is None else self.pts_ns
+
+
+@dataclass(slots=True)
+class _Track:
+    start_ns: int  # the file's own stamp with which the part began
+    newest_ns: int  # the newest packet, as moved
+    step_ns: int  # to the next one; containers tell lengths of frames wrongly
+    shown_ns: int  # the latest that was shown, as moved
+    end_ns: int  # where that ends
+    own_ns: int = 0  # moved by itself
+
+
+class _Break(Enum):
+    SURE = "cannot follow"
+    MAYBE = "may be a picture that stands"
+
+
+class OneClock(Generic[Payload]):
+    """Says by how much each packet's stamps are to be moved; one thread calls it.
+
+    Args:
+        is_joinable: Whether the format's stamps may be discontinuous, as MPEG-TS's: then a leap of
+            seconds in both senses is a join too.
+        on_fault: Told the track of each stamp, or run of stamps, that cannot be taken as it is.
+    """
+
+    def __init__(self, *, is_joinable: bool, on_fault: Callable[[str], None]) -> None:
+        self._is_joinable = is_joinable
+        self._on_fault = on_fault
+        self._shift_ns = 0
+        self._tracks: dict[str, _Track] = {}
+        self._held: deque[Stamped[Payload]] = deque()
+
+    def put(self, item: Stamped[Payload]) -> list[tuple[Payload, int]]:
+        """Take a packet, in the file's order; return what is settled, with its shift in ns."""
+        self._held.append(item)
+        return self._settle(is_last=False)
+
+    def flush(self) -> list[tuple[Payload, int]]:
+        """Return what was held back: no packet follows."""
+        return self._settle(is_last=True)
+
+    def end_ns(self, track: str | None = None) -> int | None:
+        """Return where the packets of a track, or all, end so far; None before the first."""
+        ends = [t.end_ns for name, t in self._tracks.items() if track in (None, name)]
+        return max(ends, default=None)
+
+    def _settle(self, *, is_last: bool) -> list[tuple[Payload, int]]:
+        settled: list[tuple[Payload, int]] = []
+        while self._held:
+            first = self._held[0]
+            fault = self._break_of(first)
+            if fault is None:
+                settled.append(self._accept(self._held.popleft()))
+                continue
+            if not (is_last or self._has_seen_enough(first)):
+                break
+            following = next((i for i in self._after() if i.track == first.track), None)
+            alone = following is not None and self._fits(following)
+            states = [self._state_of(name) for name in self._tracks if name != first.track]
+            if "broke" in states or (fault is _Break.SURE and "stayed" not in states and not alone):
+                settled += self._join()
+            elif fault is _Break.MAYBE and not alone:
+                settled.append(self._accept(self._held.popleft()))  # a picture stood
+            else:
+                settled.append(self._accept(self._held.popleft(), mends=True, keeps=not alone))
+        return settled
+
+    def _after(self) -> list[Stamped[Payload]]:
+        return list(self._held)[1:]
+
+    def _break_of(self, item: Stamped[Payload]) -> _Break | None:
+        stamp_ns = item.order_ns
+        expected_ns = self._expected_ns(item.track)
+        if stamp_ns is None or expected_ns is None:
+            return None
+        track = self._tracks.get(item.track)
+        moved_ns = self._moved_ns(item)
+        if abs(moved_ns - expected_ns) > MAX_LEAP_NS:
+            return _Break.SURE
+        if track is None:
+            return None
+        ahead_ns = moved_ns - track.newest_ns
+        to_start = stamp_ns <= track.start_ns + _MIN_PART_NS and ahead_ns <= -_MIN_PART_NS
+        if ahead_ns < -MAX_FALL_NS or to_start:
+            return _Break.SURE
+        return _Break.MAYBE if self._is_joinable and ahead_ns > JOIN_LEAP_NS else None
+
+    def _fits(self, item: Stamped[Payload]) -> bool:
+        """Whether a packet goes on as if the one before it had not been."""
+        track = self._tracks.get(item.track)
+        is_later = track is None or self._moved_ns(item) >= track.newest_ns
+        return is_later and self._break_of(item) is None
+
+    def _breaks_too(self, item: Stamped[Payload]) -> bool:
+        """Whether a packet breaks, or falls by less, which is enough where the other sense does."""
+        track = self._tracks.get(item.track)
+        if track is None or item.order_ns is None:
+            return self._break_of(item) is not None
+        has_fallen = self._moved_ns(item) - track.newest_ns <= -_MIN_PART_NS
+        return has_fallen or self._break_of(item) is not None
+
+    def _has_seen_enough(self, first: Stamped[Payload]) -> bool:
+        if len(self._held) >= _LOOK_AHEAD:
+            return True
+        mine = [i.order_ns for i in self._after() if i.track == first.track]
+        stamps = [abs(s - (first.order_ns or 0)) for s in mine if s is not None]
+        if any(span_ns > _LOOK_AHEAD_NS for span_ns in stamps[1:]):
+            return True
+        states = [self._state_of(name) for name in self._tracks if name != first.track]
+        return bool(mine) and "unknown" not in states
+
+    def _state_of(self, name: str) -> str:
+        """Whether another track has broken too, stayed as it was, or has not shown it yet."""
+        items = [i for i in self._held if i.track == name]
+        if any(self._breaks_too(item) for item in items):
+            return "broke"
+        went_on = items and self._moved_ns(items[-1]) - self._tracks[name].newest_ns >= _STAYED_NS
+        return "stayed" if went_on else "unknown"
+
+    def _join(self) -> list[tuple[Payload, int]]:
+        """Begin a new part with what has broken; what has not is the last part's rest."""
+        settled, new, begun = [], [], set()
+        for item in self._held:
+            if item.track in begun or self._breaks_too(item):
+                if item.track not in begun:
+                    self._on_fault(item.track)
+                begun.add(item.track)
+                new.append(item)
+            else:
+                settled.append(self._accept(item))
+        end_ns = self.end_ns()
+        starts = [item.shown_ns for item in new if item.order_ns is not None]
+        self._shift_ns = (0 if end_ns is None else end_ns) - min(starts)
+        self._tracks.clear()
+        self._held = deque(new)
+        settled.append(self._accept(self._held.popleft()))
+        return settled
+
+    def _expected_ns(self, name: str) -> int | None:
+        track = self._tracks.get(name)
+        return self.end_ns() if track is None else track.newest_ns + track.step_ns
+
+    def _moved_ns(self, item: Stamped[Payload]) -> int:
+        track = self._tracks.get(item.track)
+        own_ns = 0 if track is None else track.own_ns
+        return (item.order_ns or 0) + self._shift_ns + own_ns
+
+    def _accept(
+        self, item: Stamped[Payload], *, mends: bool = False, keeps: bool = False
+    ) -> tuple[Payload, int]:
+        """Let a packet go.
+
+        Args:
+            item: The packet.
+            mends: Whether it is put where it was expected.
+            keeps: Whether those after it are moved likewise.
+        """
+        stamp_ns, track = item.order_ns, self._tracks.get(item.track)
+        if stamp_ns is None:
+            return item.payload, 0
+        shift_ns = self._moved_ns(item) - stamp_ns
+        expected_ns = self._expected_ns(item.track)
+        if mends and expected_ns is not None:
+            self._on_fault(item.track)
+            shift_ns = expected_ns - stamp_ns
+        moved_ns, shown_ns = stamp_ns + shift_ns, item.shown_ns + shift_ns
+        if track is None:
+            track = _Track(stamp_ns, moved_ns, 0, shown_ns, shown_ns)
+            self._tracks[item.track] = track
+        if keeps:
+            track.own_ns, track.start_ns = shift_ns - self._shift_ns, stamp_ns
+        between_ns = moved_ns - track.newest_ns
+        track.step_ns = between_ns if 0 < between_ns <= _S else min(item.length_ns, _S)
+        track.newest_ns = moved_ns
+        if shown_ns >= track.shown_ns:
+            length_ns = item.length_ns if item.length_ns <= _S else track.step_ns
+            track.shown_ns, track.end_ns = shown_ns, shown_ns + length_ns
+        return item.payload, shift_ns
