@@ -61,6 +61,20 @@ def make_whole(part: Path, final: Path) -> None:
     part.unlink(missing_ok=True)
 
 
+class _CountedSink:
+    """Counts what was written."""
+
+    def __init__(self, sink: BinaryIO) -> None:
+        self._sink = sink
+        self.n_bytes = 0
+        self.close = sink.close
+
+    def write(self, data: bytes) -> int | None:
+        n_bytes = self._sink.write(data)
+        self.n_bytes += len(data)
+        return n_bytes
+
+
 class RecordFile:
     """Opens a recording's files and ends them; one thread. Errors of the disk are OSErrors.
 
@@ -124,11 +138,16 @@ class RecordFile:
         store.write_sidecar(self.paths, self._sidecar, N_SPARE_BYTES)
         with contextlib.ExitStack() as undo:  # a sidecar beside nothing would say `recording`
             undo.callback(self.paths.sidecar.unlink, missing_ok=True)
-            self._sink = open_sink(self.paths.part)
+            self._sink = _CountedSink(open_sink(self.paths.part))
             undo.callback(self.paths.part.unlink, missing_ok=True)
             undo.callback(self._sink.close)
             self.recording = Recording(ring, ruler, size, codec, self._sink, may_thin=may_thin)
             undo.pop_all()
+
+    @property
+    def n_bytes(self) -> int:
+        """How much of the MP4 the disk has taken so far."""
+        return self._sink.n_bytes
 
     def finish(self, end_ns: int, *, post_roll_cut: str | None, is_hurried: bool) -> bool:
         """Write up to `end_ns` on the run's clock, and make one ordinary MP4 of it.
@@ -143,7 +162,6 @@ class RecordFile:
         """
         recording, paths = self.recording, self.paths
         recording.finish(end_ns)
-        n_bytes = self._sink.tell() if hasattr(self._sink, "tell") else 0
         self._sink.close()
         if recording.is_empty:
             paths.part.unlink()
@@ -164,7 +182,7 @@ class RecordFile:
         if recording.has_sound:
             sound = {"sample_rate": SAMPLE_RATE, "n_missing": recording.n_missing}
         duration_s = round((end_ns - recording.start_ns) / NS_PER_S, 4)
-        if is_hurried and n_bytes > MAX_HURRIED_BYTES:
+        if is_hurried and self.n_bytes > MAX_HURRIED_BYTES:
             paths.part.replace(paths.final)
         else:
             make_whole(paths.part, paths.final)
@@ -198,6 +216,14 @@ class RecordFile:
         there = [path.name for path in (part, final) if os.path.lexists(path)]
         self._sidecar |= {"state": "broken", "why": why, "file": there[0] if there else None}
         self._sidecar |= {"dropped": self.recording.n_lost(self.recording.reached_ns)}
+
+    def discard(self) -> bool:
+        """Remove the sidecar of an abandoned recording of which nothing plays; say if it did."""
+        if self._sidecar["file"] is not None:
+            return False
+        with contextlib.suppress(OSError):  # the folder went
+            self.paths.sidecar.unlink()
+        return True
 
     def tell(self) -> bool:
         """Have the sidecar say what became of an abandoned recording; return whether it does."""

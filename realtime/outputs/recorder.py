@@ -244,6 +244,8 @@ class Recorder:
         is_all = recording.advance(stop_ns, given_up_ns)
         while not is_all and not self._must_stop(final=final):
             is_all = recording.advance(stop_ns, given_up_ns)
+        if file.n_bytes:  # not before: a disk may have room for a name and no more
+            self._trouble.go_on()
         if not is_end and not self._has_room():
             stop_ns, is_end = min(stop_ns, self._newest_ns(stop_ns)), True
             self._trouble.stop(None)
@@ -313,6 +315,8 @@ class Recorder:
             cut = STREAM_ENDED if final else (self._trouble.stopped or GREW_LONG)
         is_there = file.finish(end_ns, post_roll_cut=cut, is_hurried=self._end_by_ns is not None)
         self._file = None
+        if not self._trouble.is_waiting():
+            self._trouble.go_on()
         self._count_lost(file, end_ns)
         self._stats.count("recordings" if is_there else "lost_recordings")
         self._queue.end_first(None if final else end_t_ns)
@@ -352,7 +356,6 @@ class Recorder:
             self._trouble.stop(None)
             return False
         self._tell_again()
-        self._trouble.go_on()
         return True
 
     def _has_room(self) -> bool:
@@ -382,9 +385,11 @@ class Recorder:
         file, self._file = self._file, None
         if file is None:
             return
+        file.abandon(why)
+        if self._trouble.stopped and file.discard():
+            return  # one of many tries
         self._stats.count("broken_recordings")
         self._count_lost(file, file.recording.reached_ns)
-        file.abandon(why)
         self._untold.append(file)
         self._tell_again()
 

@@ -165,10 +165,9 @@ def test_recording_stops_and_goes_on_when_a_real_disk_is_full(
         filler = disk / "filler"
         with machine.running() as process:
             wait_for_recordings(machine, process, 1)
-            with filler.open("wb") as file, contextlib.suppress(OSError):
+            with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
                 while True:
                     file.write(bytes(4096))
-                    file.flush()
             while not any(told["state"] == "broken" for told in machine.sidecars().values()):
                 next_event(process)
             for _ in range(10):  # events are told all the while

@@ -142,6 +142,20 @@ def test_full_disk_is_said_once_and_recording_resumes(tmp_path: Path) -> None:
     assert states == {"broken", "complete"}
 
 
+def test_a_disk_that_takes_names_and_nothing_more_is_one_warning_and_one_sidecar(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = Scene(tmp_path, open_sink=SmallDisk(100).open)
+    scene.play_to(8.5)
+    scene.tell("onset", 7.0)
+    scene.play_to(40.0)  # tried every five seconds
+
+    assert scene.stats.snapshot().count("record_failures") > 3
+    assert scene.remarks == ["recording stopped: No space left on device"]
+    assert caplog.text.count("recording stopped") == 1
+    assert len(scene.files("*_*.json")) == 1
+
+
 def no_space(*_: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
