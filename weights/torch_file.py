@@ -79,7 +79,8 @@ class _Tensor:
         )
         if self.dtype == _BFLOAT16:  # the upper half of a float32
             return (view.astype(np.uint32) << 16).view(np.float32)
-        return view.astype(np.float32)
+        with np.errstate(all="ignore"):  # what is not finite is the caller's to refuse
+            return view.astype(np.float32)
 
 
 class TorchFile:

@@ -68,7 +68,7 @@ def test_feature_pickles(tmp_path: Path) -> None:
         path.write_bytes(content)
         try:
             array = read_array_pickle(path)
-            array.sum()
+            array.tobytes()
             assert array.nbytes <= len(content)
             n_read += 1
         except FeaturesError as error:

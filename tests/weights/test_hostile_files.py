@@ -180,6 +180,12 @@ def test_tensors_of_both_formats_read_as_torch_reads_them(
         assert variables.shapes()[name] == tuple(expected.shape)
 
 
+def test_doubles_beyond_float32_are_infinite_without_a_warning(tmp_path: Path) -> None:
+    torch.save({"a": torch.tensor([1e300], dtype=torch.float64)}, tmp_path / "w.pth")
+    _, variables = open_foreign(tmp_path / "w.pth")
+    assert np.isinf(variables.read("a")).all()
+
+
 def test_modules_state_with_parameters_and_buffers_is_read(tmp_path: Path) -> None:
     module = torch.nn.BatchNorm2d(3)
     torch.save({"epoch": 1, "state_dict": module.state_dict()}, tmp_path / "w.pth")
