@@ -19,6 +19,7 @@ from realtime.config import RunConfig
 from realtime.config_file import format_config
 from realtime.errors import RecognizerError
 from realtime.flags import make_parser
+from realtime.heap import HeapTrimmer
 from realtime.interrupt import Interrupt
 from realtime.log_format import ANSWER, JsonFormat, TextFormat
 from realtime.outputs.base import writing
@@ -87,6 +88,7 @@ def _run(config: RunConfig) -> int:
     interrupted = Interrupt()
     service = ServiceManager.of(os.environ)
     watchdog = Watchdog(service, MonotonicClock())
+    heap = HeapTrimmer(MonotonicClock())
     survivors: list[str] = []
     try:
         pipeline.open()
@@ -99,6 +101,7 @@ def _run(config: RunConfig) -> int:
             service.ready()
             while not (interrupted.exit_code or pipeline.wait(screens.interval_s)):
                 watchdog.watch(pipeline.progress())
+                heap.step()
                 screens.show(pipeline)
             service.stopping()
             survivors = pipeline.close()
