@@ -28,7 +28,7 @@ def _events(config: RunConfig) -> str:
     except (ModelError, UsageError) as error:
         return f"# [events] cannot be told: {error}\n"
     values = {key: value for key, value in asdict(tracker).items() if key not in config.events}
-    thresholds = values.pop("per_label", {})
+    thresholds, groups = values.pop("per_label", {}), values.pop("groups", {})
     lines = tomli_w.dumps({key: value for key, value in values.items() if value is not None})
     head = f"Events as the bundle {bundle.name} {bundle.version} has them; a line under [events]"
     text = f"# {head} takes its place.\n# [events]\n{_commented(lines)}"
@@ -39,6 +39,8 @@ def _events(config: RunConfig) -> str:
             for label, pair in pairs.items()
         )
         text += f"# [events.per_label]\n{_commented(inline)}"
+    if groups:
+        text += f"# [events.groups]\n{_commented(tomli_w.dumps(groups))}"
     return text
 
 

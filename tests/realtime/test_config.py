@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -213,17 +215,36 @@ def test_printed_settings_tell_the_values_that_hold_where_nothing_was_set(
     assert "# pre_roll_s = 5.0" in printed
 
 
-def test_printed_thresholds_of_labels_can_be_taken_over(
-    capsys: pytest.CaptureFixture[str],
+def test_printed_thresholds_and_groups_of_labels_can_be_taken_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--print-config", "--source", "demo"]) == 0
+    shutil.copytree(load_bundle("starter").path, tmp_path / "own")
+    manifest = tmp_path / "own" / "bundle.json"
+    settings = json.loads(manifest.read_text())
+    settings["events"]["per_label"] = {label: {"on": 0.9, "off": 0.1} for label in ("Bark", "Cat")}
+    settings["events"]["groups"] = {"Rooster": "Chicken"}
+    manifest.write_text(json.dumps(settings))
+
+    assert main(["--print-config", "--source", "demo", "--bundle", str(tmp_path / "own")]) == 0
+
     printed = capsys.readouterr().out
-    begin = printed.index("# [events.per_label]")
+    begin = printed.index("# [events]")
     table = "\n".join(
         line.removeprefix("# ") for line in printed[begin:].split("\n\n")[0].splitlines()
     )
-    per_label = tomllib.loads(table)["events"]["per_label"]
-    assert per_label.keys() == load_bundle("starter").events.per_label.keys()
+    events = tomllib.loads(table)["events"]
+    assert events["per_label"].keys() == {"Bark", "Cat"}
+    assert events["groups"] == {"Rooster": "Chicken"}
+    (tmp_path / "taken.toml").write_text(f'[source]\nkind = "demo"\n\n{table}\n')
+    taken = configure("--config", str(tmp_path / "taken.toml"))
+    assert taken.events["groups"] == {"Rooster": "Chicken"}
+
+
+@pytest.mark.parametrize("groups", ['"Music"', "{ Piano = 1 }", '["Piano"]'])
+def test_groups_that_are_no_table_of_labels_are_one_sentence(tmp_path: Path, groups: str) -> None:
+    text = f'[source]\nkind = "demo"\n[events]\ngroups = {groups}\n'
+    with pytest.raises(UsageError, match="groups must be a table such as"):
+        configure("--config", write(tmp_path, text))
 
 
 def test_printing_says_of_a_bundle_that_is_not_there_that_its_events_cannot_be_told(
