@@ -3,7 +3,7 @@
     python -m research.files --data ../shared/data --features runs/features --yamnet YAMNET
 
 A file is its seconds (at most five); a head says one logit a label over all of them, and the
-highest among the labels that the table has sounds of is its name.
+highest among the labels that the table has sounds of is its name, but for wider ones (Music).
 """
 
 import argparse
@@ -76,10 +76,11 @@ def named(
     """Return whether each file was named right, by label and source."""
     files = corpus.files(split)
     labels = [vocabulary.index(corpus.names[int(corpus.labels[k])]) for k in files]
-    known = sorted({index for index in labels if index is not None})
+    wider = set(vocabulary.parents.values())  # true of many files, and no file's own name
+    known = sorted({k for k in labels if k is not None and vocabulary.labels[k] not in wider})
     right: dict[tuple[str, str], list[bool]] = {}
     for row, (k, label) in enumerate(zip(files, labels, strict=True)):
-        if label is not None:
+        if label in known:
             best = known[int(logits[row, known].argmax())]
             key = (vocabulary.labels[label], corpus.sources[int(k)])
             right.setdefault(key, []).append(best == label)

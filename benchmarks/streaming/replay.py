@@ -16,8 +16,8 @@ from realtime.packets import Event, Phase, Prediction, join_scores
 from weights.bundle import Bundle
 from weights.files import written_whole
 
-_NO_ATTENTION = np.zeros((0, 2), np.float32)
-_NOTHING_PRESENT = np.zeros((0, 2), np.bool_)
+_NO_ATTENTION = np.zeros((1, 2), np.float32)
+_ALL_PRESENT = np.ones((1, 2), np.bool_)  # senses that come and go are not replayed
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,7 @@ def as_prediction(
         window=window,
         newest=newest,
         attention=_NO_ATTENTION,
-        present=_NOTHING_PRESENT,
+        present=_ALL_PRESENT,
         newest_ns=end_t_ns,
         latency_ms=None,
         compute_ms=0.0,
