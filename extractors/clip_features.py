@@ -91,11 +91,11 @@ def extract_media(
     features = ClipFeatures()
     fill = fill and n_clips is not None
     if encoders.picture is not None and info.has_picture:
-        grid = frames_on_grid(read_frames(path, info))
+        grid = frames_on_grid(read_frames(path, info), from_zero=not fill)
         shown = _through_jpeg(grid, encoders.picture) if jpeg else _resized(grid, encoders.picture)
         encode_frames(shown, encoders.picture, n_clips, features, fill=fill)
     if encoders.sound is not None and info.has_sound:
-        blocks = resample_blocks(read_sound(path, info), info.sample_rate)
+        blocks = resample_blocks(read_sound(path, info, from_zero=not fill), info.sample_rate)
         encode_sound(blocks, encoders.sound, n_clips, features, fill=fill)
     if features.visual is None and features.audio is None:
         wanted = "picture" if encoders.sound is None else "sound"

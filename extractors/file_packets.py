@@ -66,7 +66,6 @@ class FilePackets:
         container: The open file, PyAV's.
         streams: The streams of both senses, as far as there are.
         wanted: The senses whose packets are handed out.
-        choose: Finds the streams of both senses in another container.
         reopen: Opens the file from a byte on; None where that cannot be done.
         on_fault: Told the sense of each stamp that cannot be meant.
         ahead: Packets that were read before.
@@ -83,7 +82,6 @@ class FilePackets:
         streams: Streams,
         wanted: Iterable[str],
         *,
-        choose: Callable[[Any, Callable[[Any], bool]], Streams],
         reopen: Reopen | None = None,
         on_fault: Callable[[str], None] = lambda _: None,
         ahead: Iterable[Any] = (),
@@ -91,7 +89,6 @@ class FilePackets:
         self.container = container
         self.streams = dict(streams)
         self._wanted = frozenset(wanted)
-        self._choose = choose
         self._reopen = reopen
         self._clock: OneClock[tuple[str, Any]] = OneClock(
             is_joinable=container.format.name in _CHANGING, on_fault=on_fault
@@ -207,7 +204,7 @@ class FilePackets:
         if sense not in self.streams or not packet.size:
             return None
         rival = self._rivals.setdefault(stream.index, _Rival(sense, stream))
-        if rival.is_parallel or not self._choose(self.container, lambda s: s is stream):
+        if rival.is_parallel or not _is_usable(stream):
             return None
         rival.packets.append(packet)
         span_s = rival.span_s()
@@ -302,7 +299,7 @@ class FilePackets:
         rest = None if self._reopen is None else self._reopen(pos)
         if rest is None:
             return None
-        streams = self._choose(rest, lambda _: True)
+        streams = streams_of(rest)
         there = {_kind(stream) for stream in rest.streams}
         mine = {_kind(self.streams[sense]) for sense in self._wanted}
         if mine <= there or not self._wanted <= streams.keys():
@@ -335,9 +332,9 @@ class FilePackets:
             rest = self._reopen(place)
             if rest is None:
                 continue
-            streams = self._choose(rest, lambda stream: _kind(stream) not in seen)
+            streams = streams_of(rest, lambda stream: _kind(stream) not in seen)
             if self._wanted <= streams.keys():
-                return rest, {**self._choose(rest, lambda _: True), **streams}
+                return rest, {**streams_of(rest), **streams}
             rest.close()
         return None
 
@@ -357,6 +354,23 @@ class FilePackets:
         self._bad_places.clear()
         self._n_fruitless = 0
         self._demux = self._begin()
+
+
+def streams_of(container: Any, fits: Callable[[Any], bool] = lambda _: True) -> Streams:
+    """Returns the usual stream of each sense that can be decoded, as far as any fit."""
+    found: Streams = {}
+    for sense, kind in _TYPES.items():
+        usable = [s for s in container.streams if s.type == kind and _is_usable(s) and fits(s)]
+        best = container.streams.best(kind) if sense == SOUND else None
+        if usable:
+            found[sense] = best if best in usable else usable[0]
+    return found
+
+
+def _is_usable(stream: Any) -> bool:
+    attached = stream.disposition & type(stream.disposition).attached_pic
+    codec = stream.codec_context  # of the kind that it was when the file was opened
+    return codec is not None and codec.type == stream.type and not attached
 
 
 def _correct_dts(packet: Any) -> None:

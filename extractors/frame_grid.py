@@ -31,7 +31,7 @@ def grid_index(time_s: Fraction) -> int:
 
 
 def frames_on_grid(
-    frames: Iterable[tuple[Fraction, Fraction, FrameT]],
+    frames: Iterable[tuple[Fraction, Fraction, FrameT]], *, from_zero: bool = False
 ) -> Iterator[FrameT]:
     """Picks, for every grid time, the frame that ffmpeg's fps filter would show.
 
@@ -40,6 +40,7 @@ def frames_on_grid(
 
     Args:
         frames: (time, duration, frame) in order; times and durations in seconds.
+        from_zero: Whether a first frame that comes late is shown from time zero on.
 
     Yields:
         One frame for each grid time, up to the end of the last frame's duration.
@@ -49,7 +50,9 @@ def frames_on_grid(
     for time_s, duration_s, frame in frames:
         index = grid_index(time_s)
         if not held:
-            origin = next_index = index
+            origin = next_index = min(index, 0) if from_zero else index
+        if not held and index > next_index:
+            held = [frame]
         while next_index < index:
             yield held[0]
             next_index += 1

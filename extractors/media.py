@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -24,7 +25,9 @@ from PIL import Image, ImageOps
 
 from extractors.downmix import CANCELLATION, EXPLAINED_S, Downmix
 from extractors.errors import MediaError
+from extractors.file_packets import PICTURE, SOUND, FilePackets, streams_of
 from extractors.frame_grid import GRID_RATE_HZ
+from extractors.one_clock import MAX_LEAP_NS
 from extractors.orientation import upright
 from extractors.picture_limit import (
     DECODER_LIMIT,
@@ -53,6 +56,8 @@ VIDEO_SUFFIXES: Final = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".flv", ".ts", ".3gp"}
 )
 _INT16_RANGE: Final = 32768.0  # the authors divide int16 samples by it
+_MAX_FRAME_S: Final = Fraction(MAX_LEAP_NS, 1_000_000_000)
+_GAP_S: Final = Fraction(1, 10)  # time stamps of sound wander by less
 _FALLBACK_FRAME_S: Final = Fraction(1, 25)  # where neither frame nor stream tells a duration
 _MAX_DAMAGED: Final = 1000  # packets in a row that give nothing; then the file is given up
 
@@ -130,9 +135,9 @@ def read_frames(
         next_s = Fraction(0)
         for frame in _decoded(container, stream, path, info):
             time_base = frame.time_base or stream.time_base
-            duration_s = usual_s
-            if frame.duration and time_base:
-                duration_s = frame.duration * Fraction(time_base)
+            duration_s = frame.duration * Fraction(time_base) if time_base else Fraction(0)
+            if not 0 < duration_s <= _MAX_FRAME_S:  # not told, or not meant
+                duration_s = usual_s
             time_s = next_s
             if frame.pts is not None and time_base:
                 time_s = frame.pts * Fraction(time_base) - start_s
@@ -179,14 +184,17 @@ def through_jpeg(frames: Iterable[av.VideoFrame]) -> Iterator[NDArray[np.uint8]]
                 yield upright(np.array(decoded.convert("RGB")), frame)
 
 
-def read_sound(path: Path, info: MediaInfo | None = None) -> Iterator[NDArray[np.float32]]:
+def read_sound(
+    path: Path, info: MediaInfo | None = None, *, from_zero: bool = False
+) -> Iterator[NDArray[np.float32]]:
     """Decodes a file's sound, mixed down to mono at its own rate (`probe` tells it).
 
-    Samples pass through int16, as in the authors' WAV files.
+    Samples pass through int16, as in the authors' WAV files. Gaps in the time stamps are silence.
 
     Args:
         path: The file.
         info: What `probe` told of the file; damaged packets are counted in it.
+        from_zero: Whether a gap before the first sample counts too: the picture came first.
 
     Yields:
         Mono blocks `(n_samples,)`, float32 in [-1, 1).
@@ -199,7 +207,10 @@ def read_sound(path: Path, info: MediaInfo | None = None) -> Iterator[NDArray[np
         if stream is None:
             raise MediaError(f"{path} holds no sound")
         resampler, layout, channels = None, "", Downmix()
+        end_s = Fraction(container.start_time or 0, av.time_base) if from_zero else None
         for frame in _decoded(container, stream, path, info):
+            gap_s, end_s = _gap_before(frame, end_s)
+            yield from _silence(gap_s, stream.rate)
             frame.pts = None  # gaps in the time stamps are the resampler's to fill otherwise
             kind = f"{frame.format.name} {frame.layout.name} {frame.sample_rate}"
             if resampler is None or kind != layout:
@@ -207,7 +218,13 @@ def read_sound(path: Path, info: MediaInfo | None = None) -> Iterator[NDArray[np
                 resampler = av.AudioResampler(
                     format="s16", layout=frame.layout.name, rate=stream.rate
                 )
-            yield from _mono(resampler.resample(frame), channels)
+            try:
+                resampled = resampler.resample(frame)
+            except (av.FFmpegError, ValueError) as error:
+                raise MediaError(
+                    f"a block of sound in {path} cannot be converted: {_reason(error)}"
+                ) from error
+            yield from _mono(resampled, channels)
         if resampler is not None:
             yield from _mono(resampler.resample(None), channels)
         if channels.n_cancelled >= EXPLAINED_S * stream.rate:
@@ -246,48 +263,93 @@ def _mono(frames: list[Any], channels: Downmix) -> Iterator[NDArray[np.float32]]
         yield channels.mix(samples.astype(np.float32) / np.float32(_INT16_RANGE))
 
 
+def _gap_before(frame: Any, end_s: Fraction | None) -> tuple[Fraction, Fraction]:
+    """Returns how long nothing was before a frame, and where it ends."""
+    length_s = Fraction(frame.samples, frame.sample_rate or 1)
+    time_s = end_s if end_s is not None else Fraction(0)
+    if frame.pts is not None and frame.time_base:
+        time_s = frame.pts * Fraction(frame.time_base)
+    if end_s is None:
+        return Fraction(0), time_s + length_s
+    gap_s = time_s - end_s
+    if not _GAP_S < gap_s <= _MAX_FRAME_S:
+        gap_s = Fraction(0)
+    return gap_s, end_s + gap_s + length_s
+
+
+def _silence(seconds: Fraction, rate: int) -> Iterator[NDArray[np.float32]]:
+    n_samples = round(seconds * rate)
+    while n_samples > 0:  # a second at a time
+        yield np.zeros(min(n_samples, rate), np.float32)
+        n_samples -= rate
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    if not path.exists():
-        raise MediaError(f"there is no file {path}")
-    if path.is_dir():
-        raise MediaError(f"{path} is a folder, a media file is wanted")
-    try:
-        container = av.open(
-            for_ffmpeg(path),
-            options={**ONE_FILE, **DECODER_LIMIT},
-            metadata_errors="ignore",
-        )
-    except (av.FFmpegError, OSError) as error:
-        raise MediaError(f"cannot open {path}: {_reason(error)}") from error
+    container = _open(path)
     try:
         yield container
     finally:
         container.close()
 
 
+def _open(path: Path, from_byte: int = 0) -> Any:
+    if not path.exists():
+        raise MediaError(f"there is no file {path}")
+    if path.is_dir():
+        raise MediaError(f"{path} is a folder, a media file is wanted")
+    options = {**ONE_FILE, **DECODER_LIMIT}
+    if from_byte:
+        options["skip_initial_bytes"] = str(from_byte)
+    try:
+        return av.open(for_ffmpeg(path), options=options, metadata_errors="ignore")
+    except (av.FFmpegError, OSError) as error:
+        raise MediaError(f"cannot open {path}: {_reason(error)}") from error
+
+
+def _rest(path: Path, from_byte: int) -> Any:
+    """Opens what lies after a byte; None where nothing can be read there."""
+    try:
+        return _open(path, from_byte)
+    except MediaError:
+        return None
+
+
 def _decoded(container: Any, stream: Any, path: Path, info: MediaInfo | None) -> Iterator[Any]:
     damaged_in_a_row = n_frames = 0
-    packets = iter(container.demux(stream))
+    sense = SOUND if stream.type == "audio" else PICTURE
+    packets = FilePackets(
+        container,
+        {**streams_of(container), sense: stream},  # the other's time stamps tell joins
+        {sense},
+        reopen=partial(_rest, path),
+    )
     while True:
+        packet = None
         try:
-            packet = next(packets, None)
-            if packet is None:
+            read = packets.read()
+            if read is None:
                 break
+            packet = read[1]
             frames = packet.decode()
         except av.error.EOFError:
             continue
-        except (av.FFmpegError, OSError) as error:
+        except (av.FFmpegError, OSError, ValueError) as error:
             # One bad packet is passed over; a demuxer that fails for good is not.
             damaged_in_a_row += 1
+            if packet is not None:
+                packets.gave_nothing()
             if info is not None:
                 info.n_damaged += 1
             if damaged_in_a_row >= _MAX_DAMAGED or _is_about_the_device(error):
                 raise MediaError(f"cannot go on reading {path}: {_reason(error)}") from error
             continue
         damaged_in_a_row = 0
+        if frames:
+            packets.gave_something()
         n_frames += len(frames)
         yield from frames
+    packets.close()
     if not n_frames:
         raise MediaError(f"{path} holds a {stream.type} stream, but nothing in it can be decoded")
 

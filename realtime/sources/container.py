@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from extractors.file_packets import PICTURE, SOUND, FilePackets
+from extractors.file_packets import PICTURE, SOUND, FilePackets, streams_of
 from extractors.one_clock import MAX_LEAP_NS
 from extractors.orientation import upright
 from extractors.picture_limit import DECODER_LIMIT, MAX_PICTURE_PIXELS
@@ -339,7 +339,11 @@ class MediaContainer:
         if frames and isinstance(frames[0], self._av.VideoFrame):
             decoded = [self._picture(frame) for frame in frames]
         else:
-            decoded = self._sounds(frames)
+            try:
+                decoded = self._sounds(frames)
+            except (error_types.FFmpegError, ValueError):
+                self._count_broken(1)
+                decoded = []
         self.has_decoded = self.has_decoded or bool(decoded)
         return decoded
 
@@ -432,9 +436,8 @@ class MediaContainer:
         mine = {sense: stream for sense, stream in wanted.items() if stream is not None}
         return FilePackets(
             self._container,
-            {**_streams_of(self._container), **mine},  # the other sense's stamps tell joins
+            {**streams_of(self._container), **mine},  # the other sense's stamps tell joins
             mine,
-            choose=_streams_of,
             reopen=partial(self._rest, location),
             on_fault=lambda sense: self._count_fault(wanted[sense] is not None),
             ahead=self._ahead,
@@ -594,23 +597,6 @@ class _Stamps:
         return dts
 
 
-def _streams_of(container: Any, fits: Callable[[Any], bool] = lambda _: True) -> dict[str, Any]:
-    """Return the stream of each sense that can be decoded, as far as there are any that fit."""
-
-    def usable(stream: Any) -> bool:
-        attached = stream.disposition & type(stream.disposition).attached_pic
-        codec = stream.codec_context  # of the kind that it was when the file was opened
-        return codec is not None and codec.type == stream.type and not attached and fits(stream)
-
-    pictures, sounds = filter(usable, container.streams.video), container.streams.audio
-    best, usable_sounds = container.streams.best("audio"), [s for s in sounds if usable(s)]
-    found = {
-        PICTURE: next(pictures, None),
-        SOUND: best if best in usable_sounds else next(iter(usable_sounds), None),
-    }
-    return {sense: stream for sense, stream in found.items() if stream is not None}
-
-
 def _import_av() -> Any:
     try:
         import av
@@ -661,7 +647,13 @@ def _rgb_options(version: str) -> dict[str, Any]:
 
 
 def _to_rgb(frame: Any, options: dict[str, Any]) -> NDArray[np.uint8]:
-    image: NDArray[np.uint8] = frame.to_ndarray(**options)
+    try:
+        image: NDArray[np.uint8] = frame.to_ndarray(**options)
+    except (OSError, ValueError) as error:  # FFmpegError is the one or the other
+        raise SourceError(
+            f"a picture of {frame.width}x{frame.height} in {frame.format.name} cannot be "
+            f"converted: {reason_of(error)}; convert the file to H.264 in yuv420p"
+        ) from error
     return upright(image, frame)
 
 

@@ -12,7 +12,7 @@ from extractors.encoders import Encoders
 from extractors.frame_transform import DENSENET201_TRANSFORM
 from integration.quick_runs import run_file
 from quick_recognition import FLASH, TONE
-from stamped_media import write_stamped
+from stamped_media import joined, write_stamped
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -33,9 +33,11 @@ class Loudness:
         return np.zeros((len(level), 96, 64), np.float32), level + np.zeros((1, 512, 12, 8))
 
 
+ENCODERS = Encoders(picture=Brightness(), sound=Loudness())  # type: ignore[arg-type]
+
+
 def n_clips_of_features(path: Path) -> int:
-    encoders = Encoders(picture=Brightness(), sound=Loudness())  # type: ignore[arg-type]
-    return extract_media(path, encoders).n_clips
+    return extract_media(path, ENCODERS).n_clips
 
 
 FILES = {
@@ -65,6 +67,9 @@ FILES = {
     "time stamps below zero": (
         "a.mkv", {"pictures": FPS25[:75], "sounds": [(0, 3)], "offset_s": -0.5},
     ),
+    "an edit list that delays the picture": (
+        "a.mp4", {"pictures": [2 + t for t in FPS25[:100]], "sounds": [(0, 3)]},
+    ),
 }  # fmt: skip
 
 
@@ -81,6 +86,33 @@ def test_seconds_agree_with_features_at_any_rate_and_pause(
     n_clips = n_clips_of_features(path)
     assert len(by_second.predictions) == n_clips
     assert sum(p.end_t_ns % 1_000_000_000 == 0 for p in finer.predictions) == n_clips
+
+
+JOINS = {
+    "one part": {},
+    "other PIDs": {"options": {"mpegts_start_pid": "600"}},
+    "PIDs swapped": {"sound_first": True},
+    "other codecs": {"video": "mpeg4", "audio": "aac"},
+}
+
+
+@pytest.mark.parametrize("name", JOINS)
+def test_seconds_of_joined_files_agree_with_features(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {"pictures": [0.4 + t for t in FPS25[:65]], "sounds": [(0, 3.3)], "loud": [(1.1, 1.5)]}
+    parts = [
+        write_stamped(tmp_path / "a.ts", **made),
+        write_stamped(tmp_path / "b.ts", **made, **JOINS[name]),
+    ]
+    path = joined(tmp_path / "joined.ts", *parts)
+
+    run = run_file(path, monkeypatch, hop_s=1.0)
+    features = extract_media(path, ENCODERS)
+
+    assert len(run.predictions) == features.n_clips == 7
+    heard = features.audio[:, 0, 0, 0] > 0.05
+    assert heard.tolist() == [p.newest[TONE] > 0.3 for p in run.predictions]
 
 
 def test_last_frame_is_seen_when_a_silent_file_has_one_a_second(
