@@ -7,9 +7,18 @@ MafnetError
 Faulty weights are `weights.errors.WeightsError`; a wrong shape in a call is `ValueError`.
 """
 
+from weights.printable import clean
+
 
 class MafnetError(Exception):
-    """The root of this room's errors."""
+    """The root of this room's errors.
+
+    Args:
+        sentence: What is wrong; it may quote a stranger's file and is one printable line after.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(clean(sentence))
 
 
 class FeaturesError(MafnetError):

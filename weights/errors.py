@@ -6,9 +6,18 @@ WeightsError
 └── ConvertError   a foreign weights file
 """
 
+from weights.printable import clean
+
 
 class WeightsError(Exception):
-    """The root: whatever the weights room raises about files that are not its own mistakes."""
+    """The root: whatever the weights room raises about files that are not its own mistakes.
+
+    Args:
+        sentence: What is wrong; it may quote a stranger's file and is one printable line after.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(clean(sentence))
 
 
 class BundleError(WeightsError):

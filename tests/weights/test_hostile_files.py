@@ -159,6 +159,14 @@ def test_compressed_storages_are_refused_without_unpacking(tmp_path: Path) -> No
     assert peak < 8 * MB
 
 
+def test_names_in_a_file_cannot_break_the_sentence_that_quotes_them(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "w.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a\nb\x1b[2J", bytes(100))
+    with pytest.raises(ConvertError) as caught:
+        open_foreign(tmp_path / "w.pth")
+    assert str(caught.value).isprintable()
+
+
 def test_sparse_tensor_is_refused(tmp_path: Path) -> None:
     torch.save({"conv1.weight": torch.zeros(4, 4).to_sparse()}, tmp_path / "w.pth")
     with pytest.raises(ConvertError, match=r"it names torch\._utils\._rebuild_sparse_tensor"):
