@@ -130,11 +130,12 @@ def read_frames(
         stream.thread_type = "AUTO"
         stream.codec_context.options = dict(DECODER_LIMIT)  # a larger picture counts as damaged
         start_s = Fraction(container.start_time or 0, av.time_base)
-        rate = stream.average_rate
+        # Before another part begins or the file ends: PyAV's streams end with their container.
+        rate, base = stream.average_rate, stream.time_base
         usual_s = 1 / Fraction(rate) if rate else _FALLBACK_FRAME_S
         next_s = Fraction(0)
         for frame in _decoded(container, stream, path, info):
-            time_base = frame.time_base or stream.time_base
+            time_base = frame.time_base or base
             duration_s = frame.duration * Fraction(time_base) if time_base else Fraction(0)
             if not 0 < duration_s <= _MAX_FRAME_S:  # not told, or not meant
                 duration_s = usual_s
@@ -207,17 +208,16 @@ def read_sound(
         if stream is None:
             raise MediaError(f"{path} holds no sound")
         resampler, layout, channels = None, "", Downmix()
+        rate = stream.rate  # before the file ends: PyAV's streams end with their container
         end_s = Fraction(container.start_time or 0, av.time_base) if from_zero else None
         for frame in _decoded(container, stream, path, info):
             gap_s, end_s = _gap_before(frame, end_s)
-            yield from _silence(gap_s, stream.rate)
+            yield from _silence(gap_s, rate)
             frame.pts = None  # gaps in the time stamps are the resampler's to fill otherwise
             kind = f"{frame.format.name} {frame.layout.name} {frame.sample_rate}"
             if resampler is None or kind != layout:
                 layout = kind
-                resampler = av.AudioResampler(
-                    format="s16", layout=frame.layout.name, rate=stream.rate
-                )
+                resampler = av.AudioResampler(format="s16", layout=frame.layout.name, rate=rate)
             try:
                 resampled = resampler.resample(frame)
             except (av.FFmpegError, ValueError) as error:
@@ -227,7 +227,7 @@ def read_sound(
             yield from _mono(resampled, channels)
         if resampler is not None:
             yield from _mono(resampler.resample(None), channels)
-        if channels.n_cancelled >= EXPLAINED_S * stream.rate:
+        if channels.n_cancelled >= EXPLAINED_S * rate:
             logger.warning("%s: %s", path, CANCELLATION)
 
 
@@ -317,7 +317,8 @@ def _rest(path: Path, from_byte: int) -> Any:
 
 def _decoded(container: Any, stream: Any, path: Path, info: MediaInfo | None) -> Iterator[Any]:
     damaged_in_a_row = n_frames = 0
-    sense = SOUND if stream.type == "audio" else PICTURE
+    kind = stream.type
+    sense = SOUND if kind == "audio" else PICTURE
     packets = FilePackets(
         container,
         {**streams_of(container), sense: stream},  # the other's time stamps tell joins
@@ -351,7 +352,7 @@ def _decoded(container: Any, stream: Any, path: Path, info: MediaInfo | None) ->
         yield from frames
     packets.close()
     if not n_frames:
-        raise MediaError(f"{path} holds a {stream.type} stream, but nothing in it can be decoded")
+        raise MediaError(f"{path} holds a {kind} stream, but nothing in it can be decoded")
 
 
 def _is_about_the_device(error: Exception) -> bool:
