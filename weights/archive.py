@@ -29,6 +29,7 @@ _DAMAGE = (
     OSError,
     EOFError,
     ValueError,
+    ArithmeticError,
     LookupError,
     RuntimeError,
     struct.error,

@@ -27,6 +27,7 @@ from weights.layouts import Shape
 _DAMAGE: Final = (
     OSError,
     ValueError,
+    ArithmeticError,
     LookupError,
     TypeError,
     RuntimeError,

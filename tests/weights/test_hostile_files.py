@@ -314,6 +314,18 @@ def test_tar_header_that_announces_gigabytes_of_text_is_refused(tmp_path: Path) 
     assert peak < 16 * MB
 
 
+def test_tar_whose_member_is_larger_than_any_file_is_one_sentence(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("unasked")
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = b"\x80" + b"\xff" * 11  # a size of 95 bits
+    header[148:156] = b" " * 8
+    header[148:155] = b"%06o\0" % sum(header)
+    (tmp_path / "a.tar").write_bytes(bytes(header) + bytes(2048))
+    (tmp_path / "out").mkdir()
+    with pytest.raises(FetchError):
+        unpack_checkpoint(tmp_path / "a.tar", tmp_path / "out")
+
+
 def test_damaged_deflate_is_one_sentence(tmp_path: Path) -> None:
     archive = tmp_path / "a.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
