@@ -18,14 +18,15 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final
 
-from extractors.one_clock import OneClock, Stamped
+from extractors.one_clock import JOIN_LEAP_NS, OneClock, Stamped
 
 PICTURE: Final = "picture"
 SOUND: Final = "sound"
 _S: Final = 1_000_000_000
 _TYPES: Final = {PICTURE: "video", SOUND: "audio"}
 _CHANGING: Final = ("mpegts", "mpeg")  # formats in which streams come and go
-_LEAST_LEFT_OUT: Final = 1 << 14  # bytes between two packets of a file; a large picture's are more
+_LEAST_LEFT_OUT: Final = 1 << 14  # bytes between two packets; what a muxer adds is less
+_SEQUENTIAL: Final = (*_CHANGING, "matroska,webm", "flv", "ogg")  # read from front to back
 _LEAST_REST: Final = 2048  # bytes after a sense's last packet; less can be no recording
 _N_TRIED: Final = 8  # places of packets: decoders fail some packets late
 _MANY_FRUITLESS: Final = 16  # packets in a row that cannot be decoded
@@ -35,12 +36,21 @@ _SILENT_STEPS: Final = 3  # or for so many of its packets
 _MAX_STEP_S: Final = 10.0
 _MOST_LOOKS: Final = 32  # at places where time breaks off; stamps may all be broken
 _MOST_HELD: Final = 512  # packets
+_LARGE: Final = 4
+_HOLE_S: Final = 0.3
 _BREAK_S: Final = 1.0
 _FALL_S: Final = 0.1
-_MAX_DELAY_S: Final = 5.0  # between decoding and showing; no codec reorders by more
 
 Streams = dict[str, Any]  # av.Stream by sense
 Reopen = Callable[[int], Any]  # a container that begins at a byte of the file
+
+
+@dataclass(slots=True)
+class _Read:
+    sense: str
+    packet: Any
+    after_hole: bool = False
+    part: int = 0
 
 
 @dataclass(slots=True)
@@ -74,6 +84,7 @@ class FilePackets:
         container: The one that is read now.
         streams: Those that are read now.
         part: Number of the part of which the newest packet is; each join begins another.
+        after_hole: Whether bytes of the file lie before the newest packet that were in none.
     """
 
     def __init__(
@@ -90,13 +101,13 @@ class FilePackets:
         self.streams = dict(streams)
         self._wanted = frozenset(wanted)
         self._reopen = reopen
-        self._clock: OneClock[tuple[str, Any]] = OneClock(
+        self._clock: OneClock[_Read] = OneClock(
             is_joinable=container.format.name in _CHANGING, on_fault=on_fault
         )
         self._ahead = deque(ahead)
-        self._ready: deque[tuple[str, Any, int]] = deque()  # with the number of the part
+        self._ready: deque[_Read] = deque()
         self._shift_ns = self._n_parts = 0
-        self.part = 0
+        self.part, self.after_hole = 0, False
         self._draining: list[tuple[str, Any]] = []
         self._next: tuple[Any, Streams] | None = None
         self._is_over = False
@@ -121,8 +132,9 @@ class FilePackets:
                 return None
             else:
                 self._read()
-        sense, packet, self.part = self._ready.popleft()
-        return sense, packet
+        read = self._ready.popleft()
+        self.part, self.after_hole = read.part, read.after_hole
+        return read.sense, read.packet
 
     def gave_something(self) -> None:
         """Say that the newest packet could be decoded."""
@@ -150,7 +162,8 @@ class FilePackets:
             self._next = None
 
     def _begin(self) -> Any:
-        self._newest_pos = self._n_left_out = 0
+        self._newest_end = self._n_left_out = self._largest = 0  # bytes
+        self._behind_hole: set[str] = set()  # senses whose next packet follows a hole
         self._n_looks = _MOST_LOOKS
         self._newest_s: dict[int, float] = {}
         self._counts: dict[int, int] = {}  # packets by stream
@@ -169,7 +182,8 @@ class FilePackets:
             self._demux = iter(self.container.demux())
             raise
         sense = self._sense_of(packet) or self._go_on_in(packet)
-        _correct_dts(packet)
+        if self.container.format.name in _CHANGING:
+            _correct_dts(packet)
         if not packet.size and packet.dts is None and packet.pts is None:
             if sense is not None:
                 self._draining.append((sense, packet))
@@ -185,7 +199,9 @@ class FilePackets:
         if sense in self._wanted and packet.pos is not None and packet.pos >= 0:
             self._bad_places.append(packet.pos)
             del self._bad_places[_N_TRIED:]
-        self._take(self._clock.put(_stamped(sense, packet)))
+        after_hole = sense in self._behind_hole and self.container.format.name in _SEQUENTIAL
+        self._behind_hole.discard(sense)
+        self._take(self._clock.put(_stamped(_Read(sense, packet, after_hole))))
 
     def _sense_of(self, packet: Any) -> str | None:
         for sense, stream in self.streams.items():
@@ -223,7 +239,7 @@ class FilePackets:
         drain = type(rival.packets[0])()
         drain.stream = old
         if sense in self._wanted:
-            self._ready.append((sense, drain, self._n_parts))
+            self._ready.append(_Read(sense, drain, part=self._n_parts))
         self.streams[sense] = rival.stream
         rival.stream.codec_context.flush_buffers()  # it may have been read before
         self._rivals = {i: r for i, r in self._rivals.items() if r.sense != sense}
@@ -252,20 +268,25 @@ class FilePackets:
         self._counts[index] = self._counts.get(index, 0) + 1
         stamp = packet.pts if packet.dts is None else packet.dts
         newest_s = self._newest_s.get(index)
-        has_broken = False
+        step_s = 0.0
         if stamp is not None:
             stamp_s = float(stamp * _base(packet))
-            has_broken = newest_s is not None and not -_FALL_S < stamp_s - newest_s < _BREAK_S
+            step_s = 0.0 if newest_s is None else stamp_s - newest_s
             self._newest_s[index] = stamp_s
         if pos is None or pos < 0:
             return False
-        self._n_left_out = pos - self._newest_pos
-        self._newest_pos = max(pos, self._newest_pos)
-        return has_broken
+        # A large picture's packet comes after others that lie behind its beginning.
+        self._n_left_out = pos - self._newest_end - _LARGE * self._largest
+        self._newest_end = max(pos + packet.size, self._newest_end)
+        self._largest = max(packet.size, self._largest)
+        if self._n_left_out > _LEAST_LEFT_OUT and step_s > _HOLE_S:
+            self._behind_hole = set(self.streams)
+        return not -_FALL_S < step_s < _BREAK_S
 
-    def _take(self, settled: Iterable[tuple[tuple[str, Any], int]]) -> None:
-        for (sense, packet), shift_ns in settled:
-            if sense not in self._wanted:
+    def _take(self, settled: Iterable[tuple[_Read, int]]) -> None:
+        for read, shift_ns in settled:
+            packet = read.packet
+            if read.sense not in self._wanted:
                 continue
             ticks = round(Fraction(shift_ns, _S) / _base(packet)) if shift_ns else 0
             if ticks and packet.pts is not None:
@@ -275,7 +296,8 @@ class FilePackets:
             if shift_ns != self._shift_ns:
                 self._shift_ns = shift_ns
                 self._n_parts += 1
-            self._ready.append((sense, packet, self._n_parts))
+            read.part = self._n_parts
+            self._ready.append(read)
 
     def _end_container(self) -> None:
         for rival in list(self._rivals.values()):
@@ -284,7 +306,7 @@ class FilePackets:
         self._take(self._clock.flush())
         for sense, packet in self._draining:
             if sense in self._wanted:
-                self._ready.append((sense, packet, self._n_parts))
+                self._ready.append(_Read(sense, packet, part=self._n_parts))
         self._draining.clear()
         self._next = self._successor()
         self._is_over = self._next is None
@@ -376,23 +398,24 @@ def _is_usable(stream: Any) -> bool:
 def _correct_dts(packet: Any) -> None:
     """Undo a decoding time that FFmpeg made up from the part before."""
     if packet.pts is not None and packet.dts is not None:
-        delay_s = (packet.pts - packet.dts) * _base(packet)
-        if not 0 <= delay_s <= _MAX_DELAY_S:
+        delay_ns = (packet.pts - packet.dts) * _base(packet) * _S
+        if not 0 <= delay_ns <= JOIN_LEAP_NS:  # a picture that stands delays the next by as much
             packet.dts = packet.pts
 
 
-def _stamped(sense: str, packet: Any) -> Stamped[tuple[str, Any]]:
-    base = _base(packet)
+def _stamped(read: _Read) -> Stamped[_Read]:
+    packet, base = read.packet, _base(read.packet)
 
     def in_ns(ticks: int | None) -> int | None:
         return None if ticks is None else round(ticks * base * _S)
 
     return Stamped(
-        track=sense,
-        payload=(sense, packet),
+        track=read.sense,
+        payload=read,
         dts_ns=in_ns(packet.dts),
         pts_ns=in_ns(packet.pts),
         length_ns=max(0, in_ns(packet.duration) or 0),
+        after_hole=read.after_hole,
     )
 
 

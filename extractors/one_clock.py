@@ -38,6 +38,7 @@ class Stamped(Generic[Payload]):
     dts_ns: int | None
     pts_ns: int | None
     length_ns: int
+    after_hole: bool = False  # bytes of the file lie before it that were in no packet
 
     @property
     def order_ns(self) -> int | None:
@@ -134,7 +135,8 @@ class OneClock(Generic[Payload]):
         to_start = stamp_ns <= track.start_ns + _MIN_PART_NS and ahead_ns <= -_MIN_PART_NS
         if ahead_ns < -MAX_FALL_NS or to_start:
             return _Break.SURE
-        return _Break.MAYBE if self._is_joinable and ahead_ns > JOIN_LEAP_NS else None
+        is_long = ahead_ns > JOIN_LEAP_NS and not item.after_hole
+        return _Break.MAYBE if self._is_joinable and is_long else None
 
     def _fits(self, item: Stamped[Payload]) -> bool:
         """Whether a packet goes on as if the one before it had not been."""

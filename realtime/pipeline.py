@@ -47,7 +47,7 @@ from realtime.sources.base import Hangable, Reader, SourceSenses
 from realtime.sources.container import MediaContainer
 from realtime.sources.factory import OpenedSource, asked_senses, open_readers
 from realtime.sources.inquiry import Answer, inquire
-from realtime.stats import Stats, StatsSnapshot
+from realtime.stats import Damage, Stats, StatsSnapshot
 from realtime.stream import Rings, Stream
 from realtime.worker import Worker
 from weights.bundle import Bundle
@@ -104,6 +104,7 @@ class Pipeline:
         self._rounds: Rounds | None = None
         self._backend = ""
         self._starved = False  # the run ended because no sense was left
+        self._ran_out = False  # or because there was no more of it, not because of a signal
         self._started_ns = self._clock.now_ns()
         self._ended_ns: int | None = None
 
@@ -180,6 +181,13 @@ class Pipeline:
         errors = [source.error for source in self._sources if source.error is not None]
         if errors and self._starved:
             raise errors[0]
+        for source in self._sources if self._ran_out else ():
+            damage = Damage.of(source.stats.snapshot())
+            if damage and not source.config.live:
+                raise SourceError(
+                    f"{source.config.name} is damaged ({damage.describe()}); all that could be "
+                    "read of it was recognized, so check the copy against its origin"
+                )
 
     def progress(self) -> dict[str, int]:
         """Return the steps that `recognize` and `publish` have taken, for whoever watches them.
@@ -443,7 +451,8 @@ class Pipeline:
             stream.announce(sentence)
 
     def _recognize_ended(self, error: Exception | None) -> None:
-        self._starved = not self._stop.is_set() and self._every_sense_is_gone()
+        self._ran_out = not self._stop.is_set()
+        self._starved = self._ran_out and self._every_sense_is_gone()
         try:
             if self._rounds is not None:
                 self._rounds.finish(error)

@@ -30,6 +30,51 @@ class StatsSnapshot:
         return self.counts.get(name, 0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """What of a source came broken or not at all, so far.
+
+    Attributes:
+        n_packets: Packets that could not be read or decoded, or of which parts were lost.
+        picture_s: Time without pictures for it, as far as time stamps and told lengths show it.
+        sound_s: Likewise of the sound.
+    """
+
+    n_packets: int = 0
+    picture_s: float = 0.0
+    sound_s: float = 0.0
+
+    @classmethod
+    def of(cls, figures: StatsSnapshot) -> Damage:
+        """Take it out of a stream's figures."""
+        return cls(
+            n_packets=figures.count("broken_packets"),
+            picture_s=figures.count("missing_picture_ms") / 1000,
+            sound_s=figures.count("missing_sound_ms") / 1000,
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.n_packets or self.picture_s or self.sound_s)
+
+    def describe(self) -> str:
+        """Say it in half a sentence; "" for none."""
+        if not self:
+            return ""
+        plural = "" if self.n_packets == 1 else "s"
+        return (
+            f"{self.n_packets:,} broken packet{plural}; missing: {self.picture_s:.1f} s of "
+            f"picture, {self.sound_s:.1f} s of sound"
+        )
+
+    def is_news_after(self, told: Damage) -> bool:
+        """Whether it has doubled since it was told: it is told seldom, however long it goes on."""
+        return bool(self) and (
+            self.n_packets >= max(1, 2 * told.n_packets)
+            or self.picture_s >= max(1.0, 2 * told.picture_s)
+            or self.sound_s >= max(1.0, 2 * told.sound_s)
+        )
+
+
 class Stats:
     """Any thread may call any method; each holds one short lock.
 
@@ -37,7 +82,8 @@ class Stats:
     `encoded_frames` (through the trunk), `skipped_frames` (not computed, so as to keep up),
     `dropped_frames`, `audio_gap_samples`,
     `audio_overflows`, `clips`, `predictions`, `skipped_clips`, `events`, `messages`,
-     `dropped_messages`, `broken_packets`, `broken_time_stamps`, `refused_clients`,
+     `dropped_messages`, `broken_packets`, `missing_picture_ms`, `missing_sound_ms`,
+     `broken_time_stamps`, `refused_clients`,
      `clock_steps` (of the wall clock); of sources
      that come back `reconnect_attempts`, `reconnects`, `hung_drivers` (calls given up),
      `withheld_frames` and `withheld_blocks` (frozen, black, silent); of a recorder `recordings`,

@@ -40,7 +40,7 @@ from realtime.packets import (
 )
 from realtime.recognition.recognizer import Recognizer
 from realtime.redaction import redacted
-from realtime.stats import Stats
+from realtime.stats import Damage, Stats
 from weights.bundle import Bundle
 
 logger = logging.getLogger(__name__)
@@ -180,8 +180,9 @@ class Stream:
         self._picture_share: dict[int, float] = {}
         self._told: tuple[SenseStatus, ...] = ()
         self._remark = self._news = ""
-        self._told_rest: tuple[str, ...] = ("", "", "")
+        self._told_rest: tuple[str, ...] = ("", "", "", "")
         self._told_lag_s = 0.0
+        self._told_damage = Damage()
         self._finished = False
 
     def describe(self, sense: Sense, detail: str) -> None:
@@ -258,7 +259,9 @@ class Stream:
             self._tell(None, self._tracker.close(last.end_t_ns))
         self._tell_states()
         state = StreamState.ENDED if error is None else StreamState.FAILED
-        detail = "" if error is None else redacted(str(error))
+        detail = Damage.of(self._stats.snapshot()).describe()
+        if error is not None:
+            detail = redacted(str(error))
         self._emit(self._stamper.status(self.name, self._status(state, self._told, detail)))
 
     def senses(self) -> tuple[SenseStatus, ...]:
@@ -330,7 +333,7 @@ class Stream:
         """Publish and log each change of a sense once."""
         senses = self.senses()
         with self._lock:
-            rest = (self._remark, self._load(), self._delivery())
+            rest = (self._remark, self._load(), self._delivery(), self._damage())
             news, self._news = self._news, ""
         if senses == self._told and rest == self._told_rest and not news:
             return
@@ -366,6 +369,14 @@ class Stream:
             self._told_lag_s = lag_s
         return f"its source delivers in lumps: decisions lag by {self._told_lag_s:.1f} s"
 
+    def _damage(self) -> str:
+        """Say what came broken or not at all, in steps, so that it is said seldom."""
+        damage = Damage.of(self._stats.snapshot())
+        if damage.is_news_after(self._told_damage):
+            self._told_damage = damage
+            logger.warning("%s: damaged: %s", self.name, damage.describe())
+        return f"damaged: {self._told_damage.describe()}" if self._told_damage else ""
+
     def _status(
         self, state: StreamState, senses: tuple[SenseStatus, ...], detail: str
     ) -> StreamStatus:
@@ -382,6 +393,7 @@ class Stream:
             device=self._device,
             backend=self._backend,
             lag_s=round(self._rings.lag.ns / NS_PER_S, 3),
+            damage=Damage.of(self._stats.snapshot()),
             detail=detail,
         )
 

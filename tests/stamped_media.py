@@ -107,10 +107,8 @@ def _encode_sound(stream, stretch, loud, offset_s):
         samples[: len(piece)] = piece
         samples = np.ascontiguousarray(samples[None])
         name = stream.format.name
-        if name.startswith("s16"):
-            frame = av.AudioFrame.from_ndarray(
-                (samples * 32_767).astype(np.int16), format=name, layout="mono"
-            )
+        if name.startswith(("s16", "s32")):
+            frame = av.AudioFrame.from_ndarray(_whole(samples, name), format=name, layout="mono")
         else:
             frame = av.AudioFrame.from_ndarray(
                 samples.astype(np.float32), format=name, layout="mono"
@@ -119,6 +117,12 @@ def _encode_sound(stream, stretch, loud, offset_s):
         frame.pts = round((starts_s + offset_s) * RATE) + start
         packets += stream.encode(frame)
     return packets
+
+
+def _whole(samples, name):
+    if name.startswith("s16"):
+        return (samples * 32_767).astype(np.int16)
+    return (samples * (2**31 - 1)).astype(np.int32)
 
 
 def joined(path: Path, *parts: Path) -> Path:

@@ -21,6 +21,7 @@ from realtime.outputs.lines import (
     stream_time,
 )
 from realtime.packets import Event, Phase, SenseState
+from realtime.stats import Damage
 from weights.printable import cleaned
 
 MAX_SUMMARY_EVENTS = 50
@@ -116,6 +117,9 @@ def _summary(snapshot: DashboardSnapshot) -> str:
         f"{_plural(stats.count('dropped_frames'), 'frame')}, "
         f"{_plural(stats.count('audio_gap_samples'), 'sound sample')}"
     )
+    damage = Damage.of(stats)
+    if damage:
+        lines.append(f"damaged: {damage.describe()}")
     gone = [
         s.sense for s in snapshot.senses if s.state in (SenseState.LOST, SenseState.RECONNECTING)
     ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline, WallClock
 from realtime.packets import GRID_HZ, Event, Phase, Prediction, Sense, SenseStatus
 from realtime.redaction import redacted
-from realtime.stats import StatsSnapshot
+from realtime.stats import Damage, StatsSnapshot
 from weights.printable import json_text
 
 VERSION = 1  # raised when a client that knows the old form would misread the new one
@@ -86,6 +86,7 @@ class StreamStatus:
         detail: One sentence, such as why it failed.
         grid_hz: Pictures a second that are computed now, at most.
         lag_s: By how much it lags behind a source that delivers in lumps; 0 for a smooth one.
+        damage: What of its source came broken or not at all.
     """
 
     state: StreamState
@@ -101,6 +102,7 @@ class StreamStatus:
     detail: str = ""
     grid_hz: int = GRID_HZ
     lag_s: float = 0.0
+    damage: Damage = field(default_factory=Damage)
 
 
 class MessageStamper:
@@ -205,6 +207,11 @@ class MessageStamper:
             "hop_s": status.hop_s,
             "grid_hz": status.grid_hz,
             "lag_s": status.lag_s,
+            "damage": {
+                "broken_packets": status.damage.n_packets,
+                "missing_picture_s": round(status.damage.picture_s, 3),
+                "missing_sound_s": round(status.damage.sound_s, 3),
+            },
             "window_clips": status.window_clips,
             "device": status.device,
             "backend": status.backend,

@@ -40,6 +40,7 @@ from realtime.sources.base import SourceSenses
 from realtime.sources.nature import Facts, Nature, nature_by_pace, nature_of
 from realtime.sources.opening import open_location, reason_of, spool
 from realtime.sources.playout import Stamps
+from realtime.sources.told_length import told_end_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,10 +56,10 @@ logger = logging.getLogger(__name__)
 MAX_FAILED_READS_IN_A_ROW = 10  # where not even a packet is found; after that it counts as ended
 LEAST_STEP = 1 << 14  # bytes that a failed read passes over: a file of zeros is read to its end
 TROUBLE_FRAMES = 64  # a hole is damage's if it comes so soon after a broken packet
+HOLE_NS = 300 * NS_PER_MS  # bytes between packets that cost less time are somebody else's
 SUSPECT_PACKETS = 4  # so near to a join a damaged packet may be whole
 CUT_SHORT_NS = NS_PER_S  # a length is told roughly: less than this is no recording cut short
 DEFAULT_FRAME_RATE = 25  # where neither time stamps nor a rate are given
-_FORMATS_WITH_A_LENGTH = ("matroska", "mp4", "rtsp", "avi", "flac", "wav")  # elsewhere a guess
 _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
 
 
@@ -150,6 +151,7 @@ class MediaContainer:
         self._n_failed_in_a_row = 0
         self._n_unexplained = 0  # packets that gave nothing: damage, unless another codec follows
         self._n_trouble_frames = 0  # so many more may be missing for a broken packet
+        self._n_hole_frames = 0  # likewise for bytes that were passed over
         self._part = 0  # of a joined file
         self._suspects: list[int] = []  # packets that may be damaged; counted after so many more
         self._has_concluded = False
@@ -157,6 +159,8 @@ class MediaContainer:
         self._next_ns: dict[str, int] = {}  # where a sense's next frame or block is expected
         self._stamps = _Stamps()
         self._form: str = self._container.format.name
+        path = None if self._is_remote else location
+        self._told_end_ns = 0 if live else told_end_ns(self._container, path)
         self._description = self._describe()
 
     @property
@@ -184,7 +188,7 @@ class MediaContainer:
     def missing_s(self) -> float:
         """How much of a recording was not sent, by its own account; 0 where it gives none."""
         came_ns = 0 if self._file is None else self._file.end_ns() or 0
-        return max(0.0, (self._told_end_ns() - came_ns) / NS_PER_S)
+        return max(0.0, (self._told_end_ns - came_ns) / NS_PER_S)
 
     @property
     def form(self) -> str:
@@ -334,6 +338,8 @@ class MediaContainer:
             if self._file is not None:
                 self._file.gave_something()
         self._note_corrupt(packet)
+        if self._file is not None and self._file.after_hole:
+            self._n_hole_frames = TROUBLE_FRAMES
         decoded: list[DecodedPicture | DecodedSound]
         # By its class: in a joined file a stream's number and kind may change.
         if frames and isinstance(frames[0], self._av.VideoFrame):
@@ -502,14 +508,6 @@ class MediaContainer:
         self._count_broken(self._n_unexplained)
         self._n_unexplained = 0
 
-    def _told_end_ns(self) -> int:
-        """Return where a recording ends by its own account; 0 where it gives none."""
-        tells = any(name in self._form for name in _FORMATS_WITH_A_LENGTH)
-        if self._live or not tells or self._container.duration is None:
-            return 0
-        end_ns: int = ((self._container.start_time or 0) + self._container.duration) * 1000
-        return end_ns
-
     def _conclude(self) -> None:
         """Count what is missing at a file's end: undecodable, or cut off by its own account."""
         if self._file is None or self._has_concluded:
@@ -564,11 +562,13 @@ class MediaContainer:
         media_ns: int = expected_ns or 0
         if stamp is not None and base is not None:
             media_ns = round(stamp * base * NS_PER_S)
-        if self._n_trouble_frames:
-            self._n_trouble_frames -= 1
-            hole_ns = 0 if expected_ns is None else media_ns - expected_ns
-            if length_ns // 2 < hole_ns <= MAX_LEAP_NS:
-                self._count_missing(sense, hole_ns)
+        hole_ns = 0 if expected_ns is None else media_ns - expected_ns
+        if self._n_hole_frames and hole_ns > HOLE_NS:
+            self._count_broken(1)  # bytes and time are gone, whoever passed over them
+        if self._n_trouble_frames and length_ns // 2 < hole_ns <= MAX_LEAP_NS:
+            self._count_missing(sense, hole_ns)
+        self._n_trouble_frames = max(0, self._n_trouble_frames - 1)
+        self._n_hole_frames = max(0, self._n_hole_frames - 1)
         self._next_ns[sense] = media_ns + length_ns
         return media_ns
 

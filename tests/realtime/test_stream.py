@@ -42,8 +42,9 @@ def make_stream(
     told: list[Message],
     watched: Callable[[], dict[Sense, SenseStatus]] = dict,
     rings: Rings | None = None,
+    stats: Stats | None = None,
 ) -> Stream:
-    config, clock, stats = SourceConfig(name="door", kind="demo"), ManualClock(), Stats()
+    config, clock, stats = SourceConfig(name="door", kind="demo"), ManualClock(), stats or Stats()
     bundle: Any = SimpleNamespace(name="b", version="1", labels=("Bark",), background=None)
     recognizer: Any = None  # nothing comes to be recognized
     return Stream(
@@ -195,3 +196,23 @@ def test_stream_tells_once_by_how_much_it_lags_behind_its_source() -> None:
     lagging = "its source delivers in lumps: decisions lag by {} s"
     assert details == ["", lagging.format("4.4"), lagging.format("6.0"), ""]
     assert [message.body["lag_s"] for message in told] == [0.0, 4.4, 6.0, 0.0]
+
+
+def test_stream_tells_damage_when_it_is_first_seen_and_each_time_it_has_doubled() -> None:
+    stats, told = Stats(), list[Message]()
+    stream = make_stream(FakeAssembler(), told, stats=stats)
+    stream.poll()
+    for _ in range(100):
+        stats.count("broken_packets")
+        stats.count("missing_sound_ms", 23)
+        stream.poll()
+    stream.finish(None)
+
+    bodies = [message.body for message in told]
+    assert [body["damage"]["broken_packets"] for body in bodies] == [
+        0, 1, 2, 4, 8, 16, 32, 64, 100,
+    ]  # fmt: skip
+    assert bodies[0]["detail"] == ""
+    assert "damaged: 64 broken packets; missing: 0.0 s of picture" in bodies[-2]["detail"]
+    assert bodies[-1]["damage"]["missing_sound_s"] == 2.3
+    assert "2.3 s of sound" in bodies[-1]["detail"]
