@@ -12,6 +12,9 @@ said in agreement with both together, and may begin what it says anew: a label o
 nothing for a while, and was not denied in the last minute. So may either sense after a minute.
 What both together denied stays so until that, and until the sense was quiet about it.
 
+At the edges of a stall a second of sound has a hole. What the network makes of that counts against
+a label, never for one.
+
 Each sense's word is what the network says with the other masked all along, so that before and
 after a loss like is compared with like. A stream that never had the other sense is not touched,
 and neither is one whose senses are both there. It knows no label by name and no activation.
@@ -26,12 +29,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.clock import NS_PER_S
-from realtime.packets import Prediction, Sense
+from realtime.packets import SAMPLE_RATE, Prediction, Sense
 
 QUIET_NS = 2 * NS_PER_S  # of a sense's quiet about a label: what it says of it next is new
 DENIED_NS = NS_PER_S  # a clip: two answers to the same second may be so far apart and agree
 FIRST_NS = 10 * NS_PER_S  # a device that was just opened may take so long for its first sample
 LONE_NS = 60 * NS_PER_S  # without the other sense: then the stream is one of one sense
+MAX_GAP_SAMPLES = SAMPLE_RATE // 10  # with more lost, a second of sound is ragged, not whole
+RAGGED_NS = 2 * NS_PER_S  # so long what is ragged lets no score rise; then such is this stream
 CARRIES = 0.5  # of the attention in the newest second
 _SHARE_WEIGHT = 0.1  # of the newest hop in the running share: the last seconds
 
@@ -77,6 +82,7 @@ class LoneSenses:
         self._first_end_t_ns: int | None = None
         self._whole_ns: int | None = None  # when all that the stream has was there last
         self._is_whole = False  # whether that was the last prediction
+        self._scores = np.zeros(len(on))  # what all said together then
         shape = (len(Sense), len(on))
         self._state = np.full(shape, _UNKNOWN)
         self._last = np.ones(shape)  # what each sense said, the last time that all were there
@@ -109,11 +115,18 @@ class LoneSenses:
         scores = prediction.scores(self._context)
         words = prediction.scores_alone(self._context)
         if there == self._wanted(there, end_t_ns):
+            if prediction.gap_samples > MAX_GAP_SAMPLES and self._was_whole(end_t_ns):
+                scores = np.minimum(scores, self._scores)  # a hole is no evidence for anything
+                return Heard(scores, words, prediction.window, np.zeros(len(scores), np.bool_))
             self._compare(prediction, scores, words, active)
             return Heard(scores, words, prediction.window, np.zeros(len(scores), np.bool_))
         if len(there) == 1:
             return self._listen_to(list(Sense).index(there.pop()), prediction, scores, words)
         return Heard(scores, words, prediction.window, np.ones(len(scores), np.bool_))
+
+    def _was_whole(self, end_t_ns: int) -> bool:
+        """Whether all was there a moment ago, without holes."""
+        return self._whole_ns is not None and end_t_ns - self._whole_ns <= RAGGED_NS
 
     def _wanted(self, there: set[Sense], end_t_ns: int) -> set[Sense]:
         """Return the senses that the stream has, gone or not."""
@@ -155,7 +168,7 @@ class LoneSenses:
     ) -> None:
         """Hold what each sense says against what all say together."""
         end_t_ns = prediction.end_t_ns
-        self._is_whole, self._whole_ns = True, end_t_ns
+        self._is_whole, self._whole_ns, self._scores = True, end_t_ns, scores
         newest = prediction.attention[-1].astype(np.float64)
         if newest.any():
             self._share += _SHARE_WEIGHT * (newest / newest.sum() - self._share)

@@ -36,6 +36,7 @@ class Scene:
         picture: tuple[float, float] = QUIET,
         sound: tuple[float, float] = QUIET,
         joint: tuple[float, float] | None = None,
+        gap_samples: int = 0,
     ) -> list[Event]:
         """Let time pass; `joint` is what both together say, by default what the sound says."""
         n_before = len(self.told)
@@ -59,7 +60,7 @@ class Scene:
                     latency_ms=None,
                     compute_ms=0.0,
                     av_skew_ms=None,
-                    gap_samples=0,
+                    gap_samples=gap_samples,
                     alone=alone,
                 )
             )
@@ -204,3 +205,28 @@ def test_sound_that_comes_and_goes_starts_nothing() -> None:
     for _ in range(20):
         assert scene.go_on(1.25, PICTURE_ONLY, picture=(0.9, 0.05)) == []
         assert scene.go_on(0.75, picture=(0.9, 0.05), joint=QUIET) == []
+
+
+def test_second_with_a_hole_at_the_edge_of_a_stall_starts_nothing() -> None:
+    scene = Scene()
+    scene.go_on(10.0)
+
+    assert scene.go_on(0.5, sound=(0.9, 0.05), gap_samples=3200) == []
+    assert scene.go_on(3.0) == []
+
+
+def test_second_with_a_hole_ends_no_event_that_goes_on() -> None:
+    scene = Scene()
+    scene.go_on(5.0)
+    scene.go_on(3.0, sound=(0.9, 0.05))
+
+    assert phases(scene.go_on(1.0, sound=(0.9, 0.05), gap_samples=3200)) == []
+
+
+def test_sound_that_always_has_holes_is_told_all_the_same() -> None:
+    scene = Scene()
+    scene.go_on(10.0)
+
+    told = scene.go_on(4.0, sound=(0.9, 0.05), gap_samples=3200)
+
+    assert phases(told) == [("Bark", Phase.ONSET)]
