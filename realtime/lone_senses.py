@@ -83,6 +83,7 @@ class LoneSenses:
         self._whole_ns: int | None = None  # when all that the stream has was there last
         self._is_whole = False  # whether that was the last prediction
         self._scores = np.zeros(len(on))  # what all said together then
+        self._below_on = np.nextafter(on, 0.0)
         shape = (len(Sense), len(on))
         self._state = np.full(shape, _UNKNOWN)
         self._last = np.ones(shape)  # what each sense said, the last time that all were there
@@ -116,7 +117,8 @@ class LoneSenses:
         words = prediction.scores_alone(self._context)
         if there == self._wanted(there, end_t_ns):
             if prediction.gap_samples > MAX_GAP_SAMPLES and self._was_whole(end_t_ns):
-                scores = np.minimum(scores, self._scores)  # a hole is no evidence for anything
+                # A hole is no evidence for anything: what goes on may, nothing begins.
+                scores = np.minimum(scores, np.where(active, self._scores, self._below_on))
                 return Heard(scores, words, prediction.window, np.zeros(len(scores), np.bool_))
             self._compare(prediction, scores, words, active)
             return Heard(scores, words, prediction.window, np.zeros(len(scores), np.bool_))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,8 +23,15 @@ QUIET = (0.05, 0.05)
 class Scene:
     """One stream's tracker, its time, and what it told."""
 
-    def __init__(self, picture_share: float = 0.1, *, expects: set[Sense] | None = None) -> None:
-        self.tracker = EventTracker(CONFIG, LABELS)
+    def __init__(
+        self,
+        picture_share: float = 0.1,
+        *,
+        expects: set[Sense] | None = None,
+        confirm_n: int = 1,
+    ) -> None:
+        config = replace(CONFIG, confirm_n=confirm_n, confirm_m=confirm_n)
+        self.tracker = EventTracker(config, LABELS)
         self.tracker.expect(expects or set())
         self.share = picture_share
         self.now_s = 0.75
@@ -208,8 +217,9 @@ def test_sound_that_comes_and_goes_starts_nothing() -> None:
 
 
 def test_second_with_a_hole_at_the_edge_of_a_stall_starts_nothing() -> None:
-    scene = Scene()
+    scene = Scene(confirm_n=2)
     scene.go_on(10.0)
+    assert scene.go_on(HOP_S, sound=(0.9, 0.05)) == []  # one hit of two
 
     assert scene.go_on(0.5, sound=(0.9, 0.05), gap_samples=3200) == []
     assert scene.go_on(3.0) == []
