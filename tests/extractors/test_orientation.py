@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from extractors.media import as_rgb, read_frames, read_picture, through_jpeg
-from extractors.orientation import oriented
+from extractors.orientation import oriented, upright
 from realtime.sources.container import DecodedPicture, MediaContainer
 from realtime.stats import Stats
 from turned_media import ORIENTATIONS, shown, stored_picture, write_photograph, write_turned
@@ -81,3 +84,14 @@ def test_matrix_of_another_angle_is_taken_for_the_nearest(tmp_path: Path) -> Non
 @pytest.mark.parametrize("matrix", [b"", b"\0" * 36, b"\x01\x02"])
 def test_matrix_that_says_nothing_leaves_the_picture(matrix: bytes) -> None:
     np.testing.assert_array_equal(oriented(stored_picture(), matrix), stored_picture())
+
+
+def test_frame_goes_with_its_last_user() -> None:
+    frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+    gc.disable()
+    try:
+        n_users = sys.getrefcount(frame)
+        upright(frame.to_ndarray(format="rgb24"), frame)
+        assert sys.getrefcount(frame) == n_users
+    finally:
+        gc.enable()
