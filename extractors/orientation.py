@@ -43,9 +43,10 @@ def _side_data(frame: Any) -> Any:
     Not `frame.side_data`: the frame keeps what that gives, which keeps the frame, pixels and all,
     until Python looks for cycles. A live stream had 48 MB of old pictures, of 480x360, and grew.
     """
-    from av.sidedata.sidedata import SideDataContainer
+    from av.sidedata import sidedata
 
-    return SideDataContainer(frame)
+    make: Any = sidedata.SideDataContainer  # PyAV's stubs leave its argument out
+    return make(frame)
 
 
 def oriented(rgb: NDArray[np.uint8], matrix: bytes) -> NDArray[np.uint8]:
