@@ -15,13 +15,13 @@ import av
 import numpy as np
 import pytest
 
+from extractors.file_packets import FilePackets
 from quick_recognition import QuickRecognizer, use_quick_recognition
 from realtime.config import PublisherConfig, RecordConfig, RunConfig, SourceConfig, WindowConfig
 from realtime.errors import OutputError, SourceError
 from realtime.outputs.record_store import RecordStore
 from realtime.packets import SenseState
 from realtime.pipeline import Pipeline
-from realtime.sources.container import MediaContainer
 from realtime.sources.demo import DemoReader
 
 pytestmark = pytest.mark.timeout(300)
@@ -203,22 +203,24 @@ def test_corrupt_packets_cost_their_own_span_alone(
     config = replace(make_config(duration_s=None), source=source)
     _, whole = run(config)
     n_corrupt = 0
-    read = MediaContainer._demux
+    read = FilePackets.read
 
-    def corrupting(self: MediaContainer) -> Any:
+    def corrupting(self: FilePackets) -> Any:
         nonlocal n_corrupt
-        for packet in read(self):
-            seconds = 0.0 if packet.pts is None else float(packet.pts * packet.time_base)
-            if 8.0 <= seconds < 10.0 and packet.size:
-                n_corrupt += 1
-                broken = av.Packet(b"\xff" * packet.size)
-                broken.stream, broken.pts, broken.dts = packet.stream, packet.pts, packet.dts
-                broken.time_base = packet.time_base
-                yield broken
-            else:
-                yield packet
+        found = read(self)
+        if found is None:
+            return None
+        sense, packet = found
+        seconds = 0.0 if packet.pts is None else float(packet.pts * packet.time_base)
+        if not (8.0 <= seconds < 10.0 and packet.size):
+            return found
+        n_corrupt += 1
+        broken = av.Packet(b"\xff" * packet.size)
+        broken.stream, broken.pts, broken.dts = packet.stream, packet.pts, packet.dts
+        broken.time_base = packet.time_base
+        return sense, broken
 
-    monkeypatch.setattr(MediaContainer, "_demux", corrupting)
+    monkeypatch.setattr(FilePackets, "read", corrupting)
     pipeline, damaged = run(config)
 
     assert n_corrupt >= 20
