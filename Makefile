@@ -6,7 +6,7 @@ PIP_ARGS ?=
 CONSTRAINTS ?= -c constraints.txt
 BIN := $(VENV)/bin
 
-.PHONY: demo test check device device-again fuzz faults soak soak-short live fuzz-hour bench clean
+.PHONY: demo test check device again fuzz faults soak soak-short live fuzz-hour bench clean
 
 demo: $(VENV)/.installed  ## run the built-in scene, as it plays (40 s)
 	$(BIN)/python run_stream.py --source demo --pace
@@ -23,8 +23,8 @@ check: $(VENV)/.installed-dev  ## format, lint, types and the room plan
 device: $(VENV)/.installed-dev  ## the real microphone path, live streams on loopback; wants what .ci/run installs
 	$(BIN)/python -m pytest -m device
 
-device-again: $(VENV)/.installed-dev  ## what failed of it: other work on the machine disturbs what runs in real time
-	$(BIN)/python -m pytest -m device --last-failed --last-failed-no-failures none
+again: $(VENV)/.installed-dev  ## what failed last of the tests MARK: work of others disturbs what has time limits
+	$(BIN)/python -m pytest -m "$(MARK)" --last-failed --last-failed-no-failures none
 
 fuzz: $(VENV)/.installed-dev  ## bad input of all kinds: it works or is one sentence
 	$(BIN)/python -m pytest -m fuzz tests/fuzz
