@@ -147,7 +147,10 @@ def encode_frames(
     newest: NDArray[np.float32] | None = None  # the last frame's features
     n_frames = 0
     while clip := list(islice(frames, GRID_RATE_HZ)):
-        encoded = encoder.encode(np.stack(clip))  # (n, dim)
+        # A frame that stands is encoded once a clip.
+        starts = [k for k, frame in enumerate(clip) if k == 0 or frame is not clip[k - 1]]
+        lengths = np.diff([*starts, len(clip)])
+        encoded = np.repeat(encoder.encode(np.stack([clip[k] for k in starts])), lengths, axis=0)
         newest = encoded[-1:]
         n_frames += len(clip)
         if len(clip) < GRID_RATE_HZ:

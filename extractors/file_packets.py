@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final
 
-from extractors.one_clock import JOIN_LEAP_NS, OneClock, Stamped
+from extractors.one_clock import JOIN_LEAP_NS, MAX_LEAP_NS, OneClock, Stamped
 
 PICTURE: Final = "picture"
 SOUND: Final = "sound"
@@ -114,6 +114,7 @@ class FilePackets:
         self._places: deque[int] = deque([0], maxlen=_N_TRIED)  # of packets up to the newest good
         self._bad_places: list[int] = []  # of those after it
         self._n_fruitless = 0
+        self._begins_at = 0  # byte of the file
         self._demux = self._begin()
 
     def read(self) -> tuple[str, Any] | None:
@@ -182,8 +183,7 @@ class FilePackets:
             self._demux = iter(self.container.demux())
             raise
         sense = self._sense_of(packet) or self._go_on_in(packet)
-        if self.container.format.name in _CHANGING:
-            _correct_dts(packet)
+        _correct_delay(packet, self.container.format.name in _CHANGING)
         if not packet.size and packet.dts is None and packet.pts is None:
             if sense is not None:
                 self._draining.append((sense, packet))
@@ -217,10 +217,10 @@ class FilePackets:
         """
         stream = packet.stream
         sense = next((s for s, kind in _TYPES.items() if kind == stream.type), None)
-        if sense not in self.streams or not packet.size:
+        if sense not in self.streams or not packet.size or not _is_usable(stream):
             return None
         rival = self._rivals.setdefault(stream.index, _Rival(sense, stream))
-        if rival.is_parallel or not _is_usable(stream):
+        if rival.is_parallel:
             return None
         rival.packets.append(packet)
         span_s = rival.span_s()
@@ -318,7 +318,7 @@ class FilePackets:
         if not self._can_follow() or not self._n_looks:
             return None
         self._n_looks -= 1
-        rest = None if self._reopen is None else self._reopen(pos)
+        rest = self._rest(pos)
         if rest is None:
             return None
         streams = streams_of(rest)
@@ -327,7 +327,14 @@ class FilePackets:
         if mine <= there or not self._wanted <= streams.keys():
             rest.close()
             return None
+        self._begins_at = pos
         return rest, streams
+
+    def _rest(self, pos: int) -> Any:
+        """Open what lies after a byte; None where it is what is read already."""
+        if self._reopen is None or pos <= self._begins_at:  # each part begins after the last one
+            return None
+        return self._reopen(pos)
 
     def _can_follow(self) -> bool:
         return self.container.format.name in _CHANGING and len(self._wanted) == 1
@@ -343,7 +350,7 @@ class FilePackets:
     def _successor(self) -> tuple[Any, Streams] | None:
         """Open the rest of the file if it has a stream of the wanted kind that is new."""
         container = self.container
-        if self._reopen is None or not self._can_follow():
+        if not self._can_follow():
             return None
         seen = self._kinds_here()
         # Packets that gave nothing may be those of another codec: it begins somewhere before them.
@@ -351,11 +358,12 @@ class FilePackets:
         for place in places:
             if container.size - place < _LEAST_REST:
                 return None
-            rest = self._reopen(place)
+            rest = self._rest(place)
             if rest is None:
                 continue
             streams = streams_of(rest, lambda stream: _kind(stream) not in seen)
             if self._wanted <= streams.keys():
+                self._begins_at = place
                 return rest, {**streams_of(rest), **streams}
             rest.close()
         return None
@@ -392,15 +400,21 @@ def streams_of(container: Any, fits: Callable[[Any], bool] = lambda _: True) -> 
 def _is_usable(stream: Any) -> bool:
     attached = stream.disposition & type(stream.disposition).attached_pic
     codec = stream.codec_context  # of the kind that it was when the file was opened
-    return codec is not None and codec.type == stream.type and not attached
+    return codec is not None and codec.codec.type == stream.type and not attached
 
 
-def _correct_dts(packet: Any) -> None:
-    """Undo a decoding time that FFmpeg made up from the part before."""
-    if packet.pts is not None and packet.dts is not None:
-        delay_ns = (packet.pts - packet.dts) * _base(packet) * _S
-        if not 0 <= delay_ns <= JOIN_LEAP_NS:  # a picture that stands delays the next by as much
-            packet.dts = packet.pts
+def _correct_delay(packet: Any, is_made_up: bool) -> None:
+    """Undo a decoding time that FFmpeg made up from the part before, or a torn presentation time.
+
+    A picture that stands delays the next by as much.
+    """
+    if packet.pts is None or packet.dts is None:
+        return
+    delay_ns = (packet.pts - packet.dts) * _base(packet) * _S
+    if is_made_up and not 0 <= delay_ns <= JOIN_LEAP_NS:
+        packet.dts = packet.pts
+    elif abs(delay_ns) > MAX_LEAP_NS:
+        packet.pts = packet.dts
 
 
 def _stamped(read: _Read) -> Stamped[_Read]:

@@ -99,6 +99,8 @@ def probe(path: Path, asked: Tracks = USUAL) -> MediaInfo:
         video, audio = (_stream(container, kind, tracks, path) for kind in ("video", "audio"))
         if video is None and audio is None:
             raise MediaError(f"{path} holds neither picture nor sound")
+        if audio is not None and not audio.rate:
+            raise MediaError(f"{path} holds sound whose rate cannot be told; convert it to WAV")
         return MediaInfo(
             has_picture=video is not None,
             has_sound=audio is not None,

@@ -111,7 +111,7 @@ class OneClock(Generic[Payload]):
             states = [self._state_of(name) for name in self._tracks if name != first.track]
             if "broke" in states or (fault is _Break.SURE and "stayed" not in states and not alone):
                 settled += self._join()
-            elif fault is _Break.MAYBE and not alone:
+            elif fault is _Break.MAYBE and not alone and not self._is_far_from_others(first):
                 settled.append(self._accept(self._held.popleft()))  # a picture stood
             else:
                 settled.append(self._accept(self._held.popleft(), mends=True, keeps=not alone))
@@ -143,6 +143,15 @@ class OneClock(Generic[Payload]):
         track = self._tracks.get(item.track)
         is_later = track is None or self._moved_ns(item) >= track.newest_ns
         return is_later and self._break_of(item) is None
+
+    def _is_far_from_others(self, item: Stamped[Payload]) -> bool:
+        """Whether a sense that goes on beside it in the file is at quite another time."""
+        others = [
+            track.newest_ns
+            for name, track in self._tracks.items()
+            if name != item.track and self._state_of(name) == "stayed"
+        ]
+        return any(self._moved_ns(item) - newest_ns > JOIN_LEAP_NS for newest_ns in others)
 
     def _breaks_too(self, item: Stamped[Payload]) -> bool:
         """Whether a packet breaks, or falls by less, which is enough where the other sense does."""
@@ -182,7 +191,9 @@ class OneClock(Generic[Payload]):
             else:
                 settled.append(self._accept(item))
         end_ns = self.end_ns()
-        starts = [item.shown_ns for item in new if item.order_ns is not None]
+        first_ns = new[0].shown_ns
+        known = [item.shown_ns for item in new if item.order_ns is not None]
+        starts = [s for s in known if abs(s - first_ns) <= JOIN_LEAP_NS]  # others are at fault
         self._shift_ns = (0 if end_ns is None else end_ns) - min(starts)
         self._tracks.clear()
         self._held = deque(new)

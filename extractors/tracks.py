@@ -92,14 +92,29 @@ def choose_tracks(container: Any, where: str, asked: Tracks = USUAL) -> Tracks:
 def describe_track(container: Any, stream: Any) -> str:
     """Returns a track's number and what is known of it, for a sentence."""
     codec = stream.codec_context
-    form = f"{codec.sample_rate} Hz" if stream.type == "audio" else f"{codec.width}x{codec.height}"
+    form = (
+        f"{codec.sample_rate} Hz"
+        if _kind_of(stream) == "audio"
+        else f"{codec.width}x{codec.height}"
+    )
     tags = (stream.metadata.get(tag) for tag in ("language", "title"))
     known = [codec.name, form, *(tag for tag in tags if tag and tag != "und")]
-    return f"{_streams(container, stream.type).index(stream)} ({', '.join(known)})"
+    return f"{_number_of(container, stream)} ({', '.join(known)})"
 
 
 def _streams(container: Any, kind: Kind) -> list[Any]:
-    return list(container.streams.audio if kind == "audio" else container.streams.video)
+    return [stream for stream in container.streams if _kind_of(stream) == kind]
+
+
+def _number_of(container: Any, stream: Any) -> int:
+    same = [other for other in container.streams if _kind_of(other) == _kind_of(stream)]
+    return same.index(stream)
+
+
+def _kind_of(stream: Any) -> str:
+    """Return the kind that a stream was opened as; a transport stream's may change on the way."""
+    codec = stream.codec_context  # its decoder is sure; the stream may say another kind
+    return str(stream.type if codec is None else codec.codec.type)
 
 
 def _usable(container: Any, kind: Kind) -> list[Any]:
@@ -144,7 +159,7 @@ def _telling(container: Any, kinds: list[Kind]) -> set[int]:
     silent = {usual_track(container, kind).index for kind in kinds}
     wanted = [stream for kind in kinds for stream in _usable(container, kind)]
     for stream in wanted:
-        if stream.type == "video":
+        if _kind_of(stream) == "video":
             stream.codec_context.skip_frame = "NONKEY"
             stream.codec_context.options = DECODER_LIMIT
     telling: set[int] = set()
@@ -164,13 +179,15 @@ def _telling(container: Any, kinds: list[Kind]) -> set[int]:
             n_broken += 1
             continue
         n_broken = 0
-        if any(_says_something(frame, packet.stream.type) for frame in frames):
+        if any(_says_something(frame) for frame in frames):
             telling.add(packet.stream.index)
     return telling
 
 
-def _says_something(frame: Any, kind: Kind) -> bool:
-    if kind == "video":
+def _says_something(frame: Any) -> bool:
+    import av
+
+    if isinstance(frame, av.VideoFrame):
         return bool(frame.to_ndarray(format="gray").max() > DARK)
     return _peak(frame.to_ndarray()) > FAINT
 

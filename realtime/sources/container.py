@@ -148,6 +148,7 @@ class MediaContainer:
         if not live:
             self._file = self._on_one_clock(location)
         self._packets: Iterator[Any] = iter(()) if self._file else self._demux()
+        self._size = 0 if live else max(0, self._container.size)
         self._n_failed_in_a_row = 0
         self._n_unexplained = 0  # packets that gave nothing: damage, unless another codec follows
         self._n_trouble_frames = 0  # so many more may be missing for a broken packet
@@ -473,8 +474,7 @@ class MediaContainer:
 
     def _most_failed_reads(self) -> int:
         """So many reads may fail in a row: as many as a file of zeros of its size needs."""
-        size = 0 if self._live else self._container.size
-        return MAX_FAILED_READS_IN_A_ROW + max(0, size) // LEAST_STEP
+        return MAX_FAILED_READS_IN_A_ROW + self._size // LEAST_STEP
 
     def _count_fault(self, is_mine: bool) -> None:
         if is_mine:  # else it is the other sense's reader that counts it
