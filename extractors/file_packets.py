@@ -102,7 +102,9 @@ class FilePackets:
         self._wanted = frozenset(wanted)
         self._reopen = reopen
         self._clock: OneClock[_Read] = OneClock(
-            is_joinable=container.format.name in _CHANGING, on_fault=on_fault
+            is_joinable=container.format.name in _CHANGING,
+            on_fault=on_fault,
+            origin_ns=None if container.start_time is None else container.start_time * 1000,
         )
         self._ahead = deque(ahead)
         self._ready: deque[_Read] = deque()

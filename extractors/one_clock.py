@@ -72,11 +72,19 @@ class OneClock(Generic[Payload]):
     Args:
         is_joinable: Whether the format's stamps may be discontinuous, as MPEG-TS's: then a leap of
             seconds in both senses is a join too.
+        origin_ns: Where the file begins, as far as that is told; a first stamp is near it.
         on_fault: Told the track of each stamp, or run of stamps, that cannot be taken as it is.
     """
 
-    def __init__(self, *, is_joinable: bool, on_fault: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        *,
+        is_joinable: bool,
+        on_fault: Callable[[str], None],
+        origin_ns: int | None = None,
+    ) -> None:
         self._is_joinable = is_joinable
+        self._origin_ns = origin_ns
         self._on_fault = on_fault
         self._shift_ns = 0
         self._tracks: dict[str, _Track] = {}
@@ -202,7 +210,9 @@ class OneClock(Generic[Payload]):
 
     def _expected_ns(self, name: str) -> int | None:
         track = self._tracks.get(name)
-        return self.end_ns() if track is None else track.newest_ns + track.step_ns
+        if track is not None:
+            return track.newest_ns + track.step_ns
+        return self._origin_ns if not self._tracks else self.end_ns()
 
     def _moved_ns(self, item: Stamped[Payload]) -> int:
         track = self._tracks.get(item.track)
@@ -228,6 +238,7 @@ class OneClock(Generic[Payload]):
             self._on_fault(item.track)
             shift_ns = expected_ns - stamp_ns
         moved_ns, shown_ns = stamp_ns + shift_ns, item.shown_ns + shift_ns
+        self._origin_ns = None  # of the first stamp alone
         if track is None:
             track = _Track(stamp_ns, moved_ns, 0, shown_ns, shown_ns)
             self._tracks[item.track] = track
