@@ -36,7 +36,7 @@ START_S = 180.0
 
 pytestmark = [
     pytest.mark.device,
-    pytest.mark.timeout(LIVE_S + 600),
+    pytest.mark.timeout(2 * LIVE_S + 900),
     pytest.mark.skipif(bool(missing_programs()), reason=f"not installed: {missing_programs()}"),
     pytest.mark.skipif(not has_server(), reason="gir1.2-gst-rtsp-server-1.0 is not installed"),
 ]
