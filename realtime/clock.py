@@ -132,10 +132,13 @@ class WallClock:
         return _as_utc(time_ns + least_ns), _as_utc(time_ns + most_ns)
 
     def _follow(self) -> None:
-        offset_ns, unsure_ns = self._compare()
-        with self._lock:
+        with self._lock:  # also while comparing: who compared first says so first
+            offset_ns, unsure_ns = self._compare()
             if abs(offset_ns - self._offset_ns) < FOLLOW_NS + unsure_ns:
                 return
+            again_ns, unsure_again_ns = self._compare()
+            if abs(again_ns - offset_ns) >= FOLLOW_NS + unsure_ns + unsure_again_ns:
+                return  # one of the two was read in the midst of a step: the next time tells
             self._offset_ns = offset_ns
             self._least_ns = min(self._least_ns, offset_ns)
             self._most_ns = max(self._most_ns, offset_ns)

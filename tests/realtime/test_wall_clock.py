@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -106,6 +107,50 @@ def test_a_slow_reading_is_no_step() -> None:
         wall.utc(clock.now_ns())
 
     assert steps == []
+
+
+def test_one_odd_reading_is_no_step() -> None:
+    clock = ManualClock(100 * NS_PER_S)
+    odd_ns: list[int] = []
+    steps: list[int] = []
+    wall = WallClock(clock, lambda: clock.now_ns() + (odd_ns.pop() if odd_ns else 0), steps.append)
+    odd_ns.append(400 * 86_400 * NS_PER_S)  # the first reading of the next comparison
+
+    before = wall.utc(clock.now_ns())
+    after = wall.utc(clock.now_ns())
+
+    assert steps == []
+    assert before == after
+
+
+def test_who_compared_before_a_step_does_not_undo_it_afterwards() -> None:
+    clock = ManualClock(100 * NS_PER_S)
+    ahead_ns = 0
+    interrupted, go_on = threading.Event(), threading.Event()
+    slow: threading.Thread | None = None
+
+    def read_ns() -> int:
+        read = clock.now_ns() + ahead_ns
+        if threading.current_thread() is slow:
+            interrupted.set()
+            go_on.wait(0.2)
+        return read
+
+    steps: list[int] = []
+    wall = WallClock(clock, read_ns, steps.append)
+    slow = threading.Thread(target=wall.utc, args=(clock.now_ns(),))
+    slow.start()
+    assert interrupted.wait(10)
+    ahead_ns = 5 * NS_PER_S
+    quick = threading.Thread(target=wall.utc, args=(clock.now_ns(),))
+    quick.start()
+    quick.join(0.1)
+    go_on.set()
+    quick.join(10)
+    slow.join(10)
+    wall.utc(clock.now_ns())
+
+    assert steps == [5 * NS_PER_S]
 
 
 def test_a_files_times_count_from_the_start_by_the_clock_as_it_is_now() -> None:
