@@ -14,7 +14,7 @@ from extractors.frame_transform import TRANSFORMS, FrameTransform
 from realtime.buffers.signal import DataSignal
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_S, Clock
-from realtime.config import RunConfig, SourceConfig, TrackerConfig
+from realtime.config import RunConfig, SourceConfig
 from realtime.errors import ModelError, UsageError
 from realtime.event_tracker import LONGEST_RISE_NS
 from realtime.outputs.wire import Message, MessageStamper
@@ -24,7 +24,7 @@ from realtime.sources.base import Reader, SourceSenses
 from realtime.sources.factory import OpenedSource
 from realtime.stats import Stats
 from realtime.stream import Rings, Stream
-from weights.bundle import Bundle
+from weights.bundle import Bundle, EventSpec
 from weights.store import default_home
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def make_stream(
     source: SourceConfig,
     *,
     bundle: Bundle,
-    tracker: TrackerConfig,
+    tracker: EventSpec,
     models: Models,
     rings: Rings,
     opened: OpenedSource,
@@ -151,7 +151,7 @@ def make_recorder(
     source: SourceConfig,
     *,
     bundle: Bundle,
-    tracker: TrackerConfig,
+    tracker: EventSpec,
     rings: Rings,
     clock: Clock,
     stats: Stats,
@@ -195,7 +195,7 @@ def make_recorder(
     return recorder, feed
 
 
-def lookback_s(tracker: TrackerConfig, hop_s: float) -> float:
+def lookback_s(tracker: EventSpec, hop_s: float) -> float:
     """Return how far, at most, an onset or an offset lies behind what was recognized last, s.
 
     Args:
@@ -204,7 +204,7 @@ def lookback_s(tracker: TrackerConfig, hop_s: float) -> float:
     """
     onset_s = tracker.min_duration_s + LONGEST_RISE_NS / NS_PER_S
     offset_s = tracker.merge_gap_s + hop_s
-    return 1.0 + tracker.confirm_m * hop_s + max(onset_s, offset_s)  # a clip is a second
+    return 1.0 + tracker.confirm[1] * hop_s + max(onset_s, offset_s)  # a clip is a second
 
 
 def chosen_labels(texts: Sequence[str], bundle: Bundle) -> tuple[str, ...]:

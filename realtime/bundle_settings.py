@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from realtime.config import TrackerConfig
+from dataclasses import replace
+
 from realtime.errors import ModelError, UsageError
-from weights.bundle import Bundle, BundleError, load_bundle
+from weights.bundle import Bundle, BundleError, EventSpec, load_bundle
 
 
 def find_bundle(name: str) -> Bundle:
@@ -19,43 +20,30 @@ def find_bundle(name: str) -> Bundle:
         raise ModelError(str(error)) from error
 
 
-def tracker_config(bundle: Bundle, overrides: dict[str, object]) -> TrackerConfig:
-    """Join a bundle's event settings with those of the command line.
+def event_settings(bundle: Bundle, overrides: dict[str, object]) -> EventSpec:
+    """Join a bundle's event settings with those of a run.
+
+    Args:
+        bundle: Whose `events` hold where nothing is said.
+        overrides: `realtime.config.EVENT_SETTINGS`, their kinds checked.
 
     Raises:
         UsageError: A setting does not exist or has no sensible value.
     """
-    spec = bundle.events
-    settings: dict[str, object] = {
-        "on": spec.on,
-        "off": spec.off,
-        "per_label": {
-            label: (float(pair["on"]), float(pair["off"])) for label, pair in spec.per_label.items()
-        },
-        "confirm_n": spec.confirm[0],
-        "confirm_m": spec.confirm[1],
-        "min_duration_s": spec.min_duration_s,
-        "merge_gap_s": spec.merge_gap_s,
-        "cool_down_s": spec.cool_down_s,
-        "context": spec.context,
-        "background": bundle.background,
-        "smooth": spec.smooth,
-        "kin": spec.kin,
-        "groups": dict(spec.groups),
-    }
-    if {"on", "off"} & overrides.keys() and "per_label" not in overrides:
-        settings["per_label"] = {}  # who sets a threshold by hand means it for all labels
+    own = dict(overrides)
+    n, m = bundle.events.confirm
+    own["confirm"] = (own.pop("confirm_n", n), own.pop("confirm_m", m))
+    own.setdefault("background", bundle.background)
+    if {"on", "off"} & own.keys():
+        own.setdefault("per_label", {})  # who sets a threshold by hand means it for all labels
     try:
-        config = TrackerConfig(**{**settings, **overrides})  # type: ignore[arg-type]  # as checked
-    except TypeError as error:
+        events = replace(bundle.events, **own)  # type: ignore[arg-type]  # as checked
+    except (TypeError, ValueError) as error:
         raise UsageError(f"[events] has a setting that does not fit: {error}") from error
-    named = {*config.per_label, *([] if config.background is None else [config.background])}
-    named |= {label for group in config.kin for label in group}
-    named |= {label for pair in config.groups.items() for label in pair}
-    unknown = sorted(named - set(bundle.labels))
+    unknown = sorted(set(events.labels_named()) - set(bundle.labels))
     if unknown:
         raise UsageError(
             f"[events] names labels that bundle {bundle.name} has not: {', '.join(unknown)}; "
             f"it has {', '.join(bundle.labels)}"
         )
-    return config
+    return events

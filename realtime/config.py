@@ -6,13 +6,13 @@ Times are in seconds here and only here; each stage turns them into nanoseconds 
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from realtime.addresses import MAX_PORT, is_network, is_port, require_brackets, split_address
 from realtime.errors import UsageError
 from realtime.packets import GRID_HZ
-from weights.bundle_spec import MAX_GROUP_LEVELS, MAX_SMOOTH
+from weights.event_spec import EventSpec
 
 DEFAULT_BIND = "tcp://127.0.0.1:5556"
 HOP_STEP_S = 1 / GRID_HZ  # hops lie on the picture grid
@@ -26,6 +26,9 @@ MIN_KEEP_GIB = 0.01
 MAX_TRACK = 1000  # of a kind in one file
 MAX_SOURCES = 64  # each has rings of 10 MB and up to three threads
 MAX_WINDOW_CLIPS = 600  # ten minutes of clips; the attention over them stays below a millisecond
+# What a run may set of `EventSpec`, by name and kind; n and m of `confirm` one by one.
+EVENT_SETTINGS = {f.name: str(f.type) for f in fields(EventSpec) if f.name != "confirm"}
+EVENT_SETTINGS |= {"confirm_n": "int", "confirm_m": "int"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,78 +179,6 @@ class WindowConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrackerConfig:
-    """How probabilities become events; see `realtime.event_tracker` for the meaning of each.
-
-    Attributes:
-        on: Score at which an event may start.
-        off: Score under which it may end, and from which on it may have begun.
-        per_label: `(on, off)` for single labels.
-        confirm_n: Of the last `confirm_m` hops this many must be at `on` or more.
-        confirm_m: See `confirm_n`.
-        min_duration_s: An event that proves shorter is not reported.
-        merge_gap_s: A pause shorter than this does not end an event.
-        cool_down_s: After an offset the same label stays silent for this long.
-        update_s: Time between update messages of a running event.
-        context: Share of the whole window in the score, 0 (newest second only) to 1.
-        background: The label that is no event.
-        smooth: A score is the mean over so many decisions.
-        kin: Groups of labels that are hard to tell apart, each label once.
-        groups: Label → the wider label that it belongs to.
-    """
-
-    on: float = 0.5
-    off: float = 0.3
-    per_label: dict[str, tuple[float, float]] = field(default_factory=dict)
-    confirm_n: int = 1
-    confirm_m: int = 1
-    min_duration_s: float = 0.0
-    merge_gap_s: float = 0.5
-    cool_down_s: float = 0.0
-    update_s: float = 1.0
-    context: float = 0.25
-    background: str | None = None
-    smooth: int = 1
-    kin: tuple[tuple[str, ...], ...] = ()
-    groups: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot work."""
-        for label, (on, off) in {"the default": (self.on, self.off), **self.per_label}.items():
-            if not 0.0 < off <= on <= 1.0:
-                raise UsageError(
-                    f"thresholds must be 0 < off <= on <= 1, got on {on:g}, off {off:g} for {label}"
-                )
-        if not 1 <= self.confirm_n <= self.confirm_m:
-            raise UsageError(
-                f"confirm is N of M with 1 <= N <= M, got {self.confirm_n} of {self.confirm_m}"
-            )
-        named = [label for group in self.kin for label in group]
-        if any(len(group) < 2 for group in self.kin) or len(set(named)) < len(named):
-            raise UsageError(
-                f"kin are groups of two labels or more, each label once, got {list(self.kin)}"
-            )
-        for label in self.groups:
-            above = [label]
-            while above[-1] in self.groups and len(above) <= MAX_GROUP_LEVELS:
-                above.append(self.groups[above[-1]])
-            if len(above) > MAX_GROUP_LEVELS or self.background in above:
-                raise UsageError(
-                    f"groups are label = wider label, up to {MAX_GROUP_LEVELS} levels, none above "
-                    f"itself and without the background, got {' in '.join(above)}"
-                )
-        _check_range("smooth", self.smooth, 1, MAX_SMOOTH)
-        _check_range("context", self.context, 0.0, 1.0)
-        for name in ("min_duration_s", "merge_gap_s", "cool_down_s"):
-            _check_range(name, getattr(self, name), 0.0, 3600.0)
-        _check_range("update_s", self.update_s, 0.05, 3600.0)
-
-    def thresholds(self, label: str) -> tuple[float, float]:
-        """Return `(on, off)` of a label."""
-        return self.per_label.get(label, (self.on, self.off))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherConfig:
     """The event socket.
 
@@ -366,7 +297,7 @@ class RunConfig:
         device: `auto`, `cpu`, `cuda` or `mps`.
         backend: `auto`, `torch` or `openvino`.
         precision: Of the trunks: `auto`, `float32`, `bfloat16` or `float16`.
-        events: Settings of `TrackerConfig` that replace the bundle's.
+        events: `EVENT_SETTINGS` that replace the bundle's.
         dashboard: Draw the dashboard where the output is a terminal.
         log_json: Print every event message on stdout.
         duration_s: End the run after so much stream; None runs to the source's end.

@@ -16,11 +16,11 @@ from typing import Any
 import tomli_w
 
 from realtime.config import (
+    EVENT_SETTINGS,
     PublisherConfig,
     RecordConfig,
     RunConfig,
     SourceConfig,
-    TrackerConfig,
     WindowConfig,
 )
 from realtime.errors import UsageError
@@ -85,18 +85,17 @@ def check_settings(settings: dict[str, Any], where: str) -> dict[str, Any]:
     }
     plain = {k: v for k, v in checked.items() if k not in _TABLES}
     checked.update(_check_table(plain, top, where, _TABLES))
-    for table, kind in (
-        ("source", SourceConfig),
-        ("window", WindowConfig),
-        ("publisher", PublisherConfig),
-        ("record", RecordConfig),
-        ("events", TrackerConfig),
+    for table, known in (
+        ("source", _kinds(SourceConfig)),
+        ("window", _kinds(WindowConfig)),
+        ("publisher", _kinds(PublisherConfig)),
+        ("record", _kinds(RecordConfig)),
+        ("events", EVENT_SETTINGS),
     ):
         if table not in checked or (table == "publisher" and checked[table] is False):
             continue
         if not isinstance(checked[table], dict):
             raise UsageError(f"{where}: [{table}] must be a table, got {checked[table]!r}")
-        known = {f.name: str(f.type) for f in fields(kind)}
         checked[table] = _check_table(checked[table], known, f"{where}: [{table}]")
     return checked
 
@@ -128,6 +127,10 @@ def _check_text(value: Any) -> None:
             _check_text(item)
     elif isinstance(value, str) and shown(value) != value:
         raise UsageError(f"{shown(value)} is no UTF-8 text, which TOML wants; rename it")
+
+
+def _kinds(table: type[Any]) -> dict[str, str]:
+    return {f.name: str(f.type) for f in fields(table)}
 
 
 def _check_table(
@@ -205,7 +208,7 @@ def _waits(value: Any, where: str) -> tuple[float, ...]:
     return tuple(float(min(n, 1e9)) for n in numbers)  # who writes more is refused anyway
 
 
-def _thresholds(value: Any, where: str) -> dict[str, tuple[float, float]]:
+def _thresholds(value: Any, where: str) -> dict[str, dict[str, float]]:
     """Read `Bark = { on = 0.6, off = 0.4 }` (or a pair) for each label."""
     if not isinstance(value, dict):
         raise UsageError(f"{where}: per_label must be a table of labels, got {value!r}")
@@ -222,7 +225,7 @@ def _thresholds(value: Any, where: str) -> dict[str, tuple[float, float]]:
             )
         for threshold in values:
             _check_size(threshold, f"per_label.{label}", where)
-        thresholds[label] = (float(values[0]), float(values[1]))
+        thresholds[label] = {"on": float(values[0]), "off": float(values[1])}
     return thresholds
 
 

@@ -43,10 +43,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.clock import NS_PER_S
-from realtime.config import TrackerConfig
 from realtime.label_scores import LabelGroups, ScoreSmoother
 from realtime.lone_senses import LoneSenses
 from realtime.packets import Event, Phase, Prediction, Sense
+from weights.event_spec import EventSpec
 
 CLIP_NS = NS_PER_S
 HALF_CLIP_NS = CLIP_NS // 2
@@ -65,10 +65,8 @@ class EventTracker:
         labels: The bundle's labels, in the order of the probabilities.
     """
 
-    def __init__(self, config: TrackerConfig, labels: Sequence[str]) -> None:
-        named = {*config.per_label, *(label for group in config.kin for label in group)}
-        named |= {label for pair in config.groups.items() for label in pair}
-        unknown = named - set(labels)
+    def __init__(self, config: EventSpec, labels: Sequence[str]) -> None:
+        unknown = set(config.labels_named()) - {config.background, *labels}
         if unknown:
             raise ValueError(f"settings of labels that the bundle has not: {sorted(unknown)}")
         numbers = count(1)
@@ -191,17 +189,17 @@ def _alone(scores: NDArray[np.float64], senses: Sequence[bool]) -> _Alone:
 class _Detector:
     """One label's four states."""
 
-    def __init__(self, label: str, config: TrackerConfig, numbers: Iterator[int]) -> None:
+    def __init__(self, label: str, config: EventSpec, numbers: Iterator[int]) -> None:
         self._label = label
         self._on, self._off = config.thresholds(label)
-        self._confirm_n = config.confirm_n
+        self._confirm_n, confirm_m = config.confirm
         self._min_duration_ns = round(config.min_duration_s * NS_PER_S)
         self._merge_gap_ns = round(config.merge_gap_s * NS_PER_S)
         self._cool_down_ns = round(config.cool_down_s * NS_PER_S)
         self._update_ns = round(config.update_s * NS_PER_S)
         self._numbers = numbers
         # Of the last M hops: the onset that a hit stands for, None for a miss.
-        self._hits: deque[_Hit | None] = deque(maxlen=config.confirm_m)
+        self._hits: deque[_Hit | None] = deque(maxlen=confirm_m)
         self._rise: _Rise | None = None  # what would date an event
         self._newest_t_ns = 0
         self._alone: _Alone = None  # what each sense says of the newest clip

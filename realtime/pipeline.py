@@ -32,7 +32,7 @@ from realtime.build import (
     make_rounds,
     make_stream,
 )
-from realtime.bundle_settings import find_bundle, tracker_config
+from realtime.bundle_settings import event_settings, find_bundle
 from realtime.clock import NS_PER_S, BootClock, Clock, Timeline, WallClock
 from realtime.config import RunConfig, SourceConfig
 from realtime.errors import SourceError
@@ -96,7 +96,7 @@ class Pipeline:
         self._done = threading.Event()
         self._stats = Stats()
         self._bundle = find_bundle(config.bundle)
-        self._tracker_config = tracker_config(self._bundle, config.events)
+        self._events = event_settings(self._bundle, config.events)
         self._sources: list[_Source] = []
         self._outlets = self._make_outlets()
         self._recognize: Worker | None = None
@@ -223,7 +223,7 @@ class Pipeline:
             labels=self._bundle.labels,
             stats=source.stats.snapshot(),
             background=self._bundle.background,
-            context=self._tracker_config.context,
+            context=self._events.context,
             window_clips=config.window.n_clips,
             active=now.active,
             recent=now.recent,
@@ -285,7 +285,7 @@ class Pipeline:
             self._clock,
             self._wall,
             window_clips=config.window.n_clips,
-            context=self._tracker_config.context,
+            context=self._events.context,
         )
         transform = frame_transform(self._bundle)
         signal = DataSignal()
@@ -325,7 +325,7 @@ class Pipeline:
                 config,
                 source.config,
                 bundle=self._bundle,
-                tracker=self._tracker_config,
+                tracker=self._events,
                 models=models,
                 rings=source.rings,
                 opened=its_opened,
@@ -357,7 +357,7 @@ class Pipeline:
             self._config,
             source.config,
             bundle=self._bundle,
-            tracker=self._tracker_config,
+            tracker=self._events,
             rings=source.rings,
             clock=self._clock,
             stats=source.stats,

@@ -6,11 +6,11 @@ settings are the bundle's until a line is given in their place.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, fields
 
 import tomli_w
 
-from realtime.bundle_settings import find_bundle, tracker_config
+from realtime.bundle_settings import event_settings, find_bundle
 from realtime.config import RecordConfig, RunConfig
 from realtime.errors import ModelError, UsageError
 from weights.printable import toml_text
@@ -24,23 +24,24 @@ def in_force(config: RunConfig) -> str:
 def _events(config: RunConfig) -> str:
     try:
         bundle = find_bundle(config.bundle)
-        tracker = tracker_config(bundle, config.events)
+        events = event_settings(bundle, config.events)
     except (ModelError, UsageError) as error:
         return f"# [events] cannot be told: {error}\n"
-    values = {key: value for key, value in asdict(tracker).items() if key not in config.events}
+    values = {field.name: getattr(events, field.name) for field in fields(events)}
+    values["confirm_n"], values["confirm_m"] = values.pop("confirm")
+    values = {key: value for key, value in values.items() if key not in config.events}
     thresholds, groups = values.pop("per_label", {}), values.pop("groups", {})
     lines = tomli_w.dumps({key: value for key, value in values.items() if value is not None})
     head = f"Events as the bundle {bundle.name} {bundle.version} has them; a line under [events]"
     text = f"# {head} takes its place.\n# [events]\n{_commented(lines)}"
     if thresholds:
-        pairs = {label: {"on": on, "off": off} for label, (on, off) in thresholds.items()}
         inline = "".join(
             f"{_key(label)} = {{ on = {pair['on']:g}, off = {pair['off']:g} }}\n"
-            for label, pair in pairs.items()
+            for label, pair in thresholds.items()
         )
         text += f"# [events.per_label]\n{_commented(inline)}"
     if groups:
-        text += f"# [events.groups]\n{_commented(tomli_w.dumps(groups))}"
+        text += f"# [events.groups]\n{_commented(tomli_w.dumps(dict(groups)))}"
     return text
 
 

@@ -19,7 +19,7 @@ from realtime.buffers.lag import MAX_LAG_NS, Lag
 from realtime.buffers.signal import DataSignal
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_S, Timeline
-from realtime.config import SourceConfig, TrackerConfig, WindowConfig
+from realtime.config import SourceConfig, WindowConfig
 from realtime.event_tracker import EventTracker
 from realtime.load_governor import LoadLevel
 from realtime.mailbox import Policy
@@ -41,7 +41,7 @@ from realtime.packets import (
 from realtime.recognition.recognizer import Recognizer
 from realtime.redaction import redacted
 from realtime.stats import Damage, Stats
-from weights.bundle import Bundle
+from weights.bundle import Bundle, EventSpec
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ class Stream:
         *,
         config: SourceConfig,
         window: WindowConfig,
-        tracker: TrackerConfig,
+        tracker: EventSpec,
         rings: Rings,
         assembler: ClipAssembler,
         recognizer: Recognizer,

@@ -18,12 +18,12 @@ from weights.bundle_spec import (
     SOUND_MAPS,
     AudioSpec,
     Bundle,
-    EventSpec,
     EvidenceSpec,
     HeadSpec,
     VisualSpec,
 )
 from weights.errors import BundleError
+from weights.event_spec import EventSpec
 from weights.files import inside, is_sha256, sha256_of, written_whole
 from weights.manifest import Fields, read_object
 from weights.paths import to_path
@@ -85,7 +85,7 @@ def load_bundle(name_or_path: str | Path, home: Path | None = None) -> Bundle:
     fields.integer("format", FORMAT, FORMAT)
     labels = _labels(fields)
     background = fields.take("background")
-    if background is not None and background not in labels:
+    if background is not None and (not isinstance(background, str) or background not in labels):
         raise fields.wrong("background", "null or one of the labels", background)
     activation = fields.text("activation")
     if activation not in ACTIVATIONS:
@@ -97,7 +97,7 @@ def load_bundle(name_or_path: str | Path, home: Path | None = None) -> Bundle:
         version=fields.text("version"),
         path=folder,
         labels=labels,
-        background=background if isinstance(background, str) else None,
+        background=background,
         activation=activation,
         temperature=fields.number("temperature", 0.0, 1000.0, open_low=True),
         sample_rate=fields.integer("sample_rate", 1000, 768_000),

@@ -1,12 +1,14 @@
-"""What a bundle says, as frozen data: specs of its files, its labels, its event settings.
+"""What a bundle says, as frozen data: specs of its files, and its labels.
 
 Nothing is read or checked here; `weights.bundle` does both.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+
+from weights.event_spec import EventSpec
 
 # Channels, time and mel of each sound trunk's map; `extractors.sound` has the same.
 SOUND_MAPS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
@@ -15,8 +17,6 @@ SOUND_MAPS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
 N_SOUND_CLASSES: Mapping[str, int] = MappingProxyType({"yamnet": 521})  # AudioSet's, as it has them
 N_PICTURE_CLASSES = 1000  # ImageNet-1k
 GRIDS_HZ = (2, 4, 8, 16)  # the paper: 16
-MAX_SMOOTH = 1000  # decisions
-MAX_GROUP_LEVELS = 8  # of groups within groups; AudioSet's ontology has six
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,37 +75,6 @@ class HeadSpec:
     weights: Path
     sha256: str = ""
     evidence: EvidenceSpec | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventSpec:
-    """How probabilities become events; all that the validation set settled.
-
-    Attributes:
-        on: Probability in (0, 1] at which an event may start.
-        off: Probability in (0, on] below which it ends.
-        per_label: ``{label: {"on": …, "off": …}}`` where a label has its own; both are given.
-        min_duration_s: Shorter events are not told.
-        merge_gap_s: Two events of a label nearer than this are one.
-        cool_down_s: Silence of a label after its event.
-        confirm: (n, m): n of the last m steps must be over ``on``.
-        context: 0…1, see the event tracker.
-        smooth: A score is the mean over so many decisions.
-        kin: Groups of labels that are hard to tell apart; see the event tracker.
-        groups: Label → the wider label that it belongs to; see the event tracker.
-    """
-
-    on: float = 0.5
-    off: float = 0.35
-    per_label: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    min_duration_s: float = 0.5
-    merge_gap_s: float = 0.5
-    cool_down_s: float = 0.0
-    confirm: tuple[int, int] = (2, 3)
-    context: float = 0.0
-    smooth: int = 1
-    kin: tuple[tuple[str, ...], ...] = ()
-    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import NoReturn
 from weights.errors import BundleError
 
 MAX_BYTES = 1_000_000  # a manifest of 28 labels takes 3 kB
+MAX_INTEGER = (1 << 53) - 1  # JSON's without loss (RFC 8259, section 6)
 
 
 def read_object(path: Path) -> Mapping[str, object]:
@@ -86,25 +87,29 @@ class Fields:
             raise self.wrong(key, "a text that is not empty", value)
         return value
 
-    def integer(self, key: str, low: int, high: int) -> int:
+    def integer(self, key: str, low: int, high: int | None = None) -> int:
         """Take an integer in [low, high]."""
         value = self.take(key)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise self.wrong(key, f"an integer from {low} to {high}", value)
+        most = MAX_INTEGER if high is None else high
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= most:
+            raise self.wrong(key, f"an integer from {_range(low, high)}", value)
         return value
 
-    def number(self, key: str, low: float, high: float, *, open_low: bool = False) -> float:
+    def number(
+        self, key: str, low: float = 0.0, high: float | None = None, *, open_low: bool = False
+    ) -> float:
         """Take a finite number in [low, high], or in (low, high] with ``open_low``."""
         value = self.take(key)
         if (
             isinstance(value, int | float)
             and not isinstance(value, bool)
-            and low <= value <= high  # before float(): an integer may be too large for one
+            # Before float(): an integer may be too large for one.
+            and low <= value <= (MAX_INTEGER if high is None else high)
             and not (open_low and value == low)
         ):
             return float(value)
         edge = "above" if open_low else "from"
-        raise self.wrong(key, f"a number {edge} {low:g} to {high:g}", value)
+        raise self.wrong(key, f"a number {edge} {_range(low, high)}", value)
 
     def nested(self, key: str) -> "Fields":
         """Take a nested object."""
@@ -123,6 +128,10 @@ class Fields:
         if self._rest:
             names = ", ".join(repr(key) for key in sorted(self._rest))
             raise BundleError(f"{self.where}: unknown keys: {names}")
+
+
+def _range(low: float, high: float | None) -> str:
+    return f"{low:g}" if high is None else f"{low:g} to {high:g}"
 
 
 def _kind(value: object) -> str:

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.streaming.scoring import Detection
-from realtime.bundle_settings import tracker_config
+from realtime.bundle_settings import event_settings
 from realtime.clock import NS_PER_S
-from realtime.config import TrackerConfig
 from realtime.event_tracker import EventTracker
 from realtime.packets import Event, Phase, Prediction, join_scores
-from weights.bundle import Bundle
+from weights.bundle import Bundle, EventSpec
 from weights.files import written_whole
 
 _NO_ATTENTION = np.zeros((1, 2), np.float32)
@@ -78,7 +77,7 @@ def replay(scores: Scores, bundle: Bundle) -> list[Detection]:
         scores: Of the stream.
         bundle: Thresholds, times and labels, in the order of the scores.
     """
-    config = tracker_config(bundle, {})
+    config = event_settings(bundle, {})
     independent = bundle.activation == "sigmoid"
     columns = _may_happen(scores, config, bundle.labels, independent)
     labels = [bundle.labels[k] for k in columns]
@@ -114,7 +113,7 @@ def replay(scores: Scores, bundle: Bundle) -> list[Detection]:
 
 
 def _may_happen(
-    scores: Scores, config: TrackerConfig, labels: Sequence[str], independent: bool
+    scores: Scores, config: EventSpec, labels: Sequence[str], independent: bool
 ) -> list[int]:
     """Return the labels that may start an event: the others never reach their `on`.
 

@@ -28,7 +28,7 @@ class DashboardSnapshot:
         labels: In the order of the probabilities.
         stats: The run's figures.
         background: The label that is no event.
-        context: As in `TrackerConfig`: how the shown scores join window and newest clip.
+        context: As in `EventSpec`: how the shown scores join window and newest clip.
         window_clips: T, the full window.
         active: Events that go on.
         recent: Events that ended, oldest first.

@@ -30,7 +30,7 @@ from faults.fault_layer import (
 from quick_recognition import QuickRecognizer, quick_bundle
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
-from realtime.config import PublisherConfig, SourceConfig, TrackerConfig, WindowConfig
+from realtime.config import PublisherConfig, SourceConfig, WindowConfig
 from realtime.mailbox import Mailbox, Policy
 from realtime.outputs.continuity import Continuity
 from realtime.outputs.wire import Message, MessageStamper
@@ -174,7 +174,7 @@ class Rig:
         self.stream = Stream(
             config=config,
             window=window,
-            tracker=TrackerConfig(merge_gap_s=0.5, context=0.0, background="Background"),
+            tracker=quick_bundle(background="Background").events,
             rings=self.rings,
             assembler=assembler,
             recognizer=self.recognizer,  # type: ignore[arg-type]  # has its doors

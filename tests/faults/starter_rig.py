@@ -20,7 +20,7 @@ from torch import Tensor
 
 from faults.fault_layer import BLOCK_S, BLOCK_SAMPLES, Delivery, Fault, Injected, apply
 from realtime.build import frame_transform, make_stream
-from realtime.bundle_settings import find_bundle, tracker_config
+from realtime.bundle_settings import event_settings, find_bundle
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import RunConfig, SourceConfig
 from realtime.outputs.wire import Message, MessageStamper
@@ -166,7 +166,7 @@ def play(models: Models, material: Material, faults: Iterable[Fault] = ()) -> li
         RunConfig(source=config, publisher=None),
         config,
         bundle=bundle,
-        tracker=tracker_config(bundle, {}),
+        tracker=event_settings(bundle, {}),
         models=models,
         rings=rings,
         opened=opened,

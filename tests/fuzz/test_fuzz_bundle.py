@@ -17,10 +17,9 @@ from safetensors.torch import save
 from fuzz.program import Findings, judge
 from mafnet.load import load_head
 from mafnet.model import MAFnet, MAFnetConfig
-from realtime.bundle_settings import find_bundle, tracker_config
-from realtime.config import TrackerConfig
+from realtime.bundle_settings import event_settings, find_bundle
 from realtime.errors import RecognizerError
-from weights.bundle import Bundle, BundleError
+from weights.bundle import Bundle, BundleError, EventSpec
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(300)]
 
@@ -114,7 +113,7 @@ def test_damaged_manifests_load_or_are_one_sentence(tmp_path: Path, head: bytes)
 
     def load() -> int:
         bundle = find_bundle(str(folder))
-        assert isinstance(tracker_config(bundle, {}), TrackerConfig)
+        assert isinstance(event_settings(bundle, {}), EventSpec)
         for spec in (bundle.audio, bundle.head):
             assert spec.weights.resolve().is_relative_to(folder.resolve())
         return 0

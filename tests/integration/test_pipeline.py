@@ -282,4 +282,4 @@ def test_cameras_password_is_nowhere_when_it_runs_and_when_it_is_lost(
 
 def test_thresholds_are_refused_when_the_bundle_has_not_their_label(random_bundle: Path) -> None:
     with pytest.raises(UsageError, match="Whistle"):
-        Pipeline(make_config(random_bundle, per_label={"Whistle": (0.5, 0.4)}))
+        Pipeline(make_config(random_bundle, per_label={"Whistle": {"on": 0.5, "off": 0.4}}))

@@ -14,12 +14,13 @@ from realtime.buffers.audio_clock import AudioClock
 from realtime.buffers.signal import DataSignal
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
-from realtime.config import SourceConfig, TrackerConfig, WindowConfig
+from realtime.config import SourceConfig, WindowConfig
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import SAMPLES_PER_SLOT, SLOT_NS, Clip, GridFrame, Prediction
 from realtime.rounds import STEP_TIMEOUT_S, Rounds
 from realtime.stats import Stats
 from realtime.stream import Rings, Stream
+from weights.event_spec import EventSpec
 
 SIZE = 2
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -139,7 +140,7 @@ class Scene:
             stream = Stream(
                 config=config,
                 window=WindowConfig(hop_s=hop_s),
-                tracker=TrackerConfig(),
+                tracker=EventSpec(),
                 rings=rings,
                 assembler=assembler,
                 recognizer=name,

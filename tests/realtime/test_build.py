@@ -9,10 +9,10 @@ from predictions import prediction
 from realtime.build import chosen_labels, lookback_s
 from realtime.bundle_settings import find_bundle
 from realtime.clock import NS_PER_S
-from realtime.config import TrackerConfig
 from realtime.errors import UsageError
 from realtime.event_tracker import EventTracker
 from realtime.packets import Phase
+from weights.event_spec import EventSpec
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_labels_are_refused_when_the_bundle_has_them_not(text: str, unknown: str
 def test_recorder_looks_back_as_far_as_an_onset_may_lie(
     hop_s: float, min_duration_s: float
 ) -> None:
-    config = TrackerConfig(
-        confirm_n=2, confirm_m=3, merge_gap_s=2.0, min_duration_s=min_duration_s, context=0.0
+    config = EventSpec(
+        off=0.3, confirm=(2, 3), merge_gap_s=2.0, min_duration_s=min_duration_s, context=0.0
     )
     tracker = EventTracker(config, ["Bark"])
     end_s = np.arange(1.0, 30.0, hop_s)

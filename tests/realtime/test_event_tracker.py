@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 from predictions import prediction
 
 from realtime.clock import NS_PER_S
-from realtime.config import TrackerConfig
-from realtime.errors import UsageError
 from realtime.event_tracker import LONGEST_RISE_NS, EventTracker
 from realtime.packets import Event, Phase
+from weights.event_spec import EventSpec
 
 HOP_S = 0.25
 
 
-def track(config: TrackerConfig, scores: list[float], start_s: float = 1.0) -> list[Event]:
+def track(config: EventSpec, scores: list[float], start_s: float = 1.0) -> list[Event]:
     tracker = EventTracker(config, ["Bark"])
     events: list[Event] = []
     for index, score in enumerate(scores):
@@ -28,9 +27,10 @@ def track(config: TrackerConfig, scores: list[float], start_s: float = 1.0) -> l
     return events
 
 
-def settings(**changes: object) -> TrackerConfig:
+def settings(**changes: object) -> EventSpec:
     plain: dict[str, object] = {"on": 0.5, "off": 0.3, "merge_gap_s": 0.0, "context": 0.0}
-    return TrackerConfig(**{**plain, **changes})  # type: ignore[arg-type]
+    plain |= {"confirm": (1, 1), "min_duration_s": 0.0}
+    return EventSpec(**{**plain, **changes})  # type: ignore[arg-type]
 
 
 def phases(events: list[Event]) -> list[Phase]:
@@ -80,28 +80,26 @@ def test_pause_ends_an_event_when_longer_than_the_merge_gap() -> None:
 
 
 def test_one_hit_is_not_enough_when_two_of_three_are_asked_for() -> None:
-    config = settings(confirm_n=2, confirm_m=3)
+    config = settings(confirm=(2, 3))
 
     assert track(config, [0.1, 0.9, 0.1, 0.1, 0.9, 0.1]) == []
     assert phases(track(config, [0.1, 0.9, 0.1, 0.9])) == [Phase.ONSET]
 
 
 def test_onset_is_dated_to_the_first_hit_when_confirmed_later() -> None:
-    events = track(settings(confirm_n=2, confirm_m=3), [0.1, 0.9, 0.1, 0.9])
+    events = track(settings(confirm=(2, 3)), [0.1, 0.9, 0.1, 0.9])
 
     assert events[0].onset_t_ns == round(0.75 * NS_PER_S)
 
 
 def test_onset_is_the_oldest_hit_of_the_window_when_hits_trickled_in_before() -> None:
-    events = track(
-        settings(confirm_n=2, confirm_m=3), [0.1, 0.9, 0.1, 0.1, 0.9, 0.1, 0.1, 0.9, 0.9]
-    )
+    events = track(settings(confirm=(2, 3)), [0.1, 0.9, 0.1, 0.1, 0.9, 0.1, 0.1, 0.9, 0.9])
 
     assert events[0].onset_t_ns == round(2.25 * NS_PER_S)  # centre of the clip that ended at 2.75
 
 
 def test_lone_hit_dates_the_onset_when_a_running_event_would_have_outlived_the_pause() -> None:
-    config = settings(confirm_n=2, confirm_m=3, merge_gap_s=0.75)
+    config = settings(confirm=(2, 3), merge_gap_s=0.75)
     lone_hit_then_run = [0.1, 0.9, 0.1, 0.1, 0.1, 0.9, 0.9]
 
     events = track(config, lone_hit_then_run)
@@ -110,7 +108,7 @@ def test_lone_hit_dates_the_onset_when_a_running_event_would_have_outlived_the_p
 
 
 def test_lone_hit_does_not_date_the_onset_when_the_pause_would_have_ended_an_event() -> None:
-    config = settings(confirm_n=2, confirm_m=3, merge_gap_s=0.75)
+    config = settings(confirm=(2, 3), merge_gap_s=0.75)
 
     events = track(config, [0.1, 0.9, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9])
 
@@ -118,7 +116,7 @@ def test_lone_hit_does_not_date_the_onset_when_the_pause_would_have_ended_an_eve
 
 
 def test_onset_reaches_back_over_every_pause_that_a_running_event_would_have_outlived() -> None:
-    config = settings(confirm_n=2, confirm_m=3, merge_gap_s=0.75)
+    config = settings(confirm=(2, 3), merge_gap_s=0.75)
     trickle = [0.9, 0.1, 0.1, 0.1] * 5 + [0.9, 0.9]
 
     events = track(config, [0.1, *trickle])
@@ -186,7 +184,7 @@ def test_minimum_duration_counts_from_the_first_hit_when_a_lower_clip_dates_the_
 
 
 def test_minimum_duration_counts_from_the_runs_first_hit_when_longer_than_the_window() -> None:
-    config = settings(confirm_n=2, confirm_m=3, min_duration_s=1.5)
+    config = settings(confirm=(2, 3), min_duration_s=1.5)
 
     events = track(config, [0.1, 0.9, 0.9, 0.1, 0.9, 0.9])
 
@@ -195,7 +193,7 @@ def test_minimum_duration_counts_from_the_runs_first_hit_when_longer_than_the_wi
 
 
 def test_minimum_duration_counts_anew_when_hits_became_too_few() -> None:
-    config = settings(confirm_n=2, confirm_m=3, min_duration_s=1.5)
+    config = settings(confirm=(2, 3), min_duration_s=1.5)
 
     assert track(config, [0.1, 0.9, 0.9, 0.1, 0.1, 0.9, 0.9]) == []
 
@@ -224,7 +222,7 @@ def test_background_is_never_an_event_when_it_is_named() -> None:
 
 
 def test_own_thresholds_count_when_a_label_has_them() -> None:
-    assert track(settings(per_label={"Bark": (0.95, 0.2)}), [0.9] * 4) == []
+    assert track(settings(per_label={"Bark": {"on": 0.95, "off": 0.2}}), [0.9] * 4) == []
 
 
 def test_event_ends_for_want_of_data_when_predictions_stop_for_long() -> None:
@@ -255,7 +253,7 @@ def test_window_decides_beside_the_newest_clip_when_context_is_given() -> None:
     assert tracker.update(mixed) == ()
 
 
-KIN = settings(merge_gap_s=1.0, confirm_n=2, confirm_m=2, kin=(("Man", "Woman"),))
+KIN = settings(merge_gap_s=1.0, confirm=(2, 2), kin=(("Man", "Woman"),))
 
 
 def track_kin(rows: list[tuple[float, float, float]]) -> list[Event]:
@@ -341,13 +339,13 @@ def test_kin_of_a_label_that_is_surely_heard_gets_nothing_of_its_score() -> None
     "kin", [(("Man",),), (("Man", "Man"),), (("Man", "Bark"), ("Bark", "Cat"))]
 )
 def test_kin_that_are_none_are_refused(kin: tuple[tuple[str, ...], ...]) -> None:
-    with pytest.raises(UsageError, match="each label once"):
+    with pytest.raises(ValueError, match="each label once"):
         settings(kin=kin)
 
 
 def test_thresholds_for_an_unknown_label_are_refused() -> None:
     with pytest.raises(ValueError, match="Meow"):
-        EventTracker(settings(per_label={"Meow": (0.5, 0.3)}), ["Bark"])
+        EventTracker(settings(per_label={"Meow": {"on": 0.5, "off": 0.3}}), ["Bark"])
 
 
 @given(
@@ -367,8 +365,7 @@ def test_phases_alternate_and_times_never_go_back(
     config = settings(
         merge_gap_s=merge_gap_s,
         cool_down_s=cool_down_s,
-        confirm_n=confirm[0],
-        confirm_m=confirm[1],
+        confirm=confirm,
         min_duration_s=min_duration_s,
         update_s=0.25,
     )

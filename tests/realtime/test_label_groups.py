@@ -9,19 +9,19 @@ import pytest
 from predictions import prediction
 
 from realtime.clock import NS_PER_S
-from realtime.config import TrackerConfig
-from realtime.errors import UsageError
 from realtime.event_tracker import EventTracker
 from realtime.label_scores import LabelGroups, ScoreSmoother
 from realtime.packets import Event, Phase, Prediction, join_scores
+from weights.event_spec import EventSpec
 
 LABELS = ("Music", "Piano", "Speech", "Grand piano")
 GROUPS = {"Piano": "Music", "Grand piano": "Piano"}
 
 
-def settings(**changes: object) -> TrackerConfig:
+def settings(**changes: object) -> EventSpec:
     plain: dict[str, object] = {"on": 0.6, "off": 0.3, "merge_gap_s": 0.0, "context": 0.0}
-    return TrackerConfig(**{**plain, **changes})  # type: ignore[arg-type]
+    plain |= {"confirm": (1, 1), "min_duration_s": 0.0}
+    return EventSpec(**{**plain, **changes})  # type: ignore[arg-type]
 
 
 def track(rows: list[tuple[float, ...]], **changes: object) -> list[Event]:
@@ -56,7 +56,7 @@ def test_the_wider_is_told_when_no_narrower_is_sure() -> None:
 
 
 def test_the_wider_is_as_sure_as_the_surest_that_belongs_to_it() -> None:
-    per_label = {"Piano": (0.9, 0.3), "Grand piano": (0.9, 0.3)}
+    per_label = {name: {"on": 0.9, "off": 0.3} for name in ("Piano", "Grand piano")}
 
     events = track([(0.1, 0.0, 0.0, 0.7)] * 2, groups=GROUPS, per_label=per_label)
 
@@ -220,7 +220,7 @@ def test_joined_logits_are_one_side_when_the_other_has_no_share(context: float) 
     ],
 )
 def test_settings_that_cannot_work_are_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match=r"groups are|smooth must be"):
+    with pytest.raises(ValueError, match=r"'groups' must be|'smooth' must be"):
         settings(**changes)
 
 

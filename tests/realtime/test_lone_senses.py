@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from realtime.clock import NS_PER_S
-from realtime.config import TrackerConfig
 from realtime.event_tracker import EventTracker
 from realtime.packets import Event, Phase, Prediction, Sense
+from weights.event_spec import EventSpec
 
 HOP_S = 0.25
 LABELS = ["Bark", "Siren"]
-CONFIG = TrackerConfig(on=0.6, off=0.4, merge_gap_s=1.0, context=0.25)
+CONFIG = EventSpec(on=0.6, off=0.4, merge_gap_s=1.0, min_duration_s=0.0, context=0.25)
 BOTH = (True, True)
 PICTURE_ONLY, SOUND_ONLY, NOTHING = (True, False), (False, True), (False, False)
 QUIET = (0.05, 0.05)
@@ -30,7 +30,7 @@ class Scene:
         expects: set[Sense] | None = None,
         confirm_n: int = 1,
     ) -> None:
-        config = replace(CONFIG, confirm_n=confirm_n, confirm_m=confirm_n)
+        config = replace(CONFIG, confirm=(confirm_n, confirm_n))
         self.tracker = EventTracker(config, LABELS)
         self.tracker.expect(expects or set())
         self.share = picture_share

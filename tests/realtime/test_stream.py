@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from realtime.clock import ManualClock, Timeline, WallClock
-from realtime.config import SourceConfig, TrackerConfig, WindowConfig
+from realtime.config import SourceConfig, WindowConfig
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import Sense, SenseState, SenseStatus
 from realtime.stats import Stats
 from realtime.stream import Rings, Stream
+from weights.event_spec import EventSpec
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -50,7 +51,7 @@ def make_stream(
     return Stream(
         config=config,
         window=WindowConfig(),
-        tracker=TrackerConfig(),
+        tracker=EventSpec(),
         rings=rings or Rings(config, 2, Timeline(WallClock.fixed(STARTED), 0), stats),
         assembler=assembler,
         recognizer=recognizer,
