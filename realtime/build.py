@@ -16,7 +16,7 @@ from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_S, Clock
 from realtime.config import RunConfig, SourceConfig
 from realtime.errors import ModelError, UsageError
-from realtime.event_tracker import LONGEST_RISE_NS
+from realtime.label_states import LONGEST_RISE_NS
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import Prediction, Sense
 from realtime.rounds import Rounds

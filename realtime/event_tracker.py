@@ -1,134 +1,116 @@
-"""Turns the predictions of a stream into events: onset, updates, offset, with a stable number.
+"""Turns the scores of a stream into events: onset, updates, offset, with a stable number.
 
-Score. `Prediction.scores`: the window says what is going on, the newest clip whether it is now.
-While a sense is gone it is what the other says and may say alone (`realtime.lone_senses`).
-Kin (two voices, say) are labels that share what is heard: where each alone scores below its `on`
-and all together reach it, something of their kind happens, and the sum counts as the score of the
-one that the window thinks likelier. Whose it is may turn out later: unless an event of one of them
-is going on, such a clip dates an event of each that has at least half of the largest score, as one
-at `off` does (below), and counts for nothing else. Where one of them goes on or has a hit, the
-others are dated from their hits alone.
+Scores and times in (`packets.LabelScores`), events out; where the scores come from is not its
+business (`realtime.event_detector`). What each label's states and times mean stands in
+`realtime.label_states`.
 
-A score is the mean over the last `smooth` decisions. A wider label (Music) scores as much as the
-surest that belongs to it (Piano), and an event is told once, at the level that is sure: while an
-event of a narrower label goes on, or its score reaches its `on`, none of the wider one begins; one
-that goes on ends where the narrower one begins.
-
-Confirming. A hit is a score at `on` or more. A *run* begins when N of the last M hops are hits, at
-the oldest of these, and is over as soon as fewer than N of the last M are. A run that has lasted
-the minimum duration becomes an event at its next hit: hits that trickle in more thinly than N of M
-start no event.
-
-Times. The score of a clip crosses a threshold when about half of its second is event, so an event
-begins and ends at the centre of its first and last clip; except at the very start of a stream (or
-after a pause without data), where nothing came before the first clip. Both are found by one rule:
-what would hold a running event holds it backwards too. The last clip is the last at `off` or more,
-once a pause was longer than the merge gap; the first is the earliest at `off` or more from which no
-such pause leads to the run, of the last `LONGEST_RISE_NS` before it. Of 312 composed events that
-were found (validation material, the starter), a run's first hit is dated 0.24 s off in the median
-and 2.5 s in the worst twentieth, its first clip at `off` 0.16 and 1.4 s.
-
-States of a label, after pipecat's detector: quiet -> starting -> active -> stopping -> quiet. All
-settings are in seconds and become nanoseconds once, here.
+A score is the mean over the last `smooth` decisions. Labels that are hard to tell apart share one
+(`realtime.confusable_labels`). A wider label (Music) scores as much as the surest that belongs to
+it (Piano), and an event is told once, at the level that is sure: while an event of a narrower label
+goes on, or its score reaches its `on`, none of the wider one begins; one that goes on ends where
+the narrower one begins.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.clock import NS_PER_S
+from realtime.confusable_labels import join
 from realtime.label_scores import LabelGroups, ScoreSmoother
-from realtime.lone_senses import LoneSenses
-from realtime.packets import Event, Phase, Prediction, Sense
+from realtime.label_states import Alone, LabelStates
+from realtime.packets import Event, LabelScores, Phase, begins_anew
 from weights.event_spec import EventSpec
-
-CLIP_NS = NS_PER_S
-HALF_CLIP_NS = CLIP_NS // 2
-MAX_TRACKED_GAP_NS = 2 * NS_PER_S  # predictions further apart than this begin anew
-# Before a run; 10 s gave the same F1 on composed streams, 2 s less (ADR 3).
-LONGEST_RISE_NS = 5 * NS_PER_S
-_Alone = tuple[float | None, float | None] | None  # see `Event`
-KIN_SHARE = 0.5  # of the largest score among kin: less is not heard in a clip that they share
 
 
 class EventTracker:
     """Tracks all labels of one stream; one thread calls it.
 
     Args:
-        config: Thresholds and times.
-        labels: The bundle's labels, in the order of the probabilities.
+        events: Thresholds and times.
+        labels: The bundle's labels, in the order of the scores.
     """
 
-    def __init__(self, config: EventSpec, labels: Sequence[str]) -> None:
-        unknown = set(config.labels_named()) - {config.background, *labels}
+    def __init__(self, events: EventSpec, labels: Sequence[str]) -> None:
+        unknown = set(events.labels_named()) - {events.background, *labels}
         if unknown:
             raise ValueError(f"settings of labels that the bundle has not: {sorted(unknown)}")
         numbers = count(1)
-        self._groups = LabelGroups(labels, config.groups)
-        self._smoother = ScoreSmoother(config.smooth)
-        detectors = {
-            index: _Detector(label, config, numbers)
+        self._groups = LabelGroups(labels, events.groups)
+        self._smoother = ScoreSmoother(events.smooth)
+        states = {
+            index: LabelStates(label, events, numbers)
             for index, label in enumerate(labels)
-            if label != config.background
+            if label != events.background
         }
-        self._detectors = dict(sorted(detectors.items(), key=lambda i: self._groups.n_below(i[0])))
-        self._kin = [np.array([labels.index(label) for label in group]) for group in config.kin]
-        pairs = [config.thresholds(label) for label in labels]
+        self._states = dict(sorted(states.items(), key=lambda i: self._groups.n_below(i[0])))
+        self._confusable = [np.array([labels.index(each) for each in g]) for g in events.kin]
+        pairs = [events.thresholds(label) for label in labels]
         self._on, self._off = np.array(pairs, np.float64).reshape(-1, 2).T
-        self._senses = LoneSenses(self._on, self._off, config.context)
         self._last_end_t_ns: int | None = None
 
-    def expect(self, senses: Iterable[Sense]) -> None:
-        """Say which senses the stream should have: at first one that has not come is only late."""
-        self._senses.expect(senses)
+    def active(self, end_t_ns: int) -> NDArray[np.bool_]:
+        """Tell of which labels an event goes on into the decision that ends then, `(n_labels,)`."""
+        active = np.zeros(len(self._on), np.bool_)
+        if not begins_anew(self._last_end_t_ns, end_t_ns):
+            active[[index for index, each in self._states.items() if each.is_active]] = True
+        return active
 
-    def update(self, prediction: Prediction) -> tuple[Event, ...]:
-        """Take one prediction in.
+    def update(self, heard: LabelScores) -> tuple[Event, ...]:
+        """Take one decision in.
+
+        Args:
+            heard: Its scores and its time.
 
         Returns:
             The event messages that follow, in order of labels, narrower before wider ones.
         """
-        end_t_ns = prediction.end_t_ns
-        last = self._last_end_t_ns
-        fresh = last is None or end_t_ns - last > MAX_TRACKED_GAP_NS
-        self._last_end_t_ns = end_t_ns
-        active = {k for k, each in self._detectors.items() if each.is_active and not fresh}
-        is_active = np.zeros(len(self._on), np.bool_)
-        is_active[list(active)] = True
-        heard = self._senses.update(prediction, fresh, is_active)
-        said = self._smoother.update(heard.rows(), fresh)
-        scores = said[0]
-        dates_at = self._off.copy()
-        for kin in self._kin:
-            goes_on = bool(active.intersection(kin.tolist()))
-            self._join_kin(kin, scores, heard.window, dates_at, goes_on)
+        fresh = begins_anew(self._last_end_t_ns, heard.end_t_ns)
+        active = self.active(heard.end_t_ns)
+        self._last_end_t_ns = heard.end_t_ns
+        rows = heard.scores[None]
+        if heard.alone is not None:
+            rows = np.concatenate((rows, heard.alone))
+        said = self._smoother.update(rows, fresh)  # (1 or 3, n_labels)
+        scores, dates_at = said[0], self._off.copy()
+        for group in self._confusable:
+            scores[group], dates_at[group] = join(
+                scores[group],
+                heard.window[group],
+                self._on[group],
+                self._off[group],
+                bool(active[group].any()),
+            )
         self._groups.widen(said)
-        senses = [sense in prediction.senses for sense in Sense]
         events: list[Event] = []
-        for index, detector in self._detectors.items():
-            told = detector.update(
+        for index, states in self._states.items():
+            told = states.update(
                 float(scores[index]),
-                end_t_ns,
+                heard.end_t_ns,
                 fresh,
                 float(dates_at[index]),
-                alone=_alone(said[1:, index], senses) if len(said) > 1 else None,
+                alone=_alone(said[1:, index], heard.senses) if len(said) > 1 else None,
                 may_start=not self._is_told_finer(index, scores),
-                withheld=bool(heard.withheld[index]),
+                withheld=heard.withheld is not None and bool(heard.withheld[index]),
             )
             events += self._give_way(index, told)
             events += told
         return tuple(events)
 
+    def close(self, end_t_ns: int) -> tuple[Event, ...]:
+        """End what is still going on, at stream time `end_t_ns`."""
+        events: list[Event] = []
+        for states in self._states.values():
+            events += states.close(end_t_ns)
+        return tuple(events)
+
     def _is_told_finer(self, index: int, scores: NDArray[np.float64]) -> bool:
         """Tell whether a label that belongs to this one is told, or may be in a moment."""
         return any(
-            self._detectors[below].is_active or scores[below] >= self._on[below]
+            self._states[below].is_active or scores[below] >= self._on[below]
             for below in self._groups.below(index)
         )
 
@@ -138,253 +120,14 @@ class EventTracker:
         for event in told:
             for wider in self._groups.above(index):
                 if event.phase is Phase.ONSET:
-                    ended += self._detectors[wider].give_way(event.onset_t_ns)
+                    ended += self._states[wider].give_way(event.onset_t_ns)
                 elif event.offset_t_ns is not None:
-                    self._detectors[wider].begin_after(event.offset_t_ns)
+                    self._states[wider].begin_after(event.offset_t_ns)
         return ended
 
-    def close(self, end_t_ns: int) -> tuple[Event, ...]:
-        """End what is still going on, at stream time `end_t_ns`."""
-        events: list[Event] = []
-        for detector in self._detectors.values():
-            events += detector.close(end_t_ns)
-        return tuple(events)
 
-    def _join_kin(
-        self,
-        kin: NDArray[np.intp],
-        scores: NDArray[np.float64],
-        window: NDArray[np.float32],
-        dates_at: NDArray[np.float64],
-        goes_on: bool,
-    ) -> None:
-        """Give their joint score to the likelier of kin, and say which clips date their events.
-
-        Args:
-            kin: Labels of one group.
-            scores: Of the clip; the likelier's may be raised.
-            window: Of all labels.
-            dates_at: The least score of a clip that dates an event; those of kin may be changed.
-            goes_on: An event of one of them does.
-        """
-        alone = scores[kin]
-        has_hit = bool((alone >= self._on[kin]).any())
-        if goes_on or has_hit:
-            dates_at[kin] = self._on[kin]
-        likelier = kin[window[kin].argmax()]
-        if has_hit or alone.sum() < self._on[likelier]:
-            return
-        scores[likelier] = min(alone.sum(), 1.0)  # of independent labels it may be more
-        if not goes_on:
-            dates_at[kin[alone >= KIN_SHARE * alone.max()]] = 0.0
-
-
-def _alone(scores: NDArray[np.float64], senses: Sequence[bool]) -> _Alone:
+def _alone(scores: NDArray[np.float64], senses: Sequence[bool]) -> Alone:
     picture, sound = (
         float(score) if there else None for score, there in zip(scores, senses, strict=True)
     )
     return picture, sound
-
-
-class _Detector:
-    """One label's four states."""
-
-    def __init__(self, label: str, config: EventSpec, numbers: Iterator[int]) -> None:
-        self._label = label
-        self._on, self._off = config.thresholds(label)
-        self._confirm_n, confirm_m = config.confirm
-        self._min_duration_ns = round(config.min_duration_s * NS_PER_S)
-        self._merge_gap_ns = round(config.merge_gap_s * NS_PER_S)
-        self._cool_down_ns = round(config.cool_down_s * NS_PER_S)
-        self._update_ns = round(config.update_s * NS_PER_S)
-        self._numbers = numbers
-        # Of the last M hops: the onset that a hit stands for, None for a miss.
-        self._hits: deque[_Hit | None] = deque(maxlen=confirm_m)
-        self._rise: _Rise | None = None  # what would date an event
-        self._newest_t_ns = 0
-        self._alone: _Alone = None  # what each sense says of the newest clip
-        self._starting: _Hit | None = None  # where the run began that may become an event
-        self._active: _Active | None = None
-        self._last_offset_t_ns = 0
-        self._quiet_until_t_ns = 0
-
-    @property
-    def is_active(self) -> bool:
-        """Whether an event is going on, as far as the last update told."""
-        return self._active is not None
-
-    def update(
-        self,
-        score: float,
-        end_t_ns: int,
-        fresh: bool,
-        dates_at: float,
-        *,
-        alone: _Alone = None,
-        may_start: bool = True,
-        withheld: bool = False,
-    ) -> list[Event]:
-        """Take one score in.
-
-        Args:
-            score: Of the clip.
-            end_t_ns: The clip's end.
-            fresh: No prediction came shortly before this one.
-            dates_at: The least score that dates an event.
-            alone: What each sense alone says, see `Event`.
-            may_start: Whether an event may begin with this clip.
-            withheld: A sense is gone and the other has no say: the score is 0 for that alone.
-        """
-        events: list[Event] = []
-        self._alone = alone
-        if fresh and self._active is not None:
-            events.append(self._end(self._active, self._active.quiet_t_ns, "no data"))
-        if fresh:
-            self._reset()
-        if self._active is None:
-            rises = score >= dates_at
-            return events + self._try_to_start(score, end_t_ns, fresh, rises, may_start)
-        self._active.quiet_reason = "sense gone" if withheld else "quiet"
-        return events + self._go_on(self._active, score, end_t_ns)
-
-    def close(self, end_t_ns: int) -> list[Event]:
-        """End the event if one is going on."""
-        active = self._active
-        if active is None:
-            return []
-        stopping = active.last_high_t_ns < active.newest_t_ns
-        offset_t_ns = active.quiet_t_ns if stopping else max(end_t_ns, active.quiet_t_ns)
-        reason = active.quiet_reason if stopping else "stream ended"
-        return [self._end(active, offset_t_ns, reason)]
-
-    def give_way(self, onset_t_ns: int) -> list[Event]:
-        """End the event, if one is going on, where one of a narrower label begins."""
-        active = self._active
-        if active is None:
-            return []
-        return [self._end(active, max(onset_t_ns, active.onset_t_ns), "finer")]
-
-    def begin_after(self, offset_t_ns: int) -> None:
-        """Date no event before the end of a narrower label's."""
-        self._last_offset_t_ns = max(self._last_offset_t_ns, offset_t_ns)
-
-    def _try_to_start(
-        self, score: float, end_t_ns: int, fresh: bool, rises: bool, may_start: bool
-    ) -> list[Event]:
-        if end_t_ns < self._quiet_until_t_ns:
-            return []
-        onset_t_ns = end_t_ns - (CLIP_NS if fresh else HALF_CLIP_NS)
-        first_t_ns = self._hold(onset_t_ns, end_t_ns) if rises else onset_t_ns
-        hit = _Hit(onset_t_ns, first_t_ns) if score >= self._on else None
-        self._newest_t_ns = end_t_ns
-        self._hits.append(hit)
-        hits = [earlier for earlier in self._hits if earlier is not None]
-        if len(hits) < self._confirm_n:
-            self._starting = None
-            return []
-        if self._starting is None:
-            self._starting = hits[0]
-        began_t_ns = max(self._starting.onset_t_ns, self._last_offset_t_ns)
-        if hit is None or not may_start or end_t_ns - began_t_ns < self._min_duration_ns:
-            return []
-        active = _Active(
-            number=next(self._numbers),
-            onset_t_ns=max(self._starting.first_t_ns, self._last_offset_t_ns),
-            confidence=score,
-            alone=self._alone,
-            last_high_t_ns=end_t_ns,
-            newest_t_ns=end_t_ns,
-            last_told_t_ns=end_t_ns,
-        )
-        self._reset()
-        self._active = active
-        return [self._tell(Phase.ONSET, active, score)]
-
-    def _hold(self, onset_t_ns: int, end_t_ns: int) -> int:
-        """Take in a clip that would have held an event; return what such clips date it to."""
-        if self._rise is None or self._newest_t_ns - self._rise.last_t_ns > self._merge_gap_ns:
-            self._rise = _Rise()
-        onsets = self._rise.onsets
-        onsets.append(onset_t_ns)
-        while onset_t_ns - onsets[0] > LONGEST_RISE_NS:
-            onsets.popleft()
-        self._rise.last_t_ns = end_t_ns
-        return onsets[0]
-
-    def _go_on(self, active: _Active, score: float, end_t_ns: int) -> list[Event]:
-        active.newest_t_ns = end_t_ns
-        if score >= self._off:
-            active.last_high_t_ns = end_t_ns
-            if score > active.confidence:
-                active.confidence, active.alone = score, self._alone
-            if end_t_ns - active.last_told_t_ns < self._update_ns:
-                return []
-            active.last_told_t_ns = end_t_ns
-            return [self._tell(Phase.UPDATE, active, score)]
-        if end_t_ns - active.last_high_t_ns <= self._merge_gap_ns:
-            return []
-        return [self._end(active, active.quiet_t_ns, active.quiet_reason, score)]
-
-    def _end(self, active: _Active, offset_t_ns: int, reason: str, score: float = 0.0) -> Event:
-        self._reset()
-        self._last_offset_t_ns = offset_t_ns
-        self._quiet_until_t_ns = offset_t_ns + self._cool_down_ns
-        return self._tell(Phase.OFFSET, active, score, offset_t_ns, reason)
-
-    def _reset(self) -> None:
-        self._hits.clear()
-        self._rise = None
-        self._starting = None
-        self._active = None
-
-    def _tell(
-        self,
-        phase: Phase,
-        active: _Active,
-        score: float,
-        offset_t_ns: int | None = None,
-        reason: str | None = None,
-    ) -> Event:
-        return Event(
-            number=active.number,
-            phase=phase,
-            label=self._label,
-            confidence=active.confidence,
-            score=score,
-            onset_t_ns=active.onset_t_ns,
-            offset_t_ns=offset_t_ns,
-            reason=reason,
-            alone=active.alone,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Hit:
-    onset_t_ns: int  # what it stands for by itself
-    first_t_ns: int  # where an event that it begins is dated
-
-
-@dataclass(slots=True)
-class _Rise:
-    """Clips that would have held an event, without a pause that would have ended it."""
-
-    onsets: deque[int] = field(default_factory=deque)  # what each stands for; no older than asked
-    last_t_ns: int = 0  # end of the last
-
-
-@dataclass(slots=True, kw_only=True)
-class _Active:
-    number: int
-    onset_t_ns: int
-    confidence: float
-    alone: _Alone
-    last_high_t_ns: int
-    newest_t_ns: int
-    last_told_t_ns: int
-    quiet_reason: str = "quiet"  # why nothing holds it, if nothing does
-
-    @property
-    def quiet_t_ns(self) -> int:
-        """Estimated offset if nothing more is heard: never before a quarter of a second."""
-        shortest = min(self.onset_t_ns + NS_PER_S // 4, self.last_high_t_ns)
-        return max(self.last_high_t_ns - HALF_CLIP_NS, shortest)

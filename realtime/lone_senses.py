@@ -1,6 +1,6 @@
 """What one sense may say while the other is gone: events only of what it says anew.
 
-Place in the flow: predictions → here → the event tracker's detectors. A clip without its sound is
+Place in the flow: predictions → here → the event tracker. A clip without its sound is
 decided by its picture alone, and a picture that shows a dog says Bark as long as the dog is there,
 whether it barks or not. While both senses were there the silence denied it. So a sense that is gone
 for a moment must not free the other to say what was denied before.
@@ -22,14 +22,14 @@ and neither is one whose senses are both there. It knows no label by name and no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from realtime.clock import NS_PER_S
-from realtime.packets import SAMPLE_RATE, Prediction, Sense
+from realtime.packets import SAMPLE_RATE, LabelScores, Prediction, Sense, begins_anew
+from weights.event_spec import EventSpec
 
 QUIET_NS = 2 * NS_PER_S  # of a sense's quiet about a label: what it says of it next is new
 DENIED_NS = NS_PER_S  # a clip: two answers to the same second may be so far apart and agree
@@ -43,48 +43,27 @@ _SHARE_WEIGHT = 0.1  # of the newest hop in the running share: the last seconds
 _UNKNOWN, _COUNTS, _DENIED = range(3)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Heard:
-    """What a prediction counts for.
-
-    Attributes:
-        scores: Of each label, float64 `(n_labels,)` in [0, 1]; 0 where it is withheld.
-        alone: What each sense says by itself, `(2, n_labels)`; None where nobody asked.
-        window: Of each label over the whole window, float32 `(n_labels,)`.
-        withheld: Of which labels the sense that is left has no say, bool `(n_labels,)`.
-    """
-
-    scores: NDArray[np.float64]
-    alone: NDArray[np.float64] | None
-    window: NDArray[np.float32]
-    withheld: NDArray[np.bool_]
-
-    def rows(self) -> NDArray[np.float64]:
-        """Return the scores and, where they are known, those of each sense, `(1 or 3, n)`."""
-        together = self.scores[None]
-        return together if self.alone is None else np.concatenate((together, self.alone))
-
-
 class LoneSenses:
     """Follows both senses of one stream; one thread calls it.
 
     Args:
-        on: Each label's threshold, `(n_labels,)`.
-        off: The lower one.
-        context: Share of the window in a score.
+        events: Thresholds, and the share of the window in a score.
+        labels: The bundle's labels, in the order of the probabilities.
     """
 
-    def __init__(self, on: NDArray[np.float64], off: NDArray[np.float64], context: float) -> None:
-        self._on, self._off = on, off
-        self._context = context
+    def __init__(self, events: EventSpec, labels: Sequence[str]) -> None:
+        pairs = [events.thresholds(label) for label in labels]
+        self._on, self._off = np.array(pairs, np.float64).reshape(-1, 2).T
+        self._context = events.context
+        self._last_end_t_ns: int | None = None
         self._expected: set[Sense] = set()
         self._known: set[Sense] = set()  # senses that were there
         self._first_end_t_ns: int | None = None
         self._whole_ns: int | None = None  # when all that the stream has was there last
         self._is_whole = False  # whether that was the last prediction
-        self._scores = np.zeros(len(on))  # what all said together then
-        self._below_on = np.nextafter(on, 0.0)
-        shape = (len(Sense), len(on))
+        self._scores = np.zeros(len(labels))  # what all said together then
+        self._below_on = np.nextafter(self._on, 0.0)
+        shape = (len(Sense), len(labels))
         self._state = np.full(shape, _UNKNOWN)
         self._last = np.ones(shape)  # what each sense said, the last time that all were there
         self._up_ns = np.zeros(shape, np.int64)  # when a sense's word last reached `off`
@@ -98,20 +77,20 @@ class LoneSenses:
         """Say which senses the stream should have; at first they count as gone till they come."""
         self._expected = set(senses)
 
-    def update(self, prediction: Prediction, fresh: bool, active: NDArray[np.bool_]) -> Heard:
+    def update(self, prediction: Prediction, active: NDArray[np.bool_]) -> LabelScores:
         """Take one prediction in.
 
         Args:
             prediction: The newest.
-            fresh: None came shortly before it.
             active: Of which labels an event goes on, bool `(n_labels,)`.
 
         Returns:
             What it counts for.
         """
         end_t_ns = prediction.end_t_ns
-        if fresh:
+        if begins_anew(self._last_end_t_ns, end_t_ns):
             self._forget(slice(None), end_t_ns)
+        self._last_end_t_ns = end_t_ns
         there = set(prediction.newest_senses)
         scores = prediction.scores(self._context)
         words = prediction.scores_alone(self._context)
@@ -119,12 +98,12 @@ class LoneSenses:
             if prediction.gap_samples > MAX_GAP_SAMPLES and self._was_whole(end_t_ns):
                 # A hole is no evidence for anything: what goes on may, nothing begins.
                 scores = np.minimum(scores, np.where(active, self._scores, self._below_on))
-                return Heard(scores, words, prediction.window, np.zeros(len(scores), np.bool_))
-            self._compare(prediction, scores, words, active)
-            return Heard(scores, words, prediction.window, np.zeros(len(scores), np.bool_))
+            else:
+                self._compare(prediction, scores, words, active)
+            return _heard(prediction, scores, words)
         if len(there) == 1:
             return self._listen_to(list(Sense).index(there.pop()), prediction, scores, words)
-        return Heard(scores, words, prediction.window, np.ones(len(scores), np.bool_))
+        return _heard(prediction, scores, words, withheld=np.ones(len(scores), np.bool_))
 
     def _was_whole(self, end_t_ns: int) -> bool:
         """Whether all was there a moment ago, without holes."""
@@ -144,9 +123,9 @@ class LoneSenses:
         prediction: Prediction,
         scores: NDArray[np.float64],
         words: NDArray[np.float64] | None,
-    ) -> Heard:
+    ) -> LabelScores:
         """Return what the sense that is left says and may say."""
-        window = prediction.window
+        window = None
         if words is not None and prediction.alone is not None:
             scores, window = words[m], prediction.alone[m, 0]
         end_t_ns = prediction.end_t_ns
@@ -159,7 +138,7 @@ class LoneSenses:
         withheld = self._state[m] != _COUNTS
         if not carries and self._whole_ns is not None and end_t_ns - self._whole_ns < LONE_NS:
             withheld[:] = True
-        return Heard(np.where(withheld, 0.0, scores), words, window, withheld)
+        return _heard(prediction, np.where(withheld, 0.0, scores), words, window, withheld)
 
     def _compare(
         self,
@@ -203,3 +182,21 @@ class LoneSenses:
         """Begin anew with a sense: nothing is known of what it said before."""
         self._state[m] = _UNKNOWN
         self._up_ns[m] = self._same_ns[m] = end_t_ns
+
+
+def _heard(
+    prediction: Prediction,
+    scores: NDArray[np.float64],
+    words: NDArray[np.float64] | None,
+    window: NDArray[np.float32] | None = None,
+    withheld: NDArray[np.bool_] | None = None,
+) -> LabelScores:
+    picture, sound = (sense in prediction.senses for sense in Sense)
+    return LabelScores(
+        end_t_ns=prediction.end_t_ns,
+        scores=scores,
+        window=prediction.window if window is None else window,
+        alone=words,
+        senses=(picture, sound),
+        withheld=withheld,
+    )

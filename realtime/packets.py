@@ -96,6 +96,14 @@ class Clip:
         return self.waveform is not None
 
 
+MAX_GAP_NS = 2_000_000_000  # decisions further apart have nothing to do with one another
+
+
+def begins_anew(last_t_ns: int | None, end_t_ns: int) -> bool:
+    """Tell whether no decision came shortly before the one that ends at `end_t_ns`."""
+    return last_t_ns is None or end_t_ns - last_t_ns > MAX_GAP_NS
+
+
 LEAST_PROBABILITY = 1e-6  # what one second may say against all others has a bound
 
 
@@ -194,6 +202,28 @@ class Prediction:
     def senses(self) -> tuple[Sense, ...]:
         """The senses that took part anywhere in the window."""
         return tuple(sense for m, sense in enumerate(Sense) if self.present[:, m].any())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LabelScores:
+    """What of a decision counts, for the event tracker.
+
+    Attributes:
+        end_t_ns: Exclusive end of the window, stream time.
+        scores: Of each label, float64 `(n_labels,)` in [0, 1]; 0 where it is withheld.
+        window: Likewise over the whole window, float32: which of confusable labels is likelier.
+        alone: What each sense says by itself, `(2, n_labels)`; None where nobody asked.
+        senses: Which took part anywhere in the window, picture first.
+        withheld: Labels of which the sense that is left has no say, bool `(n_labels,)`; None for
+            none.
+    """
+
+    end_t_ns: int
+    scores: NDArray[np.float64]
+    window: NDArray[np.float32]
+    alone: NDArray[np.float64] | None = None
+    senses: tuple[bool, bool] = (True, True)
+    withheld: NDArray[np.bool_] | None = None
 
 
 class Phase(StrEnum):

@@ -20,7 +20,7 @@ from realtime.buffers.signal import DataSignal
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_S, Timeline
 from realtime.config import SourceConfig, WindowConfig
-from realtime.event_tracker import EventTracker
+from realtime.event_detector import EventDetector
 from realtime.load_governor import LoadLevel
 from realtime.mailbox import Policy
 from realtime.outputs.base import picture_share
@@ -164,7 +164,7 @@ class Stream:
         self._rings = rings
         self._assembler = assembler
         self.recognizer = recognizer
-        self._tracker = EventTracker(tracker, bundle.labels)
+        self._detector = EventDetector(tracker, bundle.labels)
         self._bundle = bundle
         self._device = device
         self._backend = backend
@@ -235,8 +235,8 @@ class Stream:
             if self._observe is not None:
                 self._observe(prediction)
             if self._prediction is None:
-                self._tracker.expect(self._expected())
-            events = self._tracker.update(prediction)
+                self._detector.expect(self._expected())
+            events = self._detector.update(prediction)
             self._stats.observe_step(prediction.compute_ms, prediction.latency_ms)
             self._tell(prediction, events)
         self.over = self._until_t_ns is not None and clip.end_t_ns >= self._until_t_ns
@@ -256,7 +256,7 @@ class Stream:
         self._finished = True
         last = self._prediction
         if last is not None:
-            self._tell(None, self._tracker.close(last.end_t_ns))
+            self._tell(None, self._detector.close(last.end_t_ns))
         self._tell_states()
         state = StreamState.ENDED if error is None else StreamState.FAILED
         detail = Damage.of(self._stats.snapshot()).describe()

@@ -11,12 +11,9 @@ from benchmarks.streaming.scoring import Detection
 from realtime.bundle_settings import event_settings
 from realtime.clock import NS_PER_S
 from realtime.event_tracker import EventTracker
-from realtime.packets import Event, Phase, Prediction, join_scores
+from realtime.packets import Event, LabelScores, Phase, Prediction, join_scores
 from weights.bundle import Bundle, EventSpec
 from weights.files import written_whole
-
-_NO_ATTENTION = np.zeros((1, 2), np.float32)
-_ALL_PRESENT = np.ones((1, 2), np.bool_)  # senses that come and go are not replayed
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +100,10 @@ def replay(scores: Scores, bundle: Bundle) -> list[Detection]:
                 )
 
     window, newest = scores.window[:, columns], scores.newest[:, columns]
-    for hop, end_t_ns in enumerate(scores.end_t_ns.tolist()):
-        prediction = as_prediction(end_t_ns, window[hop], newest[hop], independent)
-        take(tracker.update(prediction), end_t_ns / NS_PER_S)
+    joined = join_scores(window, newest, config.context, independent)
+    for hop, end_t_ns in enumerate(scores.end_t_ns.tolist()):  # both senses are always there
+        heard = LabelScores(end_t_ns=end_t_ns, scores=joined[hop], window=window[hop])
+        take(tracker.update(heard), end_t_ns / NS_PER_S)
     if len(scores.end_t_ns):
         last_t_ns = int(scores.end_t_ns[-1])
         take(tracker.close(last_t_ns), last_t_ns / NS_PER_S)
@@ -126,25 +124,3 @@ def _may_happen(
     while wider := {config.groups[label] for label in told if label in config.groups} - told:
         told |= wider
     return [k for k, label in enumerate(labels) if label in told]
-
-
-def as_prediction(
-    end_t_ns: int,
-    window: NDArray[np.float32],
-    newest: NDArray[np.float32],
-    independent: bool = False,
-) -> Prediction:
-    """Return what the tracker looks at of a prediction: its time and both rows of scores."""
-    return Prediction(
-        end_t_ns=end_t_ns,
-        window=window,
-        newest=newest,
-        attention=_NO_ATTENTION,
-        present=_ALL_PRESENT,
-        newest_ns=end_t_ns,
-        latency_ms=None,
-        compute_ms=0.0,
-        av_skew_ms=None,
-        gap_samples=0,
-        independent=independent,
-    )

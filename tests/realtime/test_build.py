@@ -10,7 +10,7 @@ from realtime.build import chosen_labels, lookback_s
 from realtime.bundle_settings import find_bundle
 from realtime.clock import NS_PER_S
 from realtime.errors import UsageError
-from realtime.event_tracker import EventTracker
+from realtime.event_detector import EventDetector
 from realtime.packets import Phase
 from weights.event_spec import EventSpec
 
@@ -43,7 +43,7 @@ def test_recorder_looks_back_as_far_as_an_onset_may_lie(
     config = EventSpec(
         off=0.3, confirm=(2, 3), merge_gap_s=2.0, min_duration_s=min_duration_s, context=0.0
     )
-    tracker = EventTracker(config, ["Bark"])
+    tracker = EventDetector(config, ["Bark"])
     end_s = np.arange(1.0, 30.0, hop_s)
     rising = np.where(end_s < 10.0, 0.4, 0.9)  # from `off` on for long, then `on`
 

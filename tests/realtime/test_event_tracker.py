@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 from predictions import prediction
 
 from realtime.clock import NS_PER_S
-from realtime.event_tracker import LONGEST_RISE_NS, EventTracker
-from realtime.packets import Event, Phase
+from realtime.event_detector import EventDetector
+from realtime.event_tracker import EventTracker
+from realtime.label_states import LONGEST_RISE_NS
+from realtime.packets import Event, LabelScores, Phase
 from weights.event_spec import EventSpec
 
 HOP_S = 0.25
 
 
 def track(config: EventSpec, scores: list[float], start_s: float = 1.0) -> list[Event]:
-    tracker = EventTracker(config, ["Bark"])
+    tracker = EventDetector(config, ["Bark"])
     events: list[Event] = []
     for index, score in enumerate(scores):
         events += tracker.update(prediction(start_s + HOP_S * index, score))
@@ -226,7 +228,7 @@ def test_own_thresholds_count_when_a_label_has_them() -> None:
 
 
 def test_event_ends_for_want_of_data_when_predictions_stop_for_long() -> None:
-    tracker = EventTracker(settings(), ["Bark"])
+    tracker = EventDetector(settings(), ["Bark"])
     tracker.update(prediction(1.0, 0.9))
 
     events = tracker.update(prediction(9.0, 0.1))
@@ -235,7 +237,7 @@ def test_event_ends_for_want_of_data_when_predictions_stop_for_long() -> None:
 
 
 def test_close_ends_running_events_at_the_streams_end() -> None:
-    tracker = EventTracker(settings(), ["Bark"])
+    tracker = EventDetector(settings(), ["Bark"])
     tracker.update(prediction(1.0, 0.9))
     tracker.update(prediction(1.25, 0.9))
 
@@ -246,7 +248,7 @@ def test_close_ends_running_events_at_the_streams_end() -> None:
 
 
 def test_window_decides_beside_the_newest_clip_when_context_is_given() -> None:
-    tracker = EventTracker(settings(context=0.5), ["Bark"])
+    tracker = EventDetector(settings(context=0.5), ["Bark"])
     mixed = prediction(1.0, 0.9)
     mixed.window[0] = 0.0  # 0.9 now, 0 in the window: 0.45 joined
 
@@ -257,7 +259,7 @@ KIN = settings(merge_gap_s=1.0, confirm=(2, 2), kin=(("Man", "Woman"),))
 
 
 def track_kin(rows: list[tuple[float, float, float]]) -> list[Event]:
-    tracker = EventTracker(KIN, ["Man", "Woman", "Bark"])
+    tracker = EventDetector(KIN, ["Man", "Woman", "Bark"])
     events: list[Event] = []
     for index, row in enumerate(rows):
         events += tracker.update(prediction(1.0 + HOP_S * index, *row))
@@ -324,7 +326,7 @@ def test_labels_that_are_no_kin_are_never_added_up() -> None:
 
 
 def test_kin_of_a_label_that_is_surely_heard_gets_nothing_of_its_score() -> None:
-    tracker = EventTracker(KIN, ["Man", "Woman", "Bark"])
+    tracker = EventDetector(KIN, ["Man", "Woman", "Bark"])
     events: list[Event] = []
     for index in range(4):
         heard = prediction(1.0 + HOP_S * index, 0.45, 0.5, 0.0)
@@ -345,7 +347,7 @@ def test_kin_that_are_none_are_refused(kin: tuple[tuple[str, ...], ...]) -> None
 
 def test_thresholds_for_an_unknown_label_are_refused() -> None:
     with pytest.raises(ValueError, match="Meow"):
-        EventTracker(settings(per_label={"Meow": {"on": 0.5, "off": 0.3}}), ["Bark"])
+        EventDetector(settings(per_label={"Meow": {"on": 0.5, "off": 0.3}}), ["Bark"])
 
 
 @given(
@@ -369,7 +371,7 @@ def test_phases_alternate_and_times_never_go_back(
         min_duration_s=min_duration_s,
         update_s=0.25,
     )
-    tracker = EventTracker(config, ["Bark", "Siren"])
+    tracker = EventDetector(config, ["Bark", "Siren"])
     events: list[Event] = []
     end_s = 1.0
     for index, pair in enumerate(scores):
@@ -400,3 +402,17 @@ def test_phases_alternate_and_times_never_go_back(
                 last_offset = event.offset_t_ns
                 running = None
         assert running is None
+
+
+def test_tracker_wants_scores_and_times_and_nothing_else() -> None:
+    tracker = EventTracker(settings(), ["Bark"])
+    events: list[Event] = []
+    for second, score in enumerate([0.1, 0.9, 0.1], 1):
+        scores = np.array([score])
+        heard = LabelScores(
+            end_t_ns=second * NS_PER_S, scores=scores, window=scores.astype(np.float32)
+        )
+        events += tracker.update(heard)
+
+    assert phases(events) == [Phase.ONSET, Phase.OFFSET]
+    assert events[0].alone is None

@@ -9,7 +9,7 @@ import pytest
 from predictions import prediction
 
 from realtime.clock import NS_PER_S
-from realtime.event_tracker import EventTracker
+from realtime.event_detector import EventDetector
 from realtime.label_scores import LabelGroups, ScoreSmoother
 from realtime.packets import Event, Phase, Prediction, join_scores
 from weights.event_spec import EventSpec
@@ -25,7 +25,7 @@ def settings(**changes: object) -> EventSpec:
 
 
 def track(rows: list[tuple[float, ...]], **changes: object) -> list[Event]:
-    tracker = EventTracker(settings(**changes), LABELS)
+    tracker = EventDetector(settings(**changes), LABELS)
     events: list[Event] = []
     for index, row in enumerate(rows):
         scores = (*row, *(0.0,) * (len(LABELS) - len(row)))
@@ -121,7 +121,7 @@ def test_one_loud_hop_is_no_event_when_three_are_joined() -> None:
 
 
 def test_smoothing_begins_anew_after_a_pause() -> None:
-    tracker = EventTracker(settings(smooth=3), ["Bark"])
+    tracker = EventDetector(settings(smooth=3), ["Bark"])
     for end_s in (1.0, 1.25, 1.5):
         tracker.update(prediction(end_s, 0.0))
 
@@ -151,7 +151,7 @@ def hear(end_s: float, both: float, picture: float, sound: float) -> Prediction:
 
 
 def test_an_event_says_what_each_sense_said_when_it_was_surest() -> None:
-    tracker = EventTracker(settings(update_s=0.25), ["Bark"])
+    tracker = EventDetector(settings(update_s=0.25), ["Bark"])
     events: list[Event] = []
     for end_s, scores in ((1.0, (0.7, 0.1, 0.6)), (1.25, (0.97, 0.5, 0.625)), (1.5, (0.8, 0.7, 0))):
         events += tracker.update(hear(end_s, *scores))
@@ -166,7 +166,7 @@ def test_an_event_says_what_each_sense_said_when_it_was_surest() -> None:
 
 
 def test_a_sense_that_is_missing_says_nothing() -> None:
-    tracker = EventTracker(settings(), ["Bark"])
+    tracker = EventDetector(settings(), ["Bark"])
     present = np.array([[False, True]])
 
     (event,) = tracker.update(replace(hear(1.0, 0.9, 0.0, 0.9), present=present))
@@ -175,13 +175,13 @@ def test_a_sense_that_is_missing_says_nothing() -> None:
 
 
 def test_nobody_knows_where_nobody_asked() -> None:
-    (event,) = EventTracker(settings(), ["Bark"]).update(prediction(1.0, 0.9))
+    (event,) = EventDetector(settings(), ["Bark"]).update(prediction(1.0, 0.9))
 
     assert event.alone is None
 
 
 def test_senses_are_smoothed_as_the_score_is() -> None:
-    tracker = EventTracker(settings(smooth=2), ["Bark"])
+    tracker = EventDetector(settings(smooth=2), ["Bark"])
     tracker.update(hear(1.0, 0.5, 0.2, 0.4))
 
     (event,) = tracker.update(hear(1.25, 0.9, 0.4, 0.8))
@@ -226,4 +226,4 @@ def test_settings_that_cannot_work_are_refused(changes: dict[str, object]) -> No
 
 def test_groups_of_labels_that_the_bundle_has_not_are_refused() -> None:
     with pytest.raises(ValueError, match="labels that the bundle has not"):
-        EventTracker(settings(groups={"Piano": "Noise"}), LABELS)
+        EventDetector(settings(groups={"Piano": "Noise"}), LABELS)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from realtime.clock import NS_PER_S
-from realtime.event_tracker import EventTracker
+from realtime.event_detector import EventDetector
 from realtime.packets import Event, Phase, Prediction, Sense
 from weights.event_spec import EventSpec
 
@@ -31,7 +31,7 @@ class Scene:
         confirm_n: int = 1,
     ) -> None:
         config = replace(CONFIG, confirm=(confirm_n, confirm_n))
-        self.tracker = EventTracker(config, LABELS)
+        self.tracker = EventDetector(config, LABELS)
         self.tracker.expect(expects or set())
         self.share = picture_share
         self.now_s = 0.75
