@@ -1,1 +1,117 @@
-"""The live recognizer: time, windows, threads, events and outputs around MAFnet."""
+"""The live recognizer: time, windows, threads, events and outputs around MAFnet.
+
+    from realtime import recognize
+
+    for event in recognize("clip.mp4"):
+        print(event.label, event.onset_s)
+
+The names of `__all__` are the public interface (docs/adr/0018-public-interface.md). Each is loaded
+when it is first asked for, so that `import realtime` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from realtime.api.push import Recognizer
+    from realtime.api.recognition import Recognition, recognize
+    from realtime.config import (
+        PublisherConfig,
+        RecordConfig,
+        RunConfig,
+        SourceConfig,
+        WindowConfig,
+    )
+    from realtime.errors import (
+        LibraryMissing,
+        ModelError,
+        OutputError,
+        RecognizerError,
+        SourceError,
+        UsageError,
+    )
+    from realtime.event import Event, Evidence, Guess
+    from realtime.packets import Phase, Sense
+    from realtime.pipeline import Pipeline
+    from realtime.subscribe import Received, Subscriber
+
+    __version__: str
+
+__all__ = [
+    "Event",
+    "Evidence",
+    "Guess",
+    "LibraryMissing",
+    "ModelError",
+    "OutputError",
+    "Phase",
+    "Pipeline",
+    "PublisherConfig",
+    "Received",
+    "Recognition",
+    "Recognizer",
+    "RecognizerError",
+    "RecordConfig",
+    "RunConfig",
+    "Sense",
+    "SourceConfig",
+    "SourceError",
+    "Subscriber",
+    "UsageError",
+    "WindowConfig",
+    "__version__",
+    "recognize",
+]
+
+_HOMES = {
+    "realtime.api.push": ("Recognizer",),
+    "realtime.api.recognition": ("Recognition", "recognize"),
+    "realtime.config": (
+        "PublisherConfig",
+        "RecordConfig",
+        "RunConfig",
+        "SourceConfig",
+        "WindowConfig",
+    ),
+    "realtime.errors": (
+        "LibraryMissing",
+        "ModelError",
+        "OutputError",
+        "RecognizerError",
+        "SourceError",
+        "UsageError",
+    ),
+    "realtime.event": ("Event", "Evidence", "Guess"),
+    "realtime.packets": ("Phase", "Sense"),
+    "realtime.pipeline": ("Pipeline",),
+    "realtime.subscribe": ("Received", "Subscriber"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for."""
+    if name == "__version__":
+        value: Any = _version()
+    elif name in _HOME_OF:
+        value = getattr(import_module(_HOME_OF[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Name what is public, whether loaded or not."""
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("mafnet-live")
+    except PackageNotFoundError:  # a checkout that nobody installed
+        return "0+unknown"

@@ -39,7 +39,7 @@ from realtime.errors import SourceError
 from realtime.offsets import Offsets
 from realtime.outlets import Outlets
 from realtime.outputs.base import DashboardSnapshot
-from realtime.outputs.wire import MessageStamper
+from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import Prediction, Sense, SenseState, SenseStatus
 from realtime.passing_thread import PassingThread, left_behind
 from realtime.rounds import Rounds
@@ -78,6 +78,7 @@ class Pipeline:
         json_stream: Where event messages go as JSON lines; None for nowhere.
         clock: The run's clock.
         observe: Told every prediction of every stream, on the recognize thread.
+        tell: Told every message of every stream likewise; what it waits for, recognition does.
     """
 
     def __init__(
@@ -86,12 +87,14 @@ class Pipeline:
         json_stream: TextIO | None = None,
         clock: Clock | None = None,
         observe: Callable[[Prediction], None] | None = None,
+        tell: Callable[[Message], None] | None = None,
     ) -> None:
         self._config = config
         self._clock = clock if clock is not None else BootClock()
         self._wall = WallClock(self._clock, on_step=self._clock_stepped)
         self._json_stream = json_stream
         self._observe = observe
+        self._tell = tell
         self._stop = threading.Event()
         self._done = threading.Event()
         self._stats = Stats()
@@ -112,6 +115,11 @@ class Pipeline:
     def bundle(self) -> Bundle:
         """The bundle in use."""
         return self._bundle
+
+    @property
+    def live(self) -> bool:
+        """Whether any stream may drop rather than wait; a URL is known once it was opened."""
+        return self._config.live
 
     def open(self) -> None:
         """Open sources and sockets and load the models.
@@ -238,6 +246,11 @@ class Pipeline:
             warnings=warnings,
         )
 
+    def _emit(self, message: Message) -> None:
+        self._outlets.emit(message)
+        if self._tell is not None:
+            self._tell(message)
+
     def _make_outlets(self) -> Outlets:
         return Outlets(
             live=self._config.live,
@@ -330,7 +343,7 @@ class Pipeline:
                 rings=source.rings,
                 opened=its_opened,
                 stamper=stamper,
-                emit=self._outlets.emit,
+                emit=self._emit,
                 clock=self._clock,
                 stats=source.stats,
                 observe=self._observe,

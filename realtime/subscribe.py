@@ -32,6 +32,7 @@ import zmq
 
 from realtime.addresses import at_home, require_brackets
 from realtime.errors import RecognizerError, UsageError
+from realtime.event import Event
 from realtime.outputs.allowance import Allowance
 from realtime.outputs.continuity import Continuity
 from realtime.outputs.curve_files import read_client_keys
@@ -73,6 +74,14 @@ class Received:
     topic: str
     body: dict[str, object]
     is_replay: bool
+
+    def event(self) -> Event:
+        """Return an event message as the `Event` that `recognize` hands out.
+
+        Raises:
+            ValueError: It is a message of another kind, or not as docs/messages.md has it.
+        """
+        return Event.from_message(self.body)
 
 
 class Subscriber:

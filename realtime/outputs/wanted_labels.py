@@ -33,8 +33,12 @@ class WantedLabels:
             return True
         return isinstance(label, str) and label.casefold() in self._folded
 
-    def missing(self, status: dict[str, object]) -> str | None:
+    def missing(self, status: dict[str, object], whose: str = "the publisher") -> str | None:
         """Say what no event of this publisher can have been asked for, from a status message.
+
+        Args:
+            status: With `labels` and `background`.
+            whose: Whose labels they are, for the sentence.
 
         Returns:
             A sentence that lists near labels; None where all are there, or nobody knows.
@@ -51,7 +55,7 @@ class WantedLabels:
         told = ", ".join(repr(label) for label in unknown)
         near = _near(unknown, labels)
         choice = f"near ones are {near}" if near else f"it has {len(labels)}: {_shown(labels)}"
-        return clean(f"the publisher names no event {told}; {choice}")
+        return clean(f"{whose} names no event {told}; {choice}")
 
 
 def _near(unknown: Sequence[str], labels: Sequence[str]) -> str:

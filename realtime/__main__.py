@@ -1,0 +1,8 @@
+"""`python -m realtime`: the same as `run_stream.py` and `mafnet-live`."""
+
+import sys
+
+from realtime.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What programs import: `recognize` for sources, `Recognizer` for those with their own capture."""
