@@ -39,7 +39,7 @@ class ClipFeatures:
     Attributes:
         visual: Means over each clip's 16 grid frames `(T, dim)`, float32; a sense that ends first
             has fewer clips.
-        audio: VGGish maps `(T, 512, 12, 8)`, float32.
+        audio: Sound maps `(T, C, H, W)`, float32; VGGish's are 512 × 12 × 8.
         log_mel: `(T, 96, 64)`, float32.
         thumbnails: The frame in the middle of each clip, small: RGB `(T, 75, 75, 3)`, uint8.
         notes: What was padded, damaged or silent, a sentence each.

@@ -24,6 +24,7 @@ from extractors.encoders import Encoders
 from extractors.errors import DataSetError, MediaError, StoreError
 from extractors.feature_parts import PartFolder
 from extractors.feature_store import MANIFEST, StoreSpec, Window, read_manifest, write_store
+from weights.bundle_spec import SOUND_MAPS
 from weights.paths import shown
 
 PARTS: Final = "parts"
@@ -129,10 +130,12 @@ def extract(
     if not windows:
         reason = left_out[0]["reason"] if left_out else "there are none"
         raise DataSetError(f"not one file could be used; the first: {reason}")
+    n_channels, n_times, n_mels = SOUND_MAPS[encoders.sound.source.trunk]
     spec = StoreSpec(
         labels=data.labels if not config.pair else tuple(sorted({w.label for w in windows})),
         n_clips=config.n_clips,
         dim=encoders.picture.source.dim,
+        sound_map=(n_times, n_mels, n_channels),
         dtype=dtype,
         trunks=trunks,
     )

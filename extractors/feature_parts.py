@@ -38,7 +38,7 @@ class Part:
 
     Attributes:
         visual: `(T, dim)`, or None without a picture.
-        audio: `(T, 12, 8, 512)`, the authors' axes, or None without sound.
+        audio: `(T, H, W, C)`, the authors' axes, or None without sound.
         thumbnails: `(T, 75, 75, 3)`, uint8, or None without a picture.
         notes: What was padded, damaged or silent.
     """
@@ -94,7 +94,7 @@ class PartFolder:
         if features.thumbnails is not None:
             arrays["thumbnails"] = features.thumbnails
         if features.audio is not None:
-            # (T, 512, 12, 8) -> (T, 12, 8, 512)
+            # (T, C, H, W) -> (T, H, W, C)
             arrays["audio"] = features.audio.transpose(0, 2, 3, 1).astype(dtype)
         path = self._path(item)
         try:

@@ -1,6 +1,6 @@
 """The features of a data set as arrays that can be memory-mapped, a file per split and sense.
 
-`{split}_visual.npy` (N, T, dim), `{split}_audio.npy` (N, T, 12, 8, 512), `{split}_target.npy`
+`{split}_visual.npy` (N, T, dim), `{split}_audio.npy` (N, T, H, W, C), `{split}_target.npy`
 (N, labels) one-hot, `{split}_present.npy` (N, T, 2) where a sense is missing somewhere,
 `{split}_frames.npy` (N, T, 75, 75, 3) for reports, `{split}_names.json`, `{split}_items.json`,
 and `features.json`, which is written last: a folder without it is not finished. docs/features.md
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 MANIFEST: Final = "features.json"
 FORMAT: Final = 1
 _THUMBNAIL: Final = (75, 75, 3)
-_SOUND_MAP: Final = (12, 8, 512)  # the authors' axes: time, mel, channels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +63,7 @@ class StoreSpec:
         labels: Columns of the target.
         n_clips: T.
         dim: Width of a pooled picture.
+        sound_map: Time, mel and channels (H, W, C) of a sound map, the authors' axes.
         dtype: float32 or float16.
         trunks: What `features.json` says about the trunks, by sense.
     """
@@ -71,6 +71,7 @@ class StoreSpec:
     labels: tuple[str, ...]
     n_clips: int
     dim: int
+    sound_map: tuple[int, int, int]
     dtype: type[np.floating[Any]]
     trunks: Mapping[str, Mapping[str, object]] = field(repr=False)
 
@@ -142,7 +143,7 @@ def _write_split(
     items = []
     with (
         _array(folder / f"{split}_visual.npy", spec.dtype, (n, t, spec.dim)) as visual,
-        _array(folder / f"{split}_audio.npy", spec.dtype, (n, t, *_SOUND_MAP)) as audio,
+        _array(folder / f"{split}_audio.npy", spec.dtype, (n, t, *spec.sound_map)) as audio,
         _array(folder / f"{split}_frames.npy", np.uint8, (n, t, *_THUMBNAIL)) as frames,
     ):
         for row, window in enumerate(rows):

@@ -20,12 +20,14 @@ from torch import Tensor
 from mafnet.array_pickle import read_array_pickle
 from mafnet.errors import FeaturesError
 from mafnet.labels import AVE_LABELS
+from weights.bundle_spec import SOUND_MAPS
 
 SPLITS = ("train", "val", "test")
-_SOUND_MAP = (12, 8, 512)  # the authors' axis order: time, mel, channels
 # Pickles do not say what made them; `extract --pickles` writes the starter's features so too.
 _AUTHORS_TRUNK = "densenet201"
 _TRUNK_OF_WIDTH = {(1280,): "efficientnet_lite0"}
+# Each sound trunk's map in the authors' axis order: time, mel, channels.
+_SOUND_MAPS = tuple((height, width, channels) for channels, height, width in SOUND_MAPS.values())
 _MAX_MANIFEST = 10_000_000
 
 
@@ -34,7 +36,7 @@ class Batch:
     """Some videos as the network reads them."""
 
     visual: Tensor  # (B, T, D) float32
-    audio: Tensor  # (B, T, 512, 12, 8) float32
+    audio: Tensor  # (B, T, C, H, W) float32
     present: Tensor | None  # (B, T, 2) bool, picture first; None: everything is there
     target: Tensor  # (B,) int64
 
@@ -46,7 +48,7 @@ class FeatureSet:
     Attributes:
         labels: Names of the target's columns.
         visual: `(N, T, D)`, possibly memory-mapped, float32 or float16.
-        audio: `(N, T, 12, 8, 512)`, likewise.
+        audio: `(N, T, H, W, C)`, likewise; VGGish's are 12 × 8 × 512.
         target: `(N,)` int64, index of each video's label.
         present: `(N, T, 2)` bool, or None where everything is there.
         names: What each video is called.
@@ -72,6 +74,12 @@ class FeatureSet:
     def visual_dim(self) -> int:
         """Width D of the visual vectors."""
         return int(self.visual.shape[2])
+
+    @property
+    def sound_map(self) -> tuple[int, int, int]:
+        """Channels, time and mel (C, H, W) of the sound maps, as the network takes them."""
+        _, _, n_times, n_mels, n_channels = self.audio.shape
+        return n_channels, n_times, n_mels
 
     def batch(self, rows: NDArray[np.int64]) -> Batch:
         """Gather some videos; the order of ``rows`` is kept."""
@@ -181,9 +189,10 @@ def _checked(
     if visual.ndim != 3 or 0 in visual.shape or visual.dtype.kind != "f":
         raise FeaturesError(f"{where}: visual must be (N, T, D) floats, got {_told(visual)}")
     n_videos, n_clips, _ = visual.shape
-    maps = (n_videos, n_clips, *_SOUND_MAP)
-    if audio.shape != maps or audio.dtype.kind != "f":
-        raise FeaturesError(f"{where}: audio must be {maps} floats, got {_told(audio)}")
+    maps = [(n_videos, n_clips, *sizes) for sizes in _SOUND_MAPS]
+    if audio.shape not in maps or audio.dtype.kind != "f":
+        wanted = " or ".join(map(str, maps))
+        raise FeaturesError(f"{where}: audio must be {wanted} floats, got {_told(audio)}")
     rows = (n_videos, len(labels))
     if target.shape != rows:
         raise FeaturesError(f"{where}: target must be {rows}, got {_told(target)}")

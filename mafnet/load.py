@@ -11,8 +11,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from mafnet.evidence import EvidenceClasses
-from mafnet.model import Activation, MAFnet, MAFnetConfig
+from mafnet.model import SOUND_MAP, Activation, MAFnet, MAFnetConfig
 from weights.bundle import Bundle, BundleError
+from weights.bundle_spec import SOUND_MAPS
 from weights.tensor_files import load_tensors
 
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16)
@@ -63,15 +64,22 @@ def load_model(path: Path, config: MAFnetConfig | None = None) -> MAFnet:
 
 
 def config_of(state: dict[str, Tensor], where: str) -> MAFnetConfig:
-    """Read the visual width and the label count from a state's shapes.
+    """Read the visual width, the label count and the sound trunk from a state's shapes.
 
     Raises:
-        BundleError: The tensors that tell them are missing.
+        BundleError: The tensors that tell them are missing, or no trunk has such sound maps.
     """
     picture, head = state.get("picture_dense.weight"), state.get("head.weight")
     if picture is None or head is None or picture.ndim != 2 or head.ndim != 2:
         raise BundleError(f"{where}: these are not MAFnet's weights: convert them first")
-    return MAFnetConfig(visual_dim=picture.shape[1], n_labels=head.shape[0])
+    sound = state.get("filmed_block.conv1.weight")
+    n_channels = sound.shape[1] if sound is not None and sound.ndim == 4 else SOUND_MAP[0]
+    maps = {sizes[0]: sizes for sizes in SOUND_MAPS.values()}
+    if n_channels not in maps:
+        raise BundleError(f"{where}: no sound trunk has maps of {n_channels} channels")
+    return MAFnetConfig(
+        visual_dim=picture.shape[1], n_labels=head.shape[0], sound_map=maps[n_channels]
+    )
 
 
 def check_state(state: dict[str, Tensor], wanted: dict[str, Tensor], where: str) -> None:

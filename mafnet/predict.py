@@ -1,6 +1,6 @@
 """The network on features from a file: the door through which parity is checked from outside.
 
-Reads and writes the authors' axis order (`(…, 12, 8, 512)`, channels last); ours is inside.
+Reads and writes the authors' axis order (`(…, H, W, C)`, channels last); ours is inside.
 """
 
 import zipfile
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from mafnet.errors import FeaturesError
-from mafnet.model import MAFnet
+from mafnet.model import MAFnet, MAFnetConfig
 from weights.files import written_whole
 
 _N_BATCH = 16  # videos at once: 16 × 10 clips keep the largest map at 0.3 GB
@@ -26,8 +26,8 @@ def predict_file(model: MAFnet, features: Path, to: Path) -> dict[str, NDArray[n
     Args:
         model: In evaluation mode, on the CPU.
         features: An .npz with `x_image` or `visual` `(B, T, D)`, and `x_sound` or `audio`
-            `(B, T, 12, 8, 512)`; without B it is one video. `present` `(B, T, 2)`, bool, may
-            be there.
+            `(B, T, H, W, C)`, as large as the network wants them (the paper's: 12 × 8 × 512);
+            without B it is one video. `present` `(B, T, 2)`, bool, may be there.
         to: The .npz to write: `logits`, `probabilities`, `attention` `(B, T, 2)`, picture first,
             `film_gamma` (with its 1), `film_beta`, `fused`.
 
@@ -37,7 +37,7 @@ def predict_file(model: MAFnet, features: Path, to: Path) -> dict[str, NDArray[n
     Raises:
         FeaturesError: A file cannot be read or written, or its arrays do not fit the network.
     """
-    visual, audio, present = _read(features, model.config.visual_dim)
+    visual, audio, present = _read(features, model.config)
     parts: list[tuple[NDArray[np.float32], ...]] = []
     with torch.inference_mode():
         for start in range(0, len(visual), _N_BATCH):
@@ -61,7 +61,7 @@ def predict_file(model: MAFnet, features: Path, to: Path) -> dict[str, NDArray[n
 
 
 def _read(
-    path: Path, visual_dim: int
+    path: Path, config: MAFnetConfig
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_] | None]:
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -73,12 +73,13 @@ def _read(
     if visual.ndim == 2 and audio.ndim == 4:
         visual, audio = visual[None], audio[None]
         present = None if present is None else present[None]
-    if visual.ndim != 3 or visual.shape[2] != visual_dim or 0 in visual.shape:
-        raise FeaturesError(f"{path}: visual must be (B, T, {visual_dim}), got {visual.shape}")
-    if audio.shape != (*visual.shape[:2], 12, 8, 512):
-        raise FeaturesError(
-            f"{path}: audio must be {(*visual.shape[:2], 12, 8, 512)}, got {audio.shape}"
-        )
+    dim = config.visual_dim
+    if visual.ndim != 3 or visual.shape[2] != dim or 0 in visual.shape:
+        raise FeaturesError(f"{path}: visual must be (B, T, {dim}), got {visual.shape}")
+    n_channels, n_times, n_mels = config.sound_map
+    maps = (*visual.shape[:2], n_times, n_mels, n_channels)
+    if audio.shape != maps:
+        raise FeaturesError(f"{path}: audio must be {maps}, got {audio.shape}")
     if present is not None and (
         present.dtype != np.bool_ or present.shape != (*visual.shape[:2], 2)
     ):

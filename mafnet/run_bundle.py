@@ -53,6 +53,11 @@ def bundle_of_run(
             f"the features were made with {validation.visual_trunk} ({validation.visual_dim} "
             f"wide), the bundle {source.name} has {source.visual.trunk} ({source.visual.dim})"
         )
+    if source.audio.sound_map != validation.sound_map:
+        raise RunError(
+            f"the features' sound maps are of another trunk than {source.audio.trunk}, which the "
+            f"bundle {source.name} has: name theirs with --trunks"
+        )
     for sense, spec in (("visual", source.visual), ("audio", source.audio)):
         digest = validation.trunk_hashes.get(sense, spec.sha256)
         if digest != spec.sha256:

@@ -72,12 +72,17 @@ def examine(model: MAFnet, labels: tuple[str, ...], features: FeatureSet) -> Exa
         features: Whose labels may stand in another order.
 
     Raises:
-        FeaturesError: The set's labels or its visual width are not the network's.
+        FeaturesError: The set's labels, visual width or sound maps are not the network's.
     """
     if features.visual_dim != model.config.visual_dim:
         raise FeaturesError(
             f"the features are {features.visual_dim} wide, the weights want "
             f"{model.config.visual_dim}: they belong to another picture trunk"
+        )
+    if features.sound_map != model.config.sound_map:
+        raise FeaturesError(
+            f"the features' sound maps are {_sizes(features.sound_map)}, the weights want "
+            f"{_sizes(model.config.sound_map)}: they belong to another sound trunk"
         )
     if set(labels) != set(features.labels):
         only = sorted(set(labels) ^ set(features.labels))
@@ -93,6 +98,10 @@ def examine(model: MAFnet, labels: tuple[str, ...], features: FeatureSet) -> Exa
         answers=answers,
         metrics={senses: measure(said.probabilities, target) for senses, said in answers.items()},
     )
+
+
+def _sizes(sound_map: tuple[int, int, int]) -> str:
+    return " × ".join(map(str, sound_map))
 
 
 def _present(batch: Batch, senses: Senses) -> torch.Tensor | None:

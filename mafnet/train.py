@@ -167,6 +167,7 @@ def make_model(training: FeatureSet, config: TrainConfig) -> MAFnet:
             MAFnetConfig(
                 visual_dim=training.visual_dim,
                 n_labels=len(training.labels),
+                sound_map=training.sound_map,
                 norm_decay=decay,
             )
         )
@@ -221,6 +222,8 @@ def _one_epoch(
 def _check_splits(training: FeatureSet, validation: FeatureSet, config: TrainConfig) -> None:
     if training.labels != validation.labels or training.visual_dim != validation.visual_dim:
         raise FeaturesError("the splits train and val differ in labels or in visual width")
+    if training.sound_map != validation.sound_map:
+        raise FeaturesError("the splits train and val differ in their sound maps")
     if len(training) < config.batch_size:
         raise FeaturesError(
             f"{len(training)} videos are fewer than a batch of {config.batch_size}: "

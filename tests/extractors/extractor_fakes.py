@@ -30,7 +30,7 @@ class FakePictureEncoder:
 class FakeSoundEncoder:
     """Features that tell which second was heard: its mean sample."""
 
-    source = TrunkFile(trunk="fake", sha256="s" * 64, dim=512)
+    source = TrunkFile(trunk="vggish", sha256="s" * 64, dim=512)
 
     def encode(
         self, waveform: NDArray[np.float32]

@@ -74,7 +74,18 @@ def test_features_tests_and_reports_stay_at_home_when_proxies_listen(
     for words in (
         ("-m", "extractors", "features", str(clip), "--to", one, *bundle),
         ("-m", "mafnet", "predict", "--features", one, "--to", said, *bundle),
-        ("-m", "extractors", "extract", "--folders", str(data), "--to", many, "--clips", "2"),
+        (
+            "-m",
+            "extractors",
+            "extract",
+            "--folders",
+            str(data),
+            "--to",
+            many,
+            "--clips",
+            "2",
+            *bundle,
+        ),
         ("-m", "mafnet", "test", "--features", many, "--report", report, *bundle),
     ):
         _assert_stayed(fresh.run(*words))

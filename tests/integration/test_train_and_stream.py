@@ -52,6 +52,28 @@ def test_sounds_and_pictures_become_a_bundle_that_a_stream_loads(
 
 
 @pytest.mark.timeout(900)
+def test_the_shipped_trunks_are_what_a_user_trains_on_who_names_none(tmp_path: Path) -> None:
+    tables, features = write_tables(tmp_path), tmp_path / "features"
+    extract = ["--pair", "--clips", "1", "--per-label", "2", "--to", str(features)]
+    _run("extractors", "extract", "--tables", *map(str, tables), *extract)
+    mine = tmp_path / "mine"
+    arguments = ["--recipe", "modern", "--epochs", "1", "--batch-size", "2", "--to", str(mine)]
+    _run("mafnet", "train", "--features", str(features), *arguments)
+
+    for which in ("--bundle", str(mine)), ("--weights", str(mine / "run" / "best.safetensors")):
+        told = _run("mafnet", "test", "--features", str(features), *which)
+        assert "both: accuracy" in told
+
+    write_video(tmp_path / "clip.mp4", "Bark", 2.0)
+    stream = run_stream("--source", str(tmp_path / "clip.mp4"), "--bundle", str(mine), "--log-json")
+    assert stream.returncode == 0, stream.stderr
+    one = str(tmp_path / "one.npz")
+    _run("extractors", "features", str(tmp_path / "clip.mp4"), "--to", one)
+    for bundle in ("starter", str(mine)):
+        _run("mafnet", "predict", "--features", one, "--bundle", bundle, "--to", one + ".said.npz")
+
+
+@pytest.mark.timeout(900)
 def test_aves_layout_is_extracted_trained_on_and_tested(
     random_bundle: Path, tmp_path: Path
 ) -> None:
