@@ -7,7 +7,9 @@ A transport stream's second half may have other PIDs, or another codec under the
 recordings joined, a channel that was tuned anew). Where a sense's stream falls silent and another
 of its kind begins, that one is gone on with. PyAV hands out nothing of a stream that was not there
 when it looked (at the first 5 MB), or feeds it to the wrong decoder. So where a sense ends before
-its file does, the rest is opened as a file of its own.
+its file does, the rest is opened as a file of its own, from the last packet that could be decoded:
+what is read twice gets the same time. A stream that gave nothing is not opened again before
+something could be decoded.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final
 
-from extractors.one_clock import JOIN_LEAP_NS, MAX_LEAP_NS, OneClock, Stamped
+from extractors.one_clock import JOIN_LEAP_NS, MAX_LEAP_NS, OneClock, Place, Stamped
 
 PICTURE: Final = "picture"
 SOUND: Final = "sound"
@@ -35,6 +37,7 @@ _SILENT_S: Final = 0.5  # a stream that gives nothing while another of its kind 
 _SILENT_STEPS: Final = 3  # or for so many of its packets
 _MAX_STEP_S: Final = 10.0
 _MOST_LOOKS: Final = 32  # at places where time breaks off; stamps may all be broken
+_MOST_RETURNS: Final = 256  # looks at places of packets that were read; a join needs a few
 _MOST_HELD: Final = 512  # packets
 _LARGE: Final = 4
 _HOLE_S: Final = 0.3
@@ -43,6 +46,7 @@ _FALL_S: Final = 0.1
 
 Streams = dict[str, Any]  # av.Stream by sense
 Reopen = Callable[[int], Any]  # a container that begins at a byte of the file
+Kind = tuple[int, str, str]  # of a stream: number, type, codec
 
 
 @dataclass(slots=True)
@@ -51,6 +55,15 @@ class _Read:
     packet: Any
     after_hole: bool = False
     part: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """A container that is gone on with."""
+
+    container: Any
+    streams: Streams
+    place: Place | None = None  # of the clock, where packets come again
 
 
 @dataclass(slots=True)
@@ -111,11 +124,15 @@ class FilePackets:
         self._shift_ns = self._n_parts = 0
         self.part, self.after_hole = 0, False
         self._draining: list[tuple[str, Any]] = []
-        self._next: tuple[Any, Streams] | None = None
+        self._next: _Rest | None = None
         self._is_over = False
-        self._places: deque[int] = deque([0], maxlen=_N_TRIED)  # of packets up to the newest good
-        self._bad_places: list[int] = []  # of those after it
+        # Bytes, and places of the clock, of packets up to the newest good one, and of those after.
+        self._places: deque[tuple[int, Place]] = deque([(0, self._clock.place())], maxlen=_N_TRIED)
+        self._bad_places: list[tuple[int, Place]] = []
         self._n_fruitless = 0
+        self._has_given = False  # this container could be decoded
+        self._barren: set[Kind] = set()  # streams that gave nothing since something gave
+        self._n_returns = 0
         self._begins_at = 0  # byte of the file
         self._demux = self._begin()
 
@@ -130,7 +147,7 @@ class FilePackets:
         """
         while not self._ready:
             if self._next is not None:
-                self._go_on_with(*self._next)
+                self._go_on_with(self._next)
             elif self._is_over:
                 return None
             else:
@@ -143,7 +160,9 @@ class FilePackets:
         """Say that the newest packet could be decoded."""
         self._places.extend(self._bad_places)
         self._bad_places.clear()
+        self._barren.clear()
         self._n_fruitless = 0
+        self._has_given = True
 
     def gave_nothing(self) -> None:
         """Say that the newest packet could not be decoded: another codec may have begun."""
@@ -161,7 +180,7 @@ class FilePackets:
         self._ready.clear()
         self.container.close()
         if self._next is not None:
-            self._next[0].close()
+            self._next.container.close()
             self._next = None
 
     def _begin(self) -> Any:
@@ -171,6 +190,7 @@ class FilePackets:
         self._newest_s: dict[int, float] = {}
         self._counts: dict[int, int] = {}  # packets by stream
         self._rivals: dict[int, _Rival] = {}  # streams of the same kind that are not read
+        self._kinds_read = {_kind(self.streams[sense]) for sense in self._wanted}
         self._steps_s: dict[str, float] = {}  # between two packets
         self._read_s: dict[str, float] = {}  # stamp of the newest
         return iter(self.container.demux())
@@ -198,9 +218,9 @@ class FilePackets:
         self._hand_on(sense, packet)
 
     def _hand_on(self, sense: str, packet: Any) -> None:
-        if sense in self._wanted and packet.pos is not None and packet.pos >= 0:
-            self._bad_places.append(packet.pos)
-            del self._bad_places[_N_TRIED:]
+        is_placed = sense in self._wanted and packet.pos is not None and packet.pos >= 0
+        if is_placed and len(self._bad_places) < _N_TRIED:
+            self._bad_places.append((packet.pos, self._clock.place()))
         after_hole = sense in self._behind_hole and self.container.format.name in _SEQUENTIAL
         self._behind_hole.discard(sense)
         self._take(self._clock.put(_stamped(_Read(sense, packet, after_hole))))
@@ -243,6 +263,8 @@ class FilePackets:
         if sense in self._wanted:
             self._ready.append(_Read(sense, drain, part=self._n_parts))
         self.streams[sense] = rival.stream
+        if sense in self._wanted:
+            self._kinds_read.add(_kind(rival.stream))
         rival.stream.codec_context.flush_buffers()  # it may have been read before
         self._rivals = {i: r for i, r in self._rivals.items() if r.sense != sense}
         for packet in rival.packets:
@@ -313,7 +335,7 @@ class FilePackets:
         self._next = self._successor()
         self._is_over = self._next is None
 
-    def _other_part(self, pos: int) -> tuple[Any, Streams] | None:
+    def _other_part(self, pos: int) -> _Rest | None:
         """Open the part that begins at a byte if it cannot be read with the decoders in use."""
         if self._n_left_out > _LEAST_LEFT_OUT:  # it began before, with streams that PyAV has not
             return self._successor()
@@ -330,7 +352,7 @@ class FilePackets:
             rest.close()
             return None
         self._begins_at = pos
-        return rest, streams
+        return _Rest(rest, streams)
 
     def _rest(self, pos: int) -> Any:
         """Open what lies after a byte; None where it is what is read already."""
@@ -341,7 +363,7 @@ class FilePackets:
     def _can_follow(self) -> bool:
         return self.container.format.name in _CHANGING and len(self._wanted) == 1
 
-    def _leave_for(self, following: tuple[Any, Streams] | None) -> bool:
+    def _leave_for(self, following: _Rest | None) -> bool:
         """Leave the rest of this container for another one; return whether there is one."""
         if following is None:
             return False
@@ -349,28 +371,31 @@ class FilePackets:
         self._next = following
         return True
 
-    def _successor(self) -> tuple[Any, Streams] | None:
+    def _successor(self) -> _Rest | None:
         """Open the rest of the file if it has a stream of the wanted kind that is new."""
         container = self.container
         if not self._can_follow():
             return None
-        seen = self._kinds_here()
+        if not self._has_given:
+            self._barren |= self._kinds_read
+        seen = self._kinds_here() | self._barren
         # Packets that gave nothing may be those of another codec: it begins somewhere before them.
         places = [*self._places, *self._bad_places] if self._bad_places else [self._places[-1]]
-        for place in places:
-            if container.size - place < _LEAST_REST:
+        for pos, place in places:
+            if container.size - pos < _LEAST_REST or self._n_returns >= _MOST_RETURNS:
                 return None
-            rest = self._rest(place)
+            rest = self._rest(pos)
             if rest is None:
                 continue
+            self._n_returns += 1
             streams = streams_of(rest, lambda stream: _kind(stream) not in seen)
             if self._wanted <= streams.keys():
-                self._begins_at = place
-                return rest, {**streams_of(rest), **streams}
+                self._begins_at = pos
+                return _Rest(rest, {**streams_of(rest), **streams}, place)
             rest.close()
         return None
 
-    def _kinds_here(self) -> set[tuple[int, str, str]]:
+    def _kinds_here(self) -> set[Kind]:
         """Return the streams that came beside one another in this container."""
         most = max((self._counts.get(s.index, 0) for s in self.streams.values()), default=0)
         return {
@@ -380,11 +405,14 @@ class FilePackets:
             or _PARALLEL * self._counts.get(stream.index, 0) >= most
         }
 
-    def _go_on_with(self, container: Any, streams: Streams) -> None:
+    def _go_on_with(self, rest: _Rest) -> None:
         self.container.close()
-        self.container, self.streams, self._next = container, streams, None
+        self.container, self.streams, self._next = rest.container, rest.streams, None
+        if rest.place is not None:
+            self._clock.go_back(rest.place)
         self._bad_places.clear()
         self._n_fruitless = 0
+        self._has_given = False
         self._demux = self._begin()
 
 
@@ -439,6 +467,6 @@ def _base(packet: Any) -> Fraction:
     return Fraction(packet.time_base or packet.stream.time_base or Fraction(1, 1000))
 
 
-def _kind(stream: Any) -> tuple[int, str, str]:
+def _kind(stream: Any) -> Kind:
     codec = stream.codec_context
     return stream.id, stream.type, "" if codec is None else codec.name

@@ -4,6 +4,7 @@ Recordings that are joined (`cat a.ts b.ts`) start their time stamps afresh in t
 senses of a part do not start or end together. So a join moves both senses by the same: the next
 part's first sample comes where the longer sense of the last one ended, and nothing overlaps. A
 sense whose stamps leap while the other's go on is at fault by itself, and goes on where it was.
+The stamp with which a sense begins may be torn as any other; what follows tells.
 
 To tell the two apart some packets are held back. Pure: stamps in, shifts out; who reads packets is
 `extractors.file_packets`.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Generic, TypeVar
 
@@ -25,6 +26,9 @@ _MIN_PART_NS: Final = _S // 10  # stamps that fall to where the part began; less
 _STAYED_NS: Final = _S  # the other sense went on by so much: it has not begun anew
 _LOOK_AHEAD_NS: Final = 3 * _S  # who has not come by then has ended
 _LOOK_AHEAD: Final = 512  # packets
+_LATE_NS: Final = 60 * _S  # all else comes so long after the first: its stamp is torn
+_STEADY: Final = 10  # a leap that is so many times the next step is none of a slow picture
+_WITNESSES: Final = 3  # packets after a sense's first that say whether its stamp was meant
 
 Payload = TypeVar("Payload")
 
@@ -59,6 +63,16 @@ class _Track:
     shown_ns: int  # the latest that was shown, as moved
     end_ns: int  # where that ends
     own_ns: int = 0  # moved by itself
+    told_ns: int | None = None  # of a track's only packet: until when it says that it shows
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a clock had come; see `OneClock.place`."""
+
+    shift_ns: int
+    origin_ns: int | None
+    tracks: tuple[tuple[str, _Track], ...]
 
 
 class _Break(Enum):
@@ -99,6 +113,17 @@ class OneClock(Generic[Payload]):
         """Return what was held back: no packet follows."""
         return self._settle(is_last=True)
 
+    def place(self) -> Place:
+        """Return what `go_back` needs to have what follows now put again."""
+        tracks = tuple((name, replace(track)) for name, track in self._tracks.items())
+        return Place(self._shift_ns, self._origin_ns, tracks)
+
+    def go_back(self, place: Place) -> None:
+        """Forget what came since `place`: it is put again. What was held back is gone."""
+        self._shift_ns, self._origin_ns = place.shift_ns, place.origin_ns
+        self._tracks = {name: replace(track) for name, track in place.tracks}
+        self._held.clear()
+
     def end_ns(self, track: str | None = None) -> int | None:
         """Return where the packets of a track, or all, end so far; None before the first."""
         ends = [t.end_ns for name, t in self._tracks.items() if track in (None, name)]
@@ -114,13 +139,14 @@ class OneClock(Generic[Payload]):
                 continue
             if not (is_last or self._has_seen_enough(first)):
                 break
-            following = next((i for i in self._after() if i.track == first.track), None)
-            alone = following is not None and self._fits(following)
+            alone = self._is_alone(first)
             states = [self._state_of(name) for name in self._tracks if name != first.track]
-            if "broke" in states or (fault is _Break.SURE and "stayed" not in states and not alone):
+            is_sure = fault is _Break.SURE or self._follows_torn(first)
+            both_broke = "broke" in states and self._breaks_too(first)
+            if both_broke or (is_sure and "stayed" not in states and not alone):
                 settled += self._join()
             elif fault is _Break.MAYBE and not alone and not self._is_far_from_others(first):
-                settled.append(self._accept(self._held.popleft()))  # a picture stood
+                settled.append(self._accept(self._held.popleft()))  # a picture stood, or came late
             else:
                 settled.append(self._accept(self._held.popleft(), mends=True, keeps=not alone))
         return settled
@@ -138,13 +164,36 @@ class OneClock(Generic[Payload]):
         if abs(moved_ns - expected_ns) > MAX_LEAP_NS:
             return _Break.SURE
         if track is None:
-            return None
+            return _Break.MAYBE if abs(moved_ns - expected_ns) > JOIN_LEAP_NS else None
         ahead_ns = moved_ns - track.newest_ns
         to_start = stamp_ns <= track.start_ns + _MIN_PART_NS and ahead_ns <= -_MIN_PART_NS
         if ahead_ns < -MAX_FALL_NS or to_start:
             return _Break.SURE
-        is_long = ahead_ns > JOIN_LEAP_NS and not item.after_hole
-        return _Break.MAYBE if self._is_joinable and is_long else None
+        if track.told_ns is not None:
+            is_long = moved_ns - track.told_ns > JOIN_LEAP_NS
+        else:
+            is_long = self._is_joinable and ahead_ns > JOIN_LEAP_NS
+        return _Break.MAYBE if is_long and not item.after_hole else None
+
+    def _is_alone(self, first: Stamped[Payload]) -> bool:
+        """Whether a packet breaks and its sense goes on as if it had not been.
+
+        A sense's first stamps may be torn; any packet that fits what else is known tells.
+        """
+        mine = [i for i in self._after() if i.track == first.track and i.order_ns is not None]
+        if first.track in self._tracks:
+            mine = mine[:1]
+        return any(self._fits(item) for item in mine)
+
+    def _follows_torn(self, first: Stamped[Payload]) -> bool:
+        """Whether a packet comes long after its track's only one, and the next soon after it."""
+        track = self._tracks.get(first.track)
+        following = next((i for i in self._after() if i.track == first.track), None)
+        if track is None or track.told_ns is None or following is None:
+            return False
+        leap_ns = self._moved_ns(first) - track.told_ns
+        step_ns = self._moved_ns(following) - self._moved_ns(first)
+        return self._breaks_too(first) and 0 <= _STEADY * step_ns <= leap_ns
 
     def _fits(self, item: Stamped[Payload]) -> bool:
         """Whether a packet goes on as if the one before it had not been."""
@@ -153,7 +202,12 @@ class OneClock(Generic[Payload]):
         return is_later and self._break_of(item) is None
 
     def _is_far_from_others(self, item: Stamped[Payload]) -> bool:
-        """Whether a sense that goes on beside it in the file is at quite another time."""
+        """Whether a sense that goes on beside it in the file is at quite another time.
+
+        Only where stamps may be discontinuous; elsewhere senses may lie apart in the file.
+        """
+        if not self._is_joinable:
+            return False
         others = [
             track.newest_ns
             for name, track in self._tracks.items()
@@ -162,12 +216,19 @@ class OneClock(Generic[Payload]):
         return any(self._moved_ns(item) - newest_ns > JOIN_LEAP_NS for newest_ns in others)
 
     def _breaks_too(self, item: Stamped[Payload]) -> bool:
-        """Whether a packet breaks, or falls by less, which is enough where the other sense does."""
+        """Whether a packet breaks, or falls by less, which is enough where the other sense does.
+
+        Where stamps are not discontinuous a leap must be longer: a picture may stand.
+        """
+        fault, expected_ns = self._break_of(item), self._expected_ns(item.track)
+        if item.order_ns is None or expected_ns is None:
+            return False
+        leap_ns = self._moved_ns(item) - expected_ns
+        if fault is _Break.MAYBE:
+            return self._is_joinable or abs(leap_ns) > _LATE_NS
         track = self._tracks.get(item.track)
-        if track is None or item.order_ns is None:
-            return self._break_of(item) is not None
-        has_fallen = self._moved_ns(item) - track.newest_ns <= -_MIN_PART_NS
-        return has_fallen or self._break_of(item) is not None
+        has_fallen = track is not None and self._moved_ns(item) - track.newest_ns <= -_MIN_PART_NS
+        return fault is _Break.SURE or has_fallen
 
     def _has_seen_enough(self, first: Stamped[Payload]) -> bool:
         if len(self._held) >= _LOOK_AHEAD:
@@ -177,7 +238,8 @@ class OneClock(Generic[Payload]):
         if any(span_ns > _LOOK_AHEAD_NS for span_ns in stamps[1:]):
             return True
         states = [self._state_of(name) for name in self._tracks if name != first.track]
-        return bool(mine) and "unknown" not in states
+        n_needed = 1 if first.track in self._tracks else _WITNESSES
+        return len(mine) >= n_needed and "unknown" not in states
 
     def _state_of(self, name: str) -> str:
         """Whether another track has broken too, stayed as it was, or has not shown it yet."""
@@ -202,7 +264,8 @@ class OneClock(Generic[Payload]):
         first_ns = new[0].shown_ns
         known = [item.shown_ns for item in new if item.order_ns is not None]
         starts = [s for s in known if abs(s - first_ns) <= JOIN_LEAP_NS]  # others are at fault
-        self._shift_ns = (0 if end_ns is None else end_ns) - min(starts)
+        begin_ns = self._origin_ns or 0 if end_ns is None else end_ns
+        self._shift_ns = begin_ns - min(starts)
         self._tracks.clear()
         self._held = deque(new)
         settled.append(self._accept(self._held.popleft()))
@@ -240,8 +303,12 @@ class OneClock(Generic[Payload]):
         moved_ns, shown_ns = stamp_ns + shift_ns, item.shown_ns + shift_ns
         self._origin_ns = None  # of the first stamp alone
         if track is None:
-            track = _Track(stamp_ns, moved_ns, 0, shown_ns, shown_ns)
+            start_ns = moved_ns - self._shift_ns if mends else stamp_ns
+            track = _Track(start_ns, moved_ns, 0, shown_ns, shown_ns)
+            track.told_ns = shown_ns + item.length_ns
             self._tracks[item.track] = track
+        else:
+            track.told_ns = None
         if keeps:
             track.own_ns, track.start_ns = shift_ns - self._shift_ns, stamp_ns
         between_ns = moved_ns - track.newest_ns
