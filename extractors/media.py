@@ -156,7 +156,7 @@ def as_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """
     try:
         rgb = cast("NDArray[np.uint8]", frame.to_ndarray(format="rgb24"))
-    except (av.FFmpegError, ValueError) as error:
+    except (av.FFmpegError, ValueError, MemoryError) as error:
         raise MediaError(f"a frame cannot be converted to RGB: {_reason(error)}") from error
     return upright(rgb, frame)
 
@@ -171,6 +171,9 @@ def through_jpeg(frames: Iterable[av.VideoFrame]) -> Iterator[NDArray[np.uint8]]
 
     Yields:
         RGB `(H, W, 3)`, uint8, one for each frame.
+
+    Raises:
+        MediaError: One cannot be written as a JPEG.
     """
     encoder: Any = None
     for number, frame in enumerate(frames):
@@ -179,12 +182,20 @@ def through_jpeg(frames: Iterable[av.VideoFrame]) -> Iterator[NDArray[np.uint8]]
             encoder.width, encoder.height = frame.width, frame.height
             encoder.pix_fmt = "yuvj420p"
             encoder.time_base, encoder.framerate = Fraction(1, GRID_RATE_HZ), GRID_RATE_HZ
-        picture = frame.reformat(encoder.width, encoder.height, "yuvj420p", interpolation="BICUBIC")
-        picture.pts, picture.time_base = number, encoder.time_base
-        picture.pict_type = 0  # the source's kind of frame says nothing to a JPEG encoder
-        for packet in encoder.encode(picture):
+        try:
+            packets = _as_jpeg(encoder, frame, number)
+        except (av.FFmpegError, ValueError, MemoryError) as error:
+            raise MediaError(f"a frame cannot be written as a JPEG: {_reason(error)}") from error
+        for packet in packets:
             with Image.open(io.BytesIO(bytes(packet))) as decoded:
                 yield upright(np.array(decoded.convert("RGB")), frame)
+
+
+def _as_jpeg(encoder: Any, frame: Any, number: int) -> list[Any]:
+    picture = frame.reformat(encoder.width, encoder.height, "yuvj420p", interpolation="BICUBIC")
+    picture.pts, picture.time_base = number, encoder.time_base
+    picture.pict_type = 0  # the source's kind of frame says nothing to a JPEG encoder
+    return list(encoder.encode(picture))
 
 
 def read_sound(
@@ -217,18 +228,18 @@ def read_sound(
             yield from _silence(gap_s, rate)
             frame.pts = None  # gaps in the time stamps are the resampler's to fill otherwise
             kind = f"{frame.format.name} {frame.layout.name} {frame.sample_rate}"
-            if resampler is None or kind != layout:
-                layout = kind
-                resampler = av.AudioResampler(format="s16", layout=frame.layout.name, rate=rate)
             try:
+                if resampler is None or kind != layout:
+                    layout = kind
+                    resampler = av.AudioResampler(format="s16", layout=frame.layout.name, rate=rate)
                 resampled = resampler.resample(frame)
-            except (av.FFmpegError, ValueError) as error:
+            except (av.FFmpegError, ValueError, MemoryError) as error:
                 raise MediaError(
                     f"a block of sound in {path} cannot be converted: {_reason(error)}"
                 ) from error
             yield from _mono(resampled, channels)
         if resampler is not None:
-            yield from _mono(resampler.resample(None), channels)
+            yield from _mono(_rest_of(resampler), channels)
         if channels.n_cancelled >= EXPLAINED_S * rate:
             logger.warning("%s: %s", path, CANCELLATION)
 
@@ -263,6 +274,14 @@ def _mono(frames: list[Any], channels: Downmix) -> Iterator[NDArray[np.float32]]
         n_channels = len(frame.layout.channels)
         samples = frame.to_ndarray().reshape(-1, n_channels)  # packed: (n_samples, n_channels)
         yield channels.mix(samples.astype(np.float32) / np.float32(_INT16_RANGE))
+
+
+def _rest_of(resampler: Any) -> list[Any]:
+    """Returns what a resampler still holds; nothing where it cannot tell."""
+    try:
+        return list(resampler.resample(None))
+    except (av.FFmpegError, ValueError):
+        return []
 
 
 def _gap_before(frame: Any, end_s: Fraction | None) -> tuple[Fraction, Fraction]:
@@ -337,7 +356,7 @@ def _decoded(container: Any, stream: Any, path: Path, info: MediaInfo | None) ->
             frames = packet.decode()
         except av.error.EOFError:
             continue
-        except (av.FFmpegError, OSError, ValueError) as error:
+        except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
             # One bad packet is passed over; a demuxer that fails for good is not.
             damaged_in_a_row += 1
             if packet is not None:

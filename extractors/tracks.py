@@ -172,14 +172,16 @@ def _telling(container: Any, kinds: list[Kind]) -> set[int]:
                 break
             if packet.stream.index in telling:
                 continue
-            frames = packet.decode()
+            says_something = any(_says_something(frame) for frame in packet.decode())
         except av.EOFError:
             continue
-        except (av.FFmpegError, OSError, ValueError):
+        except IndexError:  # PyAV flushes streams at the end that it has not
+            break
+        except (av.FFmpegError, OSError, ValueError, MemoryError):
             n_broken += 1
             continue
         n_broken = 0
-        if any(_says_something(frame) for frame in frames):
+        if says_something:
             telling.add(packet.stream.index)
     return telling
 

@@ -135,9 +135,13 @@ class ZmqPublisher:
         """
         if self._socket is not None:
             raise ValueError("the publisher is open already")
-        self._context = self._shared_context or zmq.Context()
-        self._bell = _Bell()
-        publisher = self._context.socket(zmq.XPUB)
+        try:
+            self._context = self._shared_context or zmq.Context()
+            self._bell = _Bell()
+            publisher = self._context.socket(zmq.XPUB)
+        except (zmq.ZMQError, OSError) as error:  # too many files are open
+            self.close()
+            raise OutputError(_bind_failure(self._config.bind, error)) from error
         publisher.setsockopt(zmq.XPUB_VERBOSE, 1)  # every subscription is told, not only the first
         publisher.setsockopt(zmq.SNDHWM, self._config.send_hwm)
         publisher.setsockopt(zmq.LINGER, LINGER_MS)
@@ -351,6 +355,11 @@ def _bind_failure(endpoint: str, error: zmq.ZMQError | OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
             f"{endpoint} is taken by another program; stop it, or choose another port with --bind"
+        )
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return (
+            f"cannot publish on {endpoint}: too many files are open here; "
+            "raise the limit (`ulimit -n 4096`)"
         )
     return (
         f"cannot publish on {endpoint} ({error.strerror}); "

@@ -1,10 +1,10 @@
-"""A camera of this machine through OpenCV: the one file that knows it.
+"""A camera of this machine through OpenCV: the one file that loads it.
 
 Each frame is dated when the driver hands it over, before it is decoded; a driver's own queue is
 asked to be short but never relied on (opencv#10671), so every frame is taken as soon as it is
 there and the intake keeps the newest. The frames that the driver kept since the opening are
 thrown away at the first step: they would be dated now, seconds late. Cameras at a URL are read by
-`realtime.sources.network`.
+`realtime.sources.network`. What OpenCV throws is caught in `realtime.sources.capture`.
 """
 
 from __future__ import annotations
@@ -15,16 +15,13 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from extractors.picture_limit import MAX_PICTURE_PIXELS
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.errors import LibraryMissing, SourceError
+from realtime.sources.capture import Capture, first_line, open_capture, to_rgb
 from realtime.sources.identity import DeviceIdentity, device_path, find_camera, stable_name
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from realtime.sources.base import Inlet
     from realtime.sources.video_intake import VideoIntake
 
@@ -50,8 +47,7 @@ class CameraReader:
         self._camera = camera
         self._identity = identity or DeviceIdentity()
         self._inlet = inlet
-        self._capture: Any = None
-        self._cv2: Any = None
+        self._capture: Capture | None = None
         self._video: VideoIntake | None = None
         self._stop = threading.Event()
         self._failing_since_ns: int | None = None
@@ -62,28 +58,27 @@ class CameraReader:
         """Open the device and take a first frame, which some drivers need seconds for."""
         self._camera = find_camera(self._camera, self._identity.name)
         _check_device(self._camera)
-        self._cv2 = _import_cv2()
+        cv2 = _import_cv2()
         target = int(self._camera) if self._camera.isdigit() else self._camera
-        api = self._cv2.CAP_V4L2 if sys.platform.startswith("linux") else self._cv2.CAP_ANY
-        capture = self._cv2.VideoCapture(target, api)
-        if not capture.isOpened():
-            capture.release()
+        api = cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY
+        capture = open_capture(cv2, target, api)
+        if capture is None:
             raise SourceError(
                 f"camera {self._camera} cannot be opened: another program may hold it, or this "
                 f"user may not read it (group video); {_WHAT_TO_DO}"
             )
-        capture.set(self._cv2.CAP_PROP_BUFFERSIZE, 1)
+        self._capture = capture  # `close` lets go of it, whatever follows
+        capture.ask(cv2.CAP_PROP_BUFFERSIZE, 1)
         if not capture.grab():
-            capture.release()
             raise SourceError(f"camera {self._camera} opens but gives no picture; {_WHAT_TO_DO}")
-        width = round(capture.get(self._cv2.CAP_PROP_FRAME_WIDTH))
-        height = round(capture.get(self._cv2.CAP_PROP_FRAME_HEIGHT))
+        width = round(capture.number(cv2.CAP_PROP_FRAME_WIDTH))
+        height = round(capture.number(cv2.CAP_PROP_FRAME_HEIGHT))
         _limit_picture(self._camera, width, height)
-        rate = capture.get(self._cv2.CAP_PROP_FPS)
+        rate = capture.number(cv2.CAP_PROP_FPS)
         path = device_path(self._camera)
         self._identity.name = self._identity.name or stable_name(path)
-        self._description = f"{path}, {width}x{height} at {rate:g} fps"
-        self._capture = capture
+        size = f"{width}x{height}" if width and height else "of unknown size"
+        self._description = f"{path}, {size}" + (f" at {rate:g} fps" if rate else "")
         self._video = self._inlet.video_intake()
 
     def step(self) -> bool:
@@ -92,16 +87,16 @@ class CameraReader:
             raise ValueError("open the reader first")
         if not self._begun:
             self._begun = True
-            self._forget_kept_frames()
+            self._forget_kept_frames(self._capture)
         if not self._capture.grab():
             return self._fail()
         time_ns = self._inlet.clock.now_ns()
-        found, image = self._capture.retrieve()
-        if not found:
+        image = self._capture.retrieve()
+        if image is None:
             return self._fail()
         self._failing_since_ns = None
         _limit_picture(self._camera, image.shape[1], image.shape[0])
-        self._video.append_lazy(time_ns, lambda: _to_rgb(image))
+        self._video.append_lazy(time_ns, lambda: to_rgb(image))
         return True
 
     def close(self) -> None:
@@ -115,11 +110,11 @@ class CameraReader:
         """Return device, size and rate."""
         return self._description
 
-    def _forget_kept_frames(self) -> None:
+    def _forget_kept_frames(self, capture: Capture) -> None:
         """Take what the driver kept, up to the first frame that had to be waited for."""
         for _ in range(_MAX_KEPT_FRAMES):
             before_ns = self._inlet.clock.now_ns()
-            if not self._capture.grab() or self._inlet.clock.now_ns() - before_ns > _WAITED_NS:
+            if not capture.grab() or self._inlet.clock.now_ns() - before_ns > _WAITED_NS:
                 return
 
     def _fail(self) -> bool:
@@ -132,12 +127,6 @@ class CameraReader:
                 f"camera {self._camera} gives no pictures any more; was it unplugged?"
             )
         return not self._inlet.clock.wait(self._stop, _RETRY_NS)
-
-
-def _to_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if image.ndim == 2:  # an infrared or thermal camera
-        return np.repeat(image[:, :, np.newaxis], 3, axis=2)
-    return np.ascontiguousarray(image[:, :, 2::-1])  # OpenCV's order is blue, green, red
 
 
 def _limit_picture(camera: str, width: int, height: int) -> None:
@@ -173,6 +162,12 @@ def _import_cv2() -> Any:
         raise LibraryMissing(
             f"OpenCV cannot be loaded: {error}; run `pip install opencv-python`"
         ) from error
-    # Its warnings on stderr say less than the error that follows.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        # Its warnings on stderr say less than the error that follows.
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    except AttributeError as error:
+        raise LibraryMissing(
+            f"OpenCV is installed by halves ({first_line(error)}); "
+            "run `pip install --force-reinstall opencv-python`"
+        ) from error
     return cv2

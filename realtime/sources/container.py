@@ -291,7 +291,10 @@ class MediaContainer:
 
     def _next_packet(self) -> Any:
         if self._file is None:
-            return self._ahead.popleft() if self._ahead else next(self._packets)
+            try:
+                return self._ahead.popleft() if self._ahead else next(self._packets)
+            except IndexError as error:  # PyAV flushes streams at the end that it has not
+                raise StopIteration from error
         read = self._file.read()
         if read is None:
             raise StopIteration
@@ -325,7 +328,7 @@ class MediaContainer:
             frames = packet.decode()
         except error_types.EOFError:
             return []
-        except (error_types.FFmpegError, OSError, ValueError):
+        except (error_types.FFmpegError, OSError, ValueError, MemoryError):
             # Who comes late to a stream misses its start.
             if self.has_decoded or (packet.is_keyframe and not self._live):
                 self._n_unexplained += 1
@@ -348,7 +351,7 @@ class MediaContainer:
         else:
             try:
                 decoded = self._sounds(frames)
-            except (error_types.FFmpegError, ValueError):
+            except (error_types.FFmpegError, ValueError, MemoryError):
                 self._count_broken(1)
                 decoded = []
         self.has_decoded = self.has_decoded or bool(decoded)
@@ -385,7 +388,7 @@ class MediaContainer:
         error_types = self._av.error
         try:
             packet = next(self._container.demux(), None)
-        except (error_types.FFmpegError, OSError):
+        except (error_types.FFmpegError, OSError, ValueError, IndexError):
             return []
         is_end = packet is None or (packet.dts is None and not packet.size)
         return [] if is_end else [packet]
@@ -649,7 +652,7 @@ def _rgb_options(version: str) -> dict[str, Any]:
 def _to_rgb(frame: Any, options: dict[str, Any]) -> NDArray[np.uint8]:
     try:
         image: NDArray[np.uint8] = frame.to_ndarray(**options)
-    except (OSError, ValueError) as error:  # FFmpegError is the one or the other
+    except (OSError, ValueError, MemoryError, RuntimeError) as error:  # any FFmpegError is one
         raise SourceError(
             f"a picture of {frame.width}x{frame.height} in {frame.format.name} cannot be "
             f"converted: {reason_of(error)}; convert the file to H.264 in yuv420p"

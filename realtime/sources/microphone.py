@@ -13,11 +13,13 @@ latency. The fitted clock of the ring takes out what jitter is left.
 from __future__ import annotations
 
 import logging
+import math
 import queue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from realtime.clock import NS_PER_S
 from realtime.errors import SourceError
+from realtime.sources.audio_intake import MAX_RATE, MIN_RATE
 from realtime.sources.identity import DeviceIdentity, without_card
 from realtime.sources.portaudio import (
     import_sounddevice,
@@ -99,7 +101,7 @@ class MicrophoneReader:
         self._identity.name = self._identity.name or info["name"]
         sample_rate, n_channels = device_form(info)
         self._audio = self._inlet.audio_intake(sample_rate, n_channels)
-        self._dating = BlockDating(sample_rate, float(self._stream.latency))
+        self._dating = BlockDating(sample_rate, self._latency_s())
         channels = f"{n_channels} channel{'' if n_channels == 1 else 's'}"
         self._description = f"{info['name']}, {sample_rate} Hz, {channels}"
 
@@ -117,7 +119,7 @@ class MicrophoneReader:
             )
             note_open(self._stream)
             self._stream.start()
-        except self._sounddevice.PortAudioError as error:
+        except (self._sounddevice.PortAudioError, OSError, ValueError) as error:
             self._stop()
             raise SourceError(
                 f"microphone {info['name']!r} cannot be opened: {error}; another program may hold "
@@ -162,16 +164,29 @@ class MicrophoneReader:
         return self._description
 
     def _stop(self) -> None:
-        if self._stream is not None:
-            self._stream.close(ignore_errors=True)
-            note_closed(self._stream)
-            self._stream = None
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return
+        try:
+            stream.close(ignore_errors=True)
+        except (self._sounddevice.PortAudioError, OSError) as error:
+            logger.warning("%s is not closed as it should be: %s", self._description, error)
+        finally:
+            note_closed(stream)
 
     def _forget_queued_blocks(self) -> None:
         """Begin with the next block; only as many as are there, the callback goes on putting."""
         for _ in range(self._blocks.qsize()):
             self._blocks.get_nowait()
         self._n_lost = 0
+
+    def _latency_s(self) -> float:
+        """Return what PortAudio says of the device's latency, 0 where it says nothing."""
+        try:
+            latency_s = float(self._stream.latency)
+        except (self._sounddevice.PortAudioError, TypeError, ValueError):
+            return 0.0
+        return latency_s if math.isfinite(latency_s) else 0.0
 
     def _is_active(self) -> bool:
         try:
@@ -281,8 +296,18 @@ def choose_input(
 
 
 def device_form(info: dict[str, Any]) -> tuple[int, int]:
-    """Return rate and channel count at which a device is opened."""
+    """Return rate and channel count at which a device is opened.
+
+    Raises:
+        SourceError: It tells a rate that no sound has.
+    """
     n_channels = info["max_input_channels"]
     if n_channels > MAX_CHANNELS:
         n_channels = VIRTUAL_CHANNELS
-    return round(info["default_samplerate"]), n_channels
+    rate_hz = info["default_samplerate"]
+    if not MIN_RATE <= rate_hz <= MAX_RATE:
+        raise SourceError(
+            f"microphone {info['name']!r} tells a rate of {rate_hz:g} Hz; rates from {MIN_RATE} to "
+            f"{MAX_RATE} Hz are read, so set it to 48000 Hz in the sound system"
+        )
+    return round(rate_hz), n_channels

@@ -27,10 +27,25 @@ if TYPE_CHECKING:
 
 LOOK_TIMEOUT_S = 8.0
 _CALL_TIMEOUT_S = 2.0
-_LOOK = (
-    "import json, sounddevice as s;"
-    "print(json.dumps([list(s.query_devices()), s.default.device[0]]))"
-)
+_MOST_DEVICES = 256
+_LOOK = f"""
+import json, sounddevice as s
+def ask(number):
+    try:
+        return s.query_devices(number)
+    except UnicodeDecodeError:
+        return None
+found = []
+try:
+    found = list(s.query_devices())
+except UnicodeDecodeError:
+    try:
+        for number in range({_MOST_DEVICES}):
+            found.append(ask(number))
+    except (s.PortAudioError, ValueError):
+        pass
+print(json.dumps([[d for d in found if d], s.default.device[0]]))
+"""
 _CHATTER = (b"ALSA ", b"Expression ", b"jack ", b"Jack", b"Cannot connect to server", b"connect(2)")
 _calls = threading.Lock()
 _open_streams: set[int] = set()  # ids of streams; PortAudio is not started anew while there are any
@@ -67,13 +82,32 @@ def import_sounddevice() -> Any:
 def query_devices(sounddevice: Any) -> tuple[list[dict[str, Any]], int]:
     """Return all sound devices as PortAudio describes them and the default input's number.
 
+    One whose name is no text is left out: sounddevice can tell nothing of it.
+
     Raises:
         SourceError: PortAudio cannot list them.
     """
     try:
-        return list(sounddevice.query_devices()), sounddevice.default.device[0]
-    except sounddevice.PortAudioError as error:
+        return _devices(sounddevice), sounddevice.default.device[0]
+    except (sounddevice.PortAudioError, OSError, ValueError) as error:
         raise SourceError(f"PortAudio cannot list the sound devices: {error}") from error
+
+
+def _devices(sounddevice: Any) -> list[dict[str, Any]]:
+    try:
+        return list(sounddevice.query_devices())
+    except UnicodeDecodeError:
+        return list(_devices_one_by_one(sounddevice))
+
+
+def _devices_one_by_one(sounddevice: Any) -> Iterator[dict[str, Any]]:
+    for number in range(_MOST_DEVICES):
+        try:
+            yield sounddevice.query_devices(number)
+        except UnicodeDecodeError:
+            continue
+        except (sounddevice.PortAudioError, ValueError):  # there is no such number
+            return
 
 
 def look_from_outside(timeout_s: float = LOOK_TIMEOUT_S) -> tuple[list[dict[str, Any]], int]:
@@ -129,7 +163,7 @@ def start_anew(sounddevice: Any) -> None:
         if sounddevice._initialized:
             sounddevice._terminate()
         sounddevice._initialize()
-    except sounddevice.PortAudioError as error:
+    except (sounddevice.PortAudioError, AttributeError, OSError) as error:
         raise SourceError(f"PortAudio, which reads microphones, cannot start: {error}") from error
 
 
