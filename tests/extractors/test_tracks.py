@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from extractors import tracks
 from extractors.errors import MediaError
 from extractors.media import as_rgb, probe, read_frames, read_sound
 from extractors.tracks import Tracks
@@ -100,3 +101,23 @@ def test_track_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
         probe(path, Tracks(audio=5))
     with pytest.raises(MediaError, match="no picture track 0 to be decoded; there are: none"):
         probe(path, Tracks(video=0))
+
+
+def test_frame_that_cannot_be_looked_at_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_tracks(tmp_path / "clip.mkv", (0.0, 0.3))
+    looked_at = tracks._says_something
+    n_looks = 0
+
+    def look(frame: object) -> bool:
+        nonlocal n_looks
+        n_looks += 1
+        if n_looks < 3:
+            raise ValueError("no such conversion")
+        return looked_at(frame)
+
+    monkeypatch.setattr(tracks, "_says_something", look)
+
+    assert probe(path).tracks == Tracks(audio=1)
+    assert n_looks > 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -147,3 +148,16 @@ def test_socket_of_another_run_stays_when_an_older_one_ends(short_folder: Path) 
         publisher.close()
 
     assert path.is_socket()
+
+
+def test_publisher_is_one_sentence_when_too_many_files_are_open(
+    monkeypatch: pytest.MonkeyPatch, short_folder: Path
+) -> None:
+    def context() -> None:
+        raise zmq.ZMQError(errno.EMFILE)
+
+    monkeypatch.setattr("realtime.outputs.zmq_publisher.zmq.Context", context)
+
+    with pytest.raises(OutputError, match="too many files are open") as caught:
+        make_publisher(f"ipc://{short_folder}/events").open()
+    assert "\n" not in str(caught.value)
