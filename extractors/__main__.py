@@ -280,13 +280,14 @@ def _read_data_set(args: argparse.Namespace) -> DataSet:
 def _load_encoders(args: argparse.Namespace) -> Encoders:
     import torch
 
-    from extractors.encoders import best_device, load_encoders
+    from extractors.backends import choose_device
+    from extractors.encoders import load_encoders
     from extractors.trunk_weights import WeightsMismatchError
     from weights.errors import WeightsError
 
     files = (args.densenet201, args.efficientnet_lite0, args.vggish, args.yamnet)
     bundle = args.bundle or ("starter" if not any(files) else None)
-    device = best_device() if args.device == "auto" else args.device
+    device = str(choose_device("auto")) if args.device == "auto" else args.device
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:  # torch has no type for "no such device"

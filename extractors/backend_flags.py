@@ -1,15 +1,17 @@
-"""`--backend` and `--precision` of the commands that run trunks; loads no torch."""
+"""What computes the trunks, where and how precisely: the choices, listed once; loads no torch."""
 
 from __future__ import annotations
 
 import argparse
 
 BACKENDS = ("auto", "torch", "openvino")
-PRECISIONS = ("float32", "bfloat16")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+FEATURE_PRECISIONS = ("float32", "bfloat16")  # of features that are kept
 
 
 def add_backend_flags(parser: argparse._ActionsContainer, backend: str) -> None:
-    """Add both flags to a parser or to a group of one; `backend` is the default."""
+    """Add `--backend` and `--precision` to a parser or to a group of one; `backend` is default."""
     parser.add_argument(
         "--backend",
         choices=BACKENDS,
@@ -18,7 +20,7 @@ def add_backend_flags(parser: argparse._ActionsContainer, backend: str) -> None:
     )
     parser.add_argument(
         "--precision",
-        choices=PRECISIONS,
+        choices=FEATURE_PRECISIONS,
         default="float32",
         help="of OpenVINO; bfloat16 is faster where the processor has units for it",
     )

@@ -1,41 +1,31 @@
-"""The trunks that turn one second of picture and sound into features, with where they came from.
+"""The trunks of an extraction: weights from wherever they are, and the runner that has them.
 
-Everything that needs a model is here: files are decoded elsewhere, features are stored
-elsewhere. Weights come from a bundle, or from files of the authors' kinds (safetensors as they
-are; a Keras .h5, a torch .pth or a TensorFlow checkpoint converted on the way).
+Files are decoded elsewhere, features are stored elsewhere, and what computes is chosen in
+`extractors.backends`. Weights come from a bundle, or from files of the authors' kinds (safetensors
+as they are; a Keras .h5, a torch .pth or a TensorFlow checkpoint converted on the way).
 """
 
 from __future__ import annotations
 
-import logging
 import tempfile
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 
-from extractors.backend_flags import BACKENDS
-from extractors.efficientnet import EfficientNetLite0Trunk
-from extractors.errors import ExtractorError, OpenVinoError
-from extractors.frame_transform import FrameTransform
+from extractors.backends import choose_trunks
+from extractors.errors import BackendError, ExtractorError
+from extractors.frame_transform import TRANSFORMS, FrameTransform
 from extractors.log_mel import LogMel
 from extractors.openvino_graphs import PIP_COMMAND, installed_version
 from extractors.openvino_trunks import Precision
 from extractors.resample import SAMPLE_RATE
-from extractors.sound import SoundTrunk, load_sound_trunk
-from extractors.trunk_runs import (
-    PictureRun,
-    SoundRun,
-    openvino_pictures,
-    openvino_sounds,
-    torch_pictures,
-    torch_sounds,
-)
-from extractors.visual import VisualTrunk, load_visual_trunk
-from extractors.yamnet import YAMNetTrunk
-from weights.bundle import load_bundle
+from extractors.sound import SOUND_TRUNKS
+from extractors.trunks import Trunks
+from extractors.visual import VISUAL_TRUNKS
+from weights.bundle import AudioSpec, VisualSpec, load_bundle
 from weights.convert import convert
 from weights.files import sha256_of
 from weights.store import default_home
@@ -45,8 +35,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SECONDS_PER_BATCH = 8  # VGGish: about 20 MB of activations a second
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,49 +65,35 @@ class PictureEncoder:
     """Frames to pooled features; one at a time, whichever thread asks.
 
     Args:
-        run: The trunk on whatever computes it.
-        transform: What a frame goes through before `encode`.
+        trunks: On what computes them.
         source: Trunk and weights.
-        backend: What computes it, torch or openvino.
     """
 
-    def __init__(
-        self, run: PictureRun, transform: FrameTransform, source: TrunkFile, backend: str
-    ) -> None:
+    def __init__(self, trunks: Trunks, source: TrunkFile) -> None:
         self.source = source
-        self.backend = backend
-        self.transform = transform
-        self._run = run
+        self.transform: FrameTransform = TRANSFORMS[source.trunk]  # before `encode`
+        self._trunks = trunks
         self._lock = threading.Lock()
 
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Encodes resized frames.
-
-        Args:
-            frames: RGB `(N, 224, 224, 3)`, uint8, from `transform.resize`.
-
-        Returns:
-            Pooled features `(N, dim)`, float32.
-        """
+        """Return pooled features `(N, dim)` float32 of resized RGB frames `(N, 224, 224, 3)`."""
         with self._lock:
-            return self._run(frames)
+            features: NDArray[np.float32] = self._trunks.encode_pictures(frames).cpu().numpy()
+        return features
 
 
 class SoundEncoder:
     """Seconds to log-mel pictures and sound maps; one at a time, whichever thread asks.
 
     Args:
-        run: The trunk on whatever computes it.
-        log_offset: The trunk's.
+        trunks: On what computes them.
         source: Trunk and weights.
-        backend: What computes it, torch or openvino.
     """
 
-    def __init__(self, run: SoundRun, log_offset: float, source: TrunkFile, backend: str) -> None:
+    def __init__(self, trunks: Trunks, source: TrunkFile) -> None:
         self.source = source
-        self.backend = backend
-        self._run = run
-        self._log_mel = LogMel(log_offset)
+        self._trunks = trunks
+        self._log_mel = LogMel(SOUND_TRUNKS[source.trunk].log_offset)
         self._lock = threading.Lock()
 
     def encode(
@@ -137,7 +111,7 @@ class SoundEncoder:
         with self._lock, torch.inference_mode():
             for seconds in torch.split(torch.from_numpy(waveform), _SECONDS_PER_BATCH):
                 log_mel = self._log_mel(seconds)  # (n, 1, 96, 64)
-                maps.append(self._run(log_mel))
+                maps.append(self._trunks.encode_log_mel(log_mel).cpu())
                 log_mels.append(log_mel[:, 0])
             return torch.cat(log_mels).numpy(), torch.cat(maps).contiguous().numpy()
 
@@ -148,6 +122,14 @@ class Encoders:
 
     picture: PictureEncoder | None
     sound: SoundEncoder | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Specs:
+    """As `extractors.trunks.TrunkSpecs`."""
+
+    visual: VisualSpec | None
+    audio: AudioSpec | None
 
 
 def load_encoders(
@@ -177,7 +159,7 @@ def load_encoders(
         home: The store, where OpenVINO's graphs are kept; None for the platform's.
 
     Raises:
-        ValueError: Two picture or two sound trunks, or a backend that is none.
+        ValueError: Two picture or two sound trunks.
         ExtractorError: The bundle has another sample rate, or backend, device and precision do
             not go together.
         OpenVinoError: OpenVINO was asked for and is not here or computes something else.
@@ -188,126 +170,59 @@ def load_encoders(
         raise ValueError("give one picture trunk, not both")
     if vggish is not None and yamnet is not None:
         raise ValueError("give one sound trunk, not both")
-    pictures = {"densenet201": densenet201, "efficientnet_lite0": efficientnet_lite0}
-    name, picture = next(((n, p) for n, p in pictures.items() if p is not None), ("", None))
-    heard, sound = ("vggish", vggish) if yamnet is None else ("yamnet", yamnet)
-    if bundle is not None:
-        found = load_bundle(bundle)
-        if found.sample_rate != SAMPLE_RATE:
-            raise ExtractorError(
-                f"the bundle {found.name} wants {found.sample_rate} Hz, its trunk {SAMPLE_RATE} Hz"
-            )
-        if picture is None:
-            name, picture = found.visual.trunk, found.visual.weights
-        if sound is None:
-            heard, sound = found.audio.trunk, found.audio.weights
-    runner = _Runner(backend, precision, torch.device(device), home or default_home())
-    return Encoders(
-        picture=None if picture is None else _picture_encoder(name, picture, runner),
-        sound=None if sound is None else _sound_encoder(heard, sound, runner),
-    )
-
-
-def best_device() -> str:
-    """The fastest device that torch finds here: "cuda", "mps" or "cpu"."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-class _Runner:
-    """Puts a trunk on the backend that was asked for."""
-
-    def __init__(
-        self, backend: str, precision: Precision, device: torch.device, home: Path
-    ) -> None:
-        if backend not in BACKENDS:
-            raise ValueError(f"backend is one of {', '.join(BACKENDS)}, got {backend!r}")
-        fits = device.type == "cpu" and installed_version() is not None
-        if precision != "float32" and (backend == "torch" or not fits):
-            raise ExtractorError(
+    if precision != "float32":
+        if backend == "torch" or torch.device(device).type != "cpu" or installed_version() is None:
+            raise BackendError(
                 f"{precision} features are computed by OpenVINO on a CPU alone: "
                 f"use --precision float32, or --backend openvino --device cpu ({PIP_COMMAND})"
             )
-        if backend == "openvino" and device.type != "cpu":
-            raise ExtractorError(
-                f"--backend openvino runs on the CPU, --device {device.type} was asked for: "
-                "leave one of the two out"
-            )
-        if backend == "openvino" and not fits:
-            raise OpenVinoError(
-                "--backend openvino wants the package openvino, which is not installed: "
-                f"{PIP_COMMAND}"
-            )
-        self._openvino = fits and backend != "torch"
-        self._may_fall_back = backend == "auto" and precision == "float32"
-        self.precision = precision
-        self._device = device
-        self._home = home
+        backend = "openvino"  # torch's would be others
+    named = {
+        "densenet201": densenet201,
+        "efficientnet_lite0": efficientnet_lite0,
+        "vggish": vggish,
+        "yamnet": yamnet,
+    }
+    specs = _Specs(visual=None, audio=None) if bundle is None else _of_bundle(bundle)
+    with tempfile.TemporaryDirectory() as folder:  # read from before this ends
+        for name, path in named.items():
+            if path is not None:
+                specs = _with_file(specs, name, path, Path(folder))
+        home = home or default_home()
+        trunks = choose_trunks(specs, torch.device(device), precision, backend, home, live=False)
 
-    def pictures(self, name: str, sha256: str, trunk: VisualTrunk) -> tuple[PictureRun, str]:
-        if self._openvino:
-            try:
-                run = openvino_pictures(name, sha256, trunk, self.precision, self._home)
-                return run, "openvino"
-            except OpenVinoError as error:
-                self._fall_back(error)
-        return torch_pictures(trunk, trunk.transform, self._device), "torch"
+    def source(spec: VisualSpec | AudioSpec, dim: int) -> TrunkFile:
+        return TrunkFile(trunk=spec.trunk, sha256=spec.sha256, dim=dim, precision=precision)
 
-    def sounds(self, name: str, sha256: str, trunk: SoundTrunk) -> tuple[SoundRun, str]:
-        if self._openvino:
-            try:
-                run = openvino_sounds(name, sha256, trunk, self.precision, self._home)
-                return run, "openvino"
-            except OpenVinoError as error:
-                self._fall_back(error)
-        return torch_sounds(trunk, self._device), "torch"
-
-    def _fall_back(self, error: OpenVinoError) -> None:
-        if not self._may_fall_back:
-            raise error
-        logger.warning("%s; torch runs this trunk", error)
-
-
-def _picture_encoder(name: str, path: Path, runner: _Runner) -> PictureEncoder:
-    if name == "densenet201" and _is_foreign(path):
-        with tempfile.TemporaryDirectory() as folder:
-            trunk = load_visual_trunk(name, _converted(path, "densenet201", Path(folder)))
-    else:
-        trunk = load_visual_trunk(name, path)
-    if isinstance(trunk, EfficientNetLite0Trunk):
-        trunk.fold()
-    source = TrunkFile(
-        trunk=name, sha256=_fingerprint(path), dim=trunk.dim, precision=runner.precision
+    seen, heard = specs.visual, specs.audio
+    return Encoders(
+        picture=None if seen is None else PictureEncoder(trunks, source(seen, seen.dim)),
+        sound=None
+        if heard is None
+        else SoundEncoder(trunks, source(heard, SOUND_TRUNKS[heard.trunk].dim)),
     )
-    run, backend = runner.pictures(name, source.sha256, trunk)
-    return PictureEncoder(run, trunk.transform, source, backend)
 
 
-def _sound_encoder(name: str, path: Path, runner: _Runner) -> SoundEncoder:
-    if _is_foreign(path):
-        kind: Literal["vggish", "yamnet"] = "yamnet" if name == "yamnet" else "vggish"
-        with tempfile.TemporaryDirectory() as folder:
-            trunk = load_sound_trunk(name, _converted(path, kind, Path(folder)))
-    else:
-        trunk = load_sound_trunk(name, path)
-    if isinstance(trunk, YAMNetTrunk):
-        trunk.fold()
-    source = TrunkFile(
-        trunk=name, sha256=_fingerprint(path), dim=trunk.dim, precision=runner.precision
-    )
-    run, backend = runner.sounds(name, source.sha256, trunk)
-    return SoundEncoder(run, trunk.log_offset, source, backend)
+def _of_bundle(name: str | Path) -> _Specs:
+    found = load_bundle(name)
+    if found.sample_rate != SAMPLE_RATE:
+        raise ExtractorError(
+            f"the bundle {found.name} wants {found.sample_rate} Hz, its trunk {SAMPLE_RATE} Hz"
+        )
+    return _Specs(visual=found.visual, audio=found.audio)
 
 
-def _is_foreign(path: Path) -> bool:
-    return path.suffix != ".safetensors"
-
-
-def _converted(path: Path, kind: Literal["densenet201", "vggish", "yamnet"], folder: Path) -> Path:
-    target = folder / f"{kind}.safetensors"
-    convert(path, kind, target)
-    return target
+def _with_file(specs: _Specs, name: str, path: Path, folder: Path) -> _Specs:
+    """Put a trunk's own file in a spec's place; a foreign one is converted into `folder`."""
+    sha256, weights = _fingerprint(path), path
+    if path.suffix != ".safetensors" and name != "efficientnet_lite0":
+        weights = folder / f"{name}.safetensors"
+        convert(path, cast('Literal["densenet201", "vggish", "yamnet"]', name), weights)
+    if name in SOUND_TRUNKS:
+        return replace(specs, audio=AudioSpec(trunk=name, weights=weights, sha256=sha256))
+    dim = VISUAL_TRUNKS[name].dim
+    visual = VisualSpec(trunk=name, dim=dim, weights=weights, sha256=sha256)
+    return replace(specs, visual=visual)
 
 
 def _fingerprint(path: Path) -> str:

@@ -4,7 +4,9 @@ ExtractorError
 ├── MediaError     one video, sound or picture cannot be read
 ├── DataSetError   a list of files is not what it was said to be
 ├── StoreError     a folder of features cannot be read or written
-└── OpenVinoError  OpenVINO is not installed, or cannot take a trunk
+├── BackendError   backend, device and precision do not go together, or are not to be had
+└── OpenVinoError  OpenVINO cannot take a trunk, or computes something else
+    └── OpenVinoMissingError  it is wanted and not installed
 """
 
 
@@ -24,5 +26,13 @@ class StoreError(ExtractorError):
     """Features on disk do not fit what is asked of them."""
 
 
+class BackendError(ExtractorError):
+    """What was asked for to compute the trunks contradicts itself, or is not to be had here."""
+
+
 class OpenVinoError(ExtractorError):
-    """OpenVINO is not installed, or cannot convert, read or run a trunk."""
+    """OpenVINO cannot convert, read or run a trunk, or computes something else."""
+
+
+class OpenVinoMissingError(OpenVinoError):
+    """OpenVINO is wanted and not installed."""

@@ -9,6 +9,7 @@ import unicodedata
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
+from extractors.backend_flags import BACKENDS, DEVICES, PRECISIONS
 from realtime.addresses import MAX_PORT, is_network, is_port, require_brackets, split_address
 from realtime.errors import UsageError
 from realtime.packets import GRID_HZ
@@ -326,9 +327,9 @@ class RunConfig:
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         for name, wanted in (
-            ("device", ("auto", "cpu", "cuda", "mps")),
-            ("backend", ("auto", "torch", "openvino")),
-            ("precision", ("auto", "float32", "bfloat16", "float16")),
+            ("device", DEVICES),
+            ("backend", BACKENDS),
+            ("precision", PRECISIONS),
             ("log_format", LOG_FORMATS),
         ):
             if getattr(self, name) not in wanted:

@@ -15,16 +15,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from extractors.backends import choose_device, choose_trunks, share_threads
+from extractors.errors import BackendError, OpenVinoError, OpenVinoMissingError
 from extractors.log_mel import LogMel
 from extractors.sound import SOUND_TRUNKS
 from extractors.trunk_weights import WeightsMismatchError
+from extractors.trunks import OpenVinoTrunks, TorchTrunks, Trunks
 from mafnet.load import load_head
 from mafnet.model import MAFnet
-from realtime.errors import ModelError
-from realtime.recognition.backends import choose_trunks
+from realtime.errors import ModelError, UsageError
 from realtime.recognition.head_backend import Convolve, openvino_convolutions
-from realtime.recognition.torch_backend import choose_device, share_threads
-from realtime.recognition.trunks import OpenVinoTrunks, TorchTrunks, Trunks
 from weights.bundle import Bundle, BundleError
 
 MAX_BATCH = 32  # frames handed to the trunk at once; a live stream brings hop x 16
@@ -56,11 +56,11 @@ def load_models(
 
     Args:
         bundle: What `weights.bundle.load_bundle` gave.
-        device: One of `torch_backend.DEVICES`; OpenVINO runs on the CPU alone.
-        precision: One of `torch_backend.PRECISIONS`; of the trunks and, on OpenVINO, of the
+        device: One of `backend_flags.DEVICES`; OpenVINO runs on the CPU alone.
+        precision: One of `backend_flags.PRECISIONS`; of the trunks and, on OpenVINO, of the
             head's convolutions.
-        backend: One of `backends.BACKENDS`.
-        home: The store, for graphs and calibrations; None keeps nothing and wants torch.
+        backend: One of `backend_flags.BACKENDS`.
+        home: The store, for graphs and times; None keeps nothing and wants torch.
 
     Raises:
         UsageError: The device, the precision or the backend is not to be had.
@@ -68,14 +68,18 @@ def load_models(
     """
     if backend == "openvino" and device == "auto":
         device = "cpu"
-    where = choose_device(device)
     share_threads(trunks_in_torch=True)  # for the timing of backends
     try:
+        where = choose_device(device)
         head = load_head(bundle)
         trunks = choose_trunks(bundle, where, precision, backend, home)
         convolve = None
         if isinstance(trunks, OpenVinoTrunks) and home is not None:
             convolve = openvino_convolutions(head, bundle.head.sha256, trunks.precision, home)
+    except (BackendError, OpenVinoMissingError) as error:
+        raise UsageError(str(error)) from error
+    except OpenVinoError as error:
+        raise ModelError(str(error)) from error
     except (BundleError, WeightsMismatchError, ValueError) as error:
         raise ModelError(f"bundle {bundle.name}: {error}") from error
     share_threads(trunks_in_torch=isinstance(trunks, TorchTrunks))

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from extractors.backends import N_THREADS
 from extractors.errors import OpenVinoError
 from extractors.openvino_graphs import load_graph
 from extractors.openvino_trunks import OpenVinoTrunk, Precision
 from extractors.tolerances import relative_distance, tolerance
 from mafnet.film import SoundConvolutions
 from mafnet.model import MAFnet
-from realtime.recognition.torch_backend import N_THREADS
 
 logger = logging.getLogger(__name__)
 

@@ -83,13 +83,13 @@ def test_graph_that_computes_something_else_is_refused_and_auto_falls_back(
     with pytest.raises(OpenVinoError, match="use --backend torch"):
         load_encoders(vggish=files["vggish"], backend="openvino", home=tmp_path)
     assert load_encoders(vggish=files["vggish"], backend="auto", home=tmp_path).sound is not None
-    assert "torch runs this trunk" in caplog.text
+    assert "torch runs the trunks" in caplog.text
 
 
 def test_auto_is_torch_where_openvino_is_not_installed(
     files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("extractors.encoders.installed_version", lambda: None)
+    monkeypatch.setattr("extractors.backends.installed_version", lambda: None)
 
     assert load_encoders(vggish=files["vggish"], backend="auto", home=tmp_path).sound is not None
     assert not list(tmp_path.iterdir())

@@ -78,7 +78,7 @@ class _Kept:
 
 
 class _KeptTrunks:
-    """Has the doors of `realtime.recognition.trunks.Trunks`."""
+    """Has the doors of `extractors.trunks.Trunks`."""
 
     def __init__(self, trunks: Any) -> None:
         self._trunks = trunks

@@ -17,10 +17,9 @@ from extractors.openvino_trunks import (
     with_pixels_in,
 )
 from extractors.tolerances import noise, tolerance
+from extractors.trunks import Distance, OpenVinoTrunks, TorchTrunks, distance, load_torch_trunks
 from extractors.vggish import VGGishTrunk
 from extractors.visual import make_visual_trunk
-from realtime.recognition.torch_backend import load_torch_trunks
-from realtime.recognition.trunks import Distance, OpenVinoTrunks, TorchTrunks, distance
 from weights.bundle import load_bundle
 
 pytestmark = pytest.mark.timeout(600)

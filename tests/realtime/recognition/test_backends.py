@@ -11,12 +11,13 @@ import torch
 from torch import nn
 
 from extractors import openvino_graphs
-from extractors.errors import OpenVinoError
+from extractors.backend_times import Candidate, timed
+from extractors.backends import choose_trunks
+from extractors.errors import BackendError, OpenVinoError, OpenVinoMissingError
 from extractors.openvino_graphs import load_graph
+from extractors.trunks import Distance
 from realtime.errors import UsageError
-from realtime.recognition.backends import choose_trunks
-from realtime.recognition.calibration import Candidate, calibrated
-from realtime.recognition.trunks import Distance
+from realtime.recognition.features import load_models
 from weights.bundle import Bundle, load_bundle
 
 SHA256 = "ab" * 32
@@ -130,12 +131,12 @@ def test_auto_is_torch_when_openvino_is_not_installed(starter: Bundle, tmp_path:
 
 @pytest.mark.usefixtures("without_openvino")
 def test_asked_for_openvino_says_how_to_install_it(starter: Bundle, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="pip install openvino"):
+    with pytest.raises(OpenVinoMissingError, match="pip install openvino"):
         choose_trunks(starter, CPU, "auto", "openvino", tmp_path)
 
 
 def test_openvino_is_refused_beside_another_device(starter: Bundle, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--device cuda"):
+    with pytest.raises(BackendError, match="--device cuda"):
         choose_trunks(starter, torch.device("cuda"), "auto", "openvino", tmp_path)
 
 
@@ -143,7 +144,7 @@ def test_openvino_is_refused_in_a_precision_that_it_has_not(
     starter: Bundle, tmp_path: Path
 ) -> None:
     pytest.importorskip("openvino")
-    with pytest.raises(UsageError, match="--precision float16"):
+    with pytest.raises(BackendError, match="--precision float16"):
         choose_trunks(starter, CPU, "float16", "openvino", tmp_path)
 
 
@@ -155,7 +156,7 @@ def test_kept_timing_spares_the_measurement(tmp_path: Path) -> None:
     def refuse() -> object:
         raise AssertionError("nothing needs loading")
 
-    kept = calibrated(file, {"torch": refuse}, refuse, 224)  # type: ignore[dict-item, arg-type]
+    kept = timed(file, {"torch": refuse}, refuse, 224)  # type: ignore[dict-item, arg-type]
 
     assert kept == {"torch": Candidate(name="torch", ms=2.0, distance=Distance(0.0, 0.5))}
 
@@ -185,7 +186,16 @@ def test_damaged_timing_is_measured_anew(tmp_path: Path, text: str) -> None:
     file = tmp_path / "timing.json"
     file.write_text(text)
 
-    measured = calibrated(file, {"torch": Still}, Still, 4)
+    measured = timed(file, {"torch": Still}, Still, 4)
 
     assert measured["torch"].distance == (0.0, 0.0)
     assert json.loads(file.read_text())[0]["name"] == "torch"
+
+
+@pytest.mark.usefixtures("without_openvino")
+def test_a_run_that_cannot_have_its_backend_ends_as_a_wrong_flag(
+    starter: Bundle, tmp_path: Path
+) -> None:
+    for backend, precision in (("openvino", "auto"), ("onnx", "auto"), ("torch", "float8")):
+        with pytest.raises(UsageError, match=f"{backend}|{precision}"):
+            load_models(starter, "cpu", precision, backend, tmp_path)

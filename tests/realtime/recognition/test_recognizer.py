@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from extractors.frame_transform import FrameTransform
 from extractors.log_mel import LogMel
+from extractors.trunks import TorchTrunks
 from mafnet.evidence import EvidenceClasses
 from mafnet.model import MAFnet, MAFnetConfig
 from realtime.clock import ManualClock
@@ -18,7 +19,6 @@ from realtime.packets import CLIP_SLOTS, SLOT_NS, Clip, GridFrame, Prediction
 from realtime.recognition.features import Models
 from realtime.recognition.joint import JointRecognizer
 from realtime.recognition.recognizer import Recognizer
-from realtime.recognition.trunks import TorchTrunks
 from realtime.stats import Stats
 
 SIZE = 4

@@ -19,6 +19,7 @@ from extractors.frame_transform import FrameTransform
 from extractors.log_mel import LogMel
 from extractors.openvino_graphs import convert
 from extractors.openvino_trunks import OpenVinoTrunk, with_pixels_in
+from extractors.trunks import OpenVinoTrunks, TorchTrunks
 from mafnet.evidence import EvidenceClasses
 from mafnet.model import MAFnet, MAFnetConfig
 from realtime.buffers.audio_clock import AudioClock
@@ -41,7 +42,6 @@ from realtime.packets import (
 from realtime.recognition.features import Models
 from realtime.recognition.joint import JointRecognizer
 from realtime.recognition.recognizer import Recognizer
-from realtime.recognition.trunks import OpenVinoTrunks, TorchTrunks
 from realtime.stats import Stats
 
 SIZE = 8

@@ -20,9 +20,7 @@ import torch
 
 from extractors.openvino_graphs import GRAPH_VERSION, installed_version
 from extractors.tolerances import noise
-from realtime.recognition.torch_backend import N_THREADS
-from realtime.recognition.trunks import Distance, Trunks, distance
-from weights.bundle import Bundle
+from extractors.trunks import Distance, Trunks, TrunkSpecs, distance
 from weights.files import written_whole
 
 logger = logging.getLogger(__name__)
@@ -47,7 +45,7 @@ class Candidate:
     distance: Distance
 
 
-def calibrated(
+def timed(
     file: Path,
     makers: Mapping[str, Callable[[], Trunks]],
     exact: Callable[[], Trunks],
@@ -56,7 +54,7 @@ def calibrated(
     """Return what is kept in `file`, or measure and keep it.
 
     Args:
-        file: From `calibration_file`.
+        file: From `times_file`.
         makers: Loads each backend's trunks, by its name.
         exact: Loads what is right: torch in float32.
         size: Of a resized frame.
@@ -83,22 +81,25 @@ def calibrated(
     return measured
 
 
-def calibration_file(home: Path, bundle: Bundle, precision: str, names: tuple[str, ...]) -> Path:
+def times_file(
+    home: Path, specs: TrunkSpecs, precision: str, names: tuple[str, ...], n_threads: int
+) -> Path:
     """Return where a measurement of these backends is kept, on this machine as it is."""
+    name, seen = ("", "") if specs.visual is None else (specs.visual.trunk, specs.visual.sha256)
     facts = (
         _processor(),
-        N_THREADS,
+        n_threads,
         torch.__version__,
         installed_version(),
         GRAPH_VERSION,
-        bundle.visual.trunk,
-        bundle.visual.sha256,
-        bundle.audio.sha256,
+        name,
+        seen,
+        "" if specs.audio is None else specs.audio.sha256,
         precision,
         names,
     )
     key = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
-    return home / "calibration" / f"{bundle.visual.trunk}-{key}.json"
+    return home / "calibration" / f"{name}-{key}.json"
 
 
 def _times_ms(loaded: Mapping[str, Trunks], size: int) -> dict[str, float]:
