@@ -27,6 +27,7 @@ from extractors.downmix import CANCELLATION, EXPLAINED_S, Downmix
 from extractors.errors import MediaError
 from extractors.file_packets import PICTURE, SOUND, FilePackets, streams_of
 from extractors.frame_grid import GRID_RATE_HZ
+from extractors.gaps import LONG_FRAME_S, Gaps
 from extractors.one_clock import MAX_LEAP_NS
 from extractors.orientation import upright
 from extractors.picture_limit import (
@@ -136,6 +137,7 @@ def read_frames(
         rate, base = stream.average_rate, stream.time_base
         usual_s = 1 / Fraction(rate) if rate else _FALLBACK_FRAME_S
         next_s = Fraction(0)
+        gaps = Gaps(path, "picture")
         for frame in _decoded(container, stream, path, info):
             time_base = frame.time_base or base
             duration_s = frame.duration * Fraction(time_base) if time_base else Fraction(0)
@@ -144,6 +146,8 @@ def read_frames(
             time_s = next_s
             if frame.pts is not None and time_base:
                 time_s = frame.pts * Fraction(time_base) - start_s
+            shown_s = min(duration_s, LONG_FRAME_S)
+            gaps.note(max(Fraction(0), time_s - next_s) + duration_s - shown_s, shown_s)
             yield time_s, duration_s, frame
             next_s = time_s + duration_s
 
@@ -223,8 +227,10 @@ def read_sound(
         resampler, layout, channels = None, "", Downmix()
         rate = stream.rate  # before the file ends: PyAV's streams end with their container
         end_s = Fraction(container.start_time or 0, av.time_base) if from_zero else None
+        gaps = Gaps(path, "sound")
         for frame in _decoded(container, stream, path, info):
             gap_s, end_s = _gap_before(frame, end_s)
+            gaps.note(gap_s, Fraction(frame.samples, frame.sample_rate or 1))
             yield from _silence(gap_s, rate)
             frame.pts = None  # gaps in the time stamps are the resampler's to fill otherwise
             kind = f"{frame.format.name} {frame.layout.name} {frame.sample_rate}"

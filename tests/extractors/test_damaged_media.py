@@ -1,6 +1,8 @@
 """Damaged files end in features or in one sentence, never in another exception."""
 
+import collections
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from extractor_fakes import MakeVideo
 from extractors.clip_features import extract_media
 from extractors.encoders import Encoders
 from extractors.errors import MediaError
+from extractors.media import read_frames, read_sound
+from stamped_media import write_stamped
 
 
 def _damaged(content: bytes, chance: random.Random) -> bytes:
@@ -55,3 +59,27 @@ def test_many_damaged_files_are_features_or_one_sentence(
     for _ in range(150):
         bad = _damaged(content, chance)
         _try(bad, tmp_path / f"bad-{name}", encoders, chance.random() < 0.5)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "what"), [(".ts", "picture"), (".mkv", "picture"), (".mkv", "sound")]
+)
+def test_file_that_is_all_gaps_is_refused_before_it_costs_memory(
+    tmp_path: Path, suffix: str, what: str
+) -> None:
+    starts = [1700.0 * k for k in range(20)]
+    if what == "picture":
+        path = write_stamped(tmp_path / f"clip{suffix}", pictures=starts)
+        read: Iterator[object] = read_frames(path)
+    else:
+        path = write_stamped(tmp_path / f"clip{suffix}", sounds=[(t, t + 0.1) for t in starts])
+        read = read_sound(path)
+
+    with pytest.raises(MediaError, match=rf"s of {what} in 2 hours by its time stamps"):
+        collections.deque(read, maxlen=0)
+
+
+def test_recording_with_long_gaps_is_read(tmp_path: Path) -> None:
+    path = write_stamped(tmp_path / "clip.mkv", sounds=[(t, t + 0.1) for t in (0.0, 1700.0)])
+
+    assert sum(len(block) for block in read_sound(path)) == pytest.approx(1700 * 16_000, rel=0.01)
