@@ -17,6 +17,7 @@ not bounded here: libzmq keeps `send_hwm` messages for whoever does not read.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import selectors
 import socket
@@ -121,7 +122,8 @@ class FrontDoor:
 
     def wake(self) -> None:
         """Have `step` return if it waits; any thread."""
-        self._rope.send(b"\0")
+        with contextlib.suppress(BrokenPipeError):  # its thread has ended
+            self._rope.send(b"\0")
 
     def step(self) -> bool:
         """Wait until something comes or may go on, at most half a second, and pass it on.
@@ -146,7 +148,8 @@ class FrontDoor:
         """Say what to wait for; return for how long."""
         self._let_leave(now_ns)
         is_held = bool(self._leaving)
-        n_all = self._all.left(now_ns)
+        # Nobody says more before those that had to go are forgotten: else all would have to.
+        n_all = self._all.left(now_ns) if self._n_alive() <= MAX_ALIVE_BYTES else 0
         for link in tuple(self._links):
             if link.end_by_ns is not None and (not link.outward or now_ns >= link.end_by_ns):
                 self._drop(link)
@@ -185,25 +188,25 @@ class FrontDoor:
 
     def _admit(self, now_ns: int) -> None:
         self._newcomers.take(1)
-        try:
-            outer, _ = self._listener.accept()
-        except BlockingIOError:  # it has gone again
-            return
-        except OSError as error:  # no descriptor is free
-            self._newcomers.take(NEW_AT_ONCE)
-            self._tell(now_ns, f"a subscriber cannot be let in: {error.strerror}")
-            return
-        inner = socket.socket(socket.AF_UNIX)
-        outer.setblocking(False)
-        inner.setblocking(False)
-        try:
-            if outer.family != socket.AF_UNIX:
-                outer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            inner.connect(self._inner)
-        except OSError:  # it has gone, or libzmq has more waiting than it takes
-            outer.close()
-            inner.close()
-            return
+        with contextlib.ExitStack() as undo:
+            try:
+                inner = undo.enter_context(socket.socket(socket.AF_UNIX))
+                outer = undo.enter_context(self._listener.accept()[0])
+            except BlockingIOError:  # it has gone again
+                return
+            except OSError as error:  # no descriptor is free
+                self._newcomers.take(NEW_AT_ONCE)
+                self._tell(now_ns, f"a subscriber cannot be let in: {error.strerror}")
+                return
+            outer.setblocking(False)
+            inner.setblocking(False)
+            try:
+                if outer.family != socket.AF_UNIX:
+                    outer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                inner.connect(self._inner)
+            except OSError:  # it has gone, or libzmq has more waiting than it takes
+                return
+            undo.pop_all()
         allowance = Allowance(ONE_AT_ONCE, ONE_PER_S, now_ns)
         self._links.append(_Link(outer=outer, inner=inner, allowance=allowance))
 
@@ -235,7 +238,7 @@ class FrontDoor:
             link.is_told = True
             self._on_excess()
             self._tell(now_ns, "a subscriber says more than topics: from now on it is read slowly")
-        if self._n_alive() > MAX_ALIVE_BYTES and self._links:
+        if sum(other.n_said for other in self._links) > MAX_ALIVE_BYTES:
             self._drop(max(self._links, key=lambda other: other.n_said))
 
     def _fetch(self, link: _Link, now_ns: int) -> None:

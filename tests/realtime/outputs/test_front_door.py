@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import resource
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -159,6 +161,60 @@ def test_the_wordiest_goes_when_all_said_too_much(house: House, clock: ManualClo
     assert len(others) > MAX_ALIVE_BYTES // ONE_AT_ONCE - 5
     house.step()
     assert quiet.send(b"x") == 1  # who said little stays
+
+
+def test_who_said_little_stays_when_many_say_little_after_the_wordiest_went(
+    house: House, clock: ManualClock
+) -> None:
+    quiet = house.pair()[0]
+    quiet.send(b"x" * 300)
+    for _ in range(MAX_ALIVE_BYTES // ONE_AT_ONCE - 1):
+        clock.advance(NS_PER_S)
+        house.pair()[0].send(b"x" * ONE_AT_ONCE)
+        house.step(10)
+    others = []
+    for _ in range(60):
+        clock.advance(NS_PER_S)
+        others.append(house.pair()[0])
+    for n in range(300):  # 60 bytes each 5 ms, from those who said less than the quiet one
+        for other in others:
+            with contextlib.suppress(OSError):
+                other.send(b"x")
+        clock.advance(NS_PER_S // 200)
+        house.step()
+        assert any(link.n_said == 300 for link in house.door._links), n
+        assert house.door._n_alive() <= MAX_ALIVE_BYTES + len(others)
+
+
+def test_a_newcomer_waits_and_the_door_stays_when_no_descriptor_is_free(
+    house: House, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = house.pair()
+    late = house.knock()
+    late.send(b"hello")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    kept: list[int] = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(500, limits[1]), limits[1]))
+        with contextlib.suppress(OSError):
+            while True:
+                kept.append(os.open(os.devnull, os.O_RDONLY))
+        os.close(kept.pop())  # one is free, and two are wanted
+        house.step(5)
+        before[0].send(b"goes on")
+        house.step(5)
+        assert heard(before[1]) == b"goes on"
+    finally:
+        for descriptor in kept:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    clock.advance(2 * NS_PER_S)
+
+    inside = house.inside()
+
+    house.step(5)
+    assert heard(inside) == b"hello"
+    assert "a subscriber cannot be let in: Too many open files" in caplog.text
 
 
 def test_a_place_is_free_again_when_somebody_leaves(house: House, clock: ManualClock) -> None:
