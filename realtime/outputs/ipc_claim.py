@@ -12,11 +12,13 @@ import errno
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from realtime.errors import OutputError
 from realtime.outputs.file_lock import try_lock
+from realtime.outputs.private_files import open_private
 
 IPC = "ipc://"
 ABSTRACT = "@"  # a name without a file; the system refuses a taken one
@@ -44,22 +46,26 @@ class IpcClaim:
         if not self._path:
             yield
             return
+        # Between asking and binding nobody else may do the same. Not the folder is locked: a recorder
+        # may have it for all of its run.
+        beside = Path(f"{self._path}.claim")
         try:
-            folder = os.open(Path(self._path).parent, os.O_RDONLY)
+            held = _hold(beside)
         except OSError as error:
             raise OutputError(
                 f"cannot publish on {self._endpoint} ({error.strerror}); --bind wants an endpoint "
-                "in a folder that is there, such as ipc:///tmp/events"
+                "in a folder that is there and can be written to, such as ipc:///tmp/events"
             ) from error
+        if held is None:
+            raise OutputError(f"{self._endpoint} is being opened by another program; try again")
         try:
-            # Between asking and binding nobody else may do the same; held for a moment only.
-            if not try_lock(folder, ASK_S):
-                raise OutputError(f"{self._endpoint} is being opened by another program; try again")
             _refuse_if_taken(self._endpoint, self._path)
             yield
             self._file = _identity(self._path)
         finally:
-            os.close(folder)
+            with contextlib.suppress(OSError):  # the folder went
+                beside.unlink()
+            os.close(held)
 
     def release(self) -> None:
         """Remove the socket's file, which libzmq leaves behind, if it is still ours."""
@@ -67,6 +73,24 @@ class IpcClaim:
             with contextlib.suppress(OSError):  # the folder went, or may not be written any more
                 Path(self._path).unlink()
         self._file = None
+
+
+def _hold(beside: Path) -> int | None:
+    """Make a file and lock it; return its descriptor, None if somebody else has it for long.
+
+    Who has it removes it before letting go, so what was locked may be there no more: then again.
+    """
+    deadline_s = time.monotonic() + ASK_S
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        descriptor = open_private(beside, os.O_RDWR | os.O_CREAT)
+        if not try_lock(descriptor, left_s):
+            os.close(descriptor)
+            return None
+        locked = os.fstat(descriptor)
+        if _identity(str(beside)) == (locked.st_dev, locked.st_ino):
+            return descriptor
+        os.close(descriptor)
+    return None
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -15,10 +15,11 @@ import pytest
 import zmq
 
 from realtime.clock import NS_PER_S, ManualClock
-from realtime.config import PublisherConfig
+from realtime.config import PublisherConfig, RecordConfig
 from realtime.errors import OutputError
 from realtime.mailbox import Mailbox, Policy
 from realtime.outputs.file_lock import try_lock
+from realtime.outputs.record_store import RecordStore
 from realtime.outputs.wire import Message
 from realtime.outputs.zmq_publisher import ZmqPublisher
 from realtime.stats import Stats
@@ -111,8 +112,8 @@ def test_what_is_no_socket_stays_and_is_refused(kind: str, short_folder: Path) -
 def test_endpoint_is_refused_while_another_run_opens_it(short_folder: Path) -> None:
     holder = (
         "import fcntl, os, sys\n"
-        "folder = os.open(sys.argv[1], os.O_RDONLY)\n"
-        "fcntl.flock(folder, fcntl.LOCK_EX)\n"
+        "claim = os.open(sys.argv[1] + '/events.claim', os.O_RDWR | os.O_CREAT)\n"
+        "fcntl.flock(claim, fcntl.LOCK_EX)\n"
         "print('held', flush=True)\n"
         "sys.stdin.read()\n"
     )
@@ -127,6 +128,64 @@ def test_endpoint_is_refused_while_another_run_opens_it(short_folder: Path) -> N
         with pytest.raises(OutputError, match="is being opened by another program"):
             make_publisher(f"ipc://{short_folder}/events").open()
         other.communicate("")
+
+
+def test_socket_may_lie_in_the_folder_that_is_recorded_to(short_folder: Path) -> None:
+    store = RecordStore(RecordConfig(directory=str(short_folder)))
+    store.open()
+    publisher = make_publisher(f"ipc://{short_folder}/events")
+    try:
+        publisher.open()
+        assert [path.name for path in short_folder.iterdir()] == ["events"]  # no claim is left
+    finally:
+        publisher.close()
+        store.close()
+
+
+def test_only_one_of_many_that_open_at_once_has_the_endpoint(short_folder: Path) -> None:
+    path = short_folder / "events"
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(path))
+    script = (
+        "import sys, time\n"
+        "from realtime.errors import OutputError\n"
+        "from test_ipc_claim import make_publisher\n"
+        "publisher = make_publisher(sys.argv[1])\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "try:\n"
+        "    publisher.open()\n"
+        "    print('has it', flush=True)\n"
+        "except OutputError:\n"
+        "    print('refused', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "publisher.close()\n"
+    )
+    here = str(Path(__file__).parent)
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", f"import sys; sys.path.append({here!r})\n{script}",
+             f"ipc://{path}"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    told = []
+    for run in runs:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "ready\n"
+    for run in runs:
+        assert run.stdin is not None
+        run.stdin.write("\n")
+        run.stdin.flush()
+    for run in runs:
+        assert run.stdout is not None
+        told.append(run.stdout.readline())
+    for run in runs:
+        run.communicate("\n", timeout=30)
+
+    assert sorted(told) == ["has it\n", "refused\n", "refused\n", "refused\n"]
+    assert list(short_folder.iterdir()) == []
 
 
 def test_a_folder_that_is_locked_here_is_not_locked_twice(tmp_path: Path) -> None:
