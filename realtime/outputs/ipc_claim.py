@@ -46,8 +46,8 @@ class IpcClaim:
         if not self._path:
             yield
             return
-        # Between asking and binding nobody else may do the same. Not the folder is locked: a recorder
-        # may have it for all of its run.
+        # Between asking and binding nobody else may do the same. The folder itself stays free: a
+        # recorder may have it locked for all of its run.
         beside = Path(f"{self._path}.claim")
         try:
             held = _hold(beside)

@@ -36,9 +36,16 @@ def open_private(path: Path, flags: int) -> int:
     return descriptor
 
 
-def make_private_folder(path: Path, *, parents: bool = False) -> None:
+def make_private_folders(path: Path) -> None:
+    """Make a folder and those above it that are missing, all with mode 0700; raises OSError."""
+    if not path.parent.exists():  # not `parents=True`, which makes those as the umask has it
+        make_private_folders(path.parent)
+    path.mkdir(FOLDER_MODE, exist_ok=True)
+
+
+def make_private_folder(path: Path) -> None:
     """Make a folder with mode 0700, unless it is there; raises OSError, also where a link is."""
-    path.mkdir(FOLDER_MODE, parents=parents, exist_ok=True)
+    path.mkdir(FOLDER_MODE, exist_ok=True)
     if path.is_symlink():
         raise OSError(errno.ELOOP, f"{path} is a link, and none is followed here")
 

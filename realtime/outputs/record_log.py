@@ -68,9 +68,9 @@ class EventLog:
             n_bytes = self._mend(descriptor, os.fstat(descriptor).st_size)
             if n_bytes >= MAX_LOG_BYTES:
                 self._path.replace(self._old_path)
-                os.close(descriptor)
-                descriptor = open_private(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-                n_bytes = os.fstat(descriptor).st_size
+                newer = open_private(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+                os.close(descriptor)  # not before: where that failed it would be closed twice
+                descriptor, n_bytes = newer, os.fstat(newer).st_size
             while self._waiting:
                 _write_whole(descriptor, self._waiting[0], n_bytes)
                 n_bytes += len(self._waiting.popleft())

@@ -9,6 +9,7 @@ plays.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -32,20 +33,20 @@ _UNFINISHED = re.compile(r"\.\d{6}_[A-Za-z0-9-]+_[A-Za-z0-9]+-\d+\.(json|mp4)\..
 
 
 def mend(store: RecordStore) -> int:
-    """Put in order what no run goes on with; the folder is this run's alone.
+    """Put in order what no run goes on with; the folder is this run's alone, its age told.
 
     Returns:
         How many recordings were mended; raises OSError where the folder cannot be read.
     """
     n_mended = 0
-    for day in store.days():
-        for file in day.iterdir():
-            if _UNFINISHED.fullmatch(file.name):
+    for file in store.files():
+        if _UNFINISHED.fullmatch(file.name):
+            with contextlib.suppress(OSError):  # it may stay, and the rest is mended
                 file.unlink(missing_ok=True)
     for sidecar in store.sidecars():
         content = read_sidecar(sidecar)
         if content is None:
-            content = {} if _is_torn(sidecar) else None
+            content = _content_of_torn(store) if _is_torn(sidecar) else None
         elif content.get("state") != "recording":
             content = None
         if content is None:
@@ -73,6 +74,18 @@ def _end(store: RecordStore, paths: RecordPaths, content: dict[str, object]) -> 
         paths,
         {**content, "state": "broken", "why": KILLED, "file": there[0] if there else None},
     )
+
+
+def _content_of_torn(store: RecordStore) -> dict[str, object]:
+    """Return what is said of a recording of which nobody knows when it was: it begins to age now.
+
+    Else it would count as older than all, and go at once from a folder that is older than that.
+    """
+    for _ in store.recordings():  # after which number it comes
+        pass
+    place = store.age.next_place()
+    store.age.keep()
+    return {"folder": place}
 
 
 def _is_torn(sidecar: Path) -> bool:

@@ -26,7 +26,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from realtime.errors import OutputError
 from realtime.outputs.file_lock import try_lock
-from realtime.outputs.private_files import FOLDER_MODE, make_private_folder, open_private
+from realtime.outputs.private_files import (
+    FOLDER_MODE,
+    make_private_folder,
+    make_private_folders,
+    open_private,
+)
 from realtime.outputs.record_age import FolderAge
 from realtime.outputs.record_fault import reason_of
 from realtime.outputs.record_log import EventLog
@@ -43,6 +48,7 @@ logger = logging.getLogger(__name__)
 
 MAKER = "mafnet-live recorder"
 MAX_LABEL = 40  # characters of a label in a name
+MAX_COMPLAINTS = 100
 MAX_SIDECAR_BYTES = 16 << 20  # a larger one is not ours
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SIDECAR = re.compile(r"\d{6}_[A-Za-z0-9-]+_[A-Za-z0-9]+-\d+\.json")
@@ -98,6 +104,7 @@ class RecordStore:
         self._free_bytes = free_bytes
         self._is_open = False
         self._locked: int | None = None  # the folder's descriptor
+        self._complained: set[Path] = set()
         self.log = EventLog(self._folder)
         self.age = FolderAge(self._folder)
 
@@ -108,7 +115,7 @@ class RecordStore:
             OutputError: It cannot be made or written to, or another run uses it.
         """
         try:
-            self._base.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+            make_private_folders(self._base)
             if self._folder != self._base:
                 make_private_folder(self._folder)
             self._lock()
@@ -228,20 +235,27 @@ class RecordStore:
             writing: What is being written, which stays; None for nothing.
 
         Returns:
-            How many recordings went; raises OSError.
+            How many recordings went; raises OSError where the folder cannot be read. One that
+            cannot be deleted stays, and is said once.
         """
         if not self.age.is_told:
             self.age.tell(0, now_utc, now_utc)
         found = sorted(self.recordings(), key=lambda r: (r.number, r.age_s, r.paths.sidecar))
         kept = [r for r in found if r.paths != writing]
-        n_found, n_bytes = len(kept), sum(_size(r.paths) for r in kept)
-        while kept:
-            is_old = self.age.age_s - kept[0].age_s > self._keep_s
+        n_gone, n_bytes = 0, sum(_size(r.paths) for r in kept)
+        for recording in kept:
+            is_old = self.age.age_s - recording.age_s > self._keep_s
             if not is_old and n_bytes <= self._keep_bytes:
                 break
-            n_bytes -= _size(kept[0].paths)
-            _delete(kept.pop(0).paths)
-        return n_found - len(kept)
+            size = _size(recording.paths)
+            try:
+                _delete(recording.paths)
+            except OSError as error:  # nothing new would be recorded for it
+                self._say_once(recording.paths.sidecar, "cannot be deleted", error)
+                continue
+            n_bytes -= size
+            n_gone += 1
+        return n_gone
 
     def recordings(self) -> Iterator[KeptRecording]:
         """Yield what we made, by the dates in the names; raises OSError."""
@@ -253,8 +267,22 @@ class RecordStore:
 
     def sidecars(self) -> Iterator[Path]:
         """Yield the files that are named like our sidecars; raises OSError."""
+        yield from (file for file in self.files() if _SIDECAR.fullmatch(file.name))
+
+    def files(self) -> Iterator[Path]:
+        """Yield what lies in the days' folders; one that cannot be read is said once."""
         for day in self.days():
-            yield from (file for file in sorted(day.iterdir()) if _SIDECAR.fullmatch(file.name))
+            try:
+                found = sorted(day.iterdir())
+            except OSError as error:
+                self._say_once(day, "cannot be looked at", error)
+                continue
+            yield from found
+
+    def _say_once(self, path: Path, what: str, error: OSError) -> None:
+        if path not in self._complained and len(self._complained) < MAX_COMPLAINTS:
+            self._complained.add(path)
+            logger.warning("%s %s: %s", path, what, reason_of(error))
 
     def days(self) -> list[Path]:
         """Return the folders of the days; raises OSError."""
@@ -305,5 +333,5 @@ def _delete(paths: RecordPaths) -> None:
     """Delete the sidecar last: without it nobody would know whose the rest is."""
     for file in (paths.part, paths.final, paths.sidecar):
         file.unlink(missing_ok=True)
-    if not any(paths.sidecar.parent.iterdir()):
+    with suppress(OSError):  # others' files lie there, too
         paths.sidecar.parent.rmdir()

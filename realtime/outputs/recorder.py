@@ -180,6 +180,7 @@ class Recorder:
     def _mend(self) -> None:
         """Put in order what an earlier run left; before the first recording of this one."""
         self._is_mended = True
+        self._tell_time()
         try:
             mend(self._store)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -16,6 +17,7 @@ from record_scene import STARTED, Scene
 
 from realtime.config import RecordConfig
 from realtime.errors import OutputError
+from realtime.outputs.private_files import open_private
 from realtime.outputs.record_log import EventLog
 from realtime.outputs.record_store import RecordStore
 
@@ -53,6 +55,17 @@ def test_only_the_owner_reads_what_is_recorded(tmp_path: Path, open_umask: None)
     assert {Path(name).suffix for name in files} == {".mp4", ".json", ".jsonl"}
     assert set(files.values()) == {0o600}
     assert set(folders.values()) == {0o700}
+
+
+def test_folders_above_are_private_where_they_were_not_there(
+    tmp_path: Path, open_umask: None
+) -> None:
+    store = RecordStore(RecordConfig(directory=str(tmp_path / "far" / "away" / "events")))
+    store.open()
+    store.close()
+
+    made = sorted(path for path in tmp_path.rglob("*") if path.is_dir())
+    assert [stat.S_IMODE(path.stat().st_mode) for path in made] == [0o700] * 3
 
 
 def test_no_link_in_the_folder_is_followed(tmp_path: Path) -> None:
@@ -191,6 +204,32 @@ def test_a_line_that_a_crash_left_half_spoils_no_other(
     log.flush()
 
     assert path.read_text() == kept + '{"n":3}\n'
+
+
+def test_no_line_and_no_descriptor_is_lost_when_a_long_log_cannot_be_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = EventLog(tmp_path)
+    monkeypatch.setattr("realtime.outputs.record_log.MAX_LOG_BYTES", 10)
+    log.add(b'{"n": 1, "is": "long"}')
+    log.flush()
+    log.add(b'{"n": 2}')
+    opened: list[int] = []
+
+    def open_once(path: Path, flags: int) -> int:
+        if opened:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        opened.append(open_private(path, flags))
+        return opened[0]
+
+    with monkeypatch.context() as full:
+        full.setattr("realtime.outputs.record_log.open_private", open_once)
+        with pytest.raises(OSError, match="No space left"):  # and not "Bad file descriptor"
+            log.flush()
+    log.flush()
+
+    assert (tmp_path / "events.jsonl").read_bytes() == b'{"n": 2}\n'
+    assert (tmp_path / "events.1.jsonl").read_bytes() == b'{"n": 1, "is": "long"}\n'
 
 
 def test_a_log_that_is_only_half_a_line_begins_anew(tmp_path: Path) -> None:

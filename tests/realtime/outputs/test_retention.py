@@ -10,6 +10,7 @@ import pytest
 
 from realtime.clock import NS_PER_S, ManualClock, WallClock
 from realtime.config import RecordConfig
+from realtime.outputs.record_mend import mend
 from realtime.outputs.record_store import RecordStore
 
 TODAY = datetime(2026, 11, 24, 18, 0, 0, tzinfo=UTC)
@@ -232,3 +233,46 @@ def test_a_recording_without_an_age_has_its_dates(told: object, tmp_path: Path) 
 
     left = {path.name.split("_")[1] for path in tmp_path.rglob("*_ab-1.json")}
     assert left == {"new", "undated"}
+
+
+def test_a_recording_whose_sidecar_was_torn_stays_as_long_as_others(tmp_path: Path) -> None:
+    run = Run(tmp_path, TODAY - timedelta(days=40))
+    run.record()
+    run.pass_time(days=40)
+    torn = run.record().with_suffix(".json")
+    run.end()
+    torn.write_text(torn.read_text()[:40])
+
+    run = Run(tmp_path, TODAY + timedelta(hours=1))
+    run.tell()
+    assert mend(run.store) == 1
+    newer = run.record()
+    assert torn.with_suffix(".mp4").exists()
+    assert json.loads(torn.read_text())["folder"]["number"] == 3
+    run.pass_time(days=29)
+    run.record()
+    assert torn.with_suffix(".mp4").exists()
+    run.pass_time(days=2)
+    run.record()
+
+    assert not torn.with_suffix(".mp4").exists()
+    assert not newer.exists()
+    run.end()
+
+
+def test_what_cannot_be_deleted_keeps_nothing_new_from_being_recorded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Run(tmp_path, TODAY - timedelta(days=40))
+    stays, goes = run.record(), run.record()
+    stays.unlink()
+    stays.mkdir()  # as a file of another user's, or one that may not be deleted
+    run.pass_time(days=40)
+
+    newest = [run.record() for _ in range(3)]
+
+    assert stays.exists()
+    assert not goes.exists()
+    assert all(path.exists() for path in newest)
+    assert caplog.text.count("cannot be deleted") == 1
+    run.end()
