@@ -47,7 +47,7 @@ USUAL = Tracks()
 
 def usual_track(container: Any, kind: Kind) -> Any:
     """Returns the stream that a player would show or play; None where there is none."""
-    usable = _usable(container, kind)
+    usable = usable_tracks(container, kind)
     if kind == "video":
         return next(iter(usable), None)
     best = container.streams.best(kind)  # by its maker's marks, then channels and packets
@@ -61,7 +61,7 @@ def track_numbered(container: Any, kind: Kind, number: int) -> Any:
         ValueError: There is none, or it cannot be decoded; the sentence lists those that can.
     """
     streams = _streams(container, kind)
-    usable = _usable(container, kind)
+    usable = usable_tracks(container, kind)
     if number < len(streams) and streams[number] in usable:
         return streams[number]
     listed = ", ".join(describe_track(container, stream) for stream in usable) or "none"
@@ -117,8 +117,8 @@ def _kind_of(stream: Any) -> str:
     return str(stream.type if codec is None else codec.codec.type)
 
 
-def _usable(container: Any, kind: Kind) -> list[Any]:
-    """Return the tracks that can be decoded, without pictures of a cover."""
+def usable_tracks(container: Any, kind: Kind) -> list[Any]:
+    """Returns the tracks that can be decoded, without pictures of a cover."""
     return [
         stream
         for stream in _streams(container, kind)
@@ -129,13 +129,13 @@ def _usable(container: Any, kind: Kind) -> list[Any]:
 
 def _open_kinds(container: Any, asked: Tracks) -> list[Kind]:
     wanted: list[tuple[Kind, int | None]] = [("audio", asked.audio), ("video", asked.video)]
-    return [k for k, number in wanted if number is None and len(_usable(container, k)) > 1]
+    return [k for k, number in wanted if number is None and len(usable_tracks(container, k)) > 1]
 
 
 def _other(container: Any, kind: Kind, telling: set[int], where: str) -> int | None:
     """Return the number of the first track that says something where the usual one does not."""
     usual = usual_track(container, kind)
-    others = [stream for stream in _usable(container, kind) if stream.index in telling]
+    others = [stream for stream in usable_tracks(container, kind) if stream.index in telling]
     if usual.index in telling or not others:
         return None
     streams = _streams(container, kind)
@@ -157,7 +157,7 @@ def _telling(container: Any, kinds: list[Kind]) -> set[int]:
     import av
 
     silent = {usual_track(container, kind).index for kind in kinds}
-    wanted = [stream for kind in kinds for stream in _usable(container, kind)]
+    wanted = [stream for kind in kinds for stream in usable_tracks(container, kind)]
     for stream in wanted:
         if _kind_of(stream) == "video":
             stream.codec_context.skip_frame = "NONKEY"
@@ -172,7 +172,7 @@ def _telling(container: Any, kinds: list[Kind]) -> set[int]:
                 break
             if packet.stream.index in telling:
                 continue
-            says_something = any(_says_something(frame) for frame in packet.decode())
+            is_telling = any(says_something(frame) for frame in packet.decode())
         except av.EOFError:
             continue
         except IndexError:  # PyAV flushes streams at the end that it has not
@@ -181,12 +181,13 @@ def _telling(container: Any, kinds: list[Kind]) -> set[int]:
             n_broken += 1
             continue
         n_broken = 0
-        if says_something:
+        if is_telling:
             telling.add(packet.stream.index)
     return telling
 
 
-def _says_something(frame: Any) -> bool:
+def says_something(frame: Any) -> bool:
+    """Tells whether a frame is brighter than black, or a block louder than silence."""
     import av
 
     if isinstance(frame, av.VideoFrame):

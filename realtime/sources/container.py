@@ -40,6 +40,7 @@ from realtime.sources.base import SourceSenses
 from realtime.sources.nature import Facts, Nature, nature_by_pace, nature_of
 from realtime.sources.opening import open_location, reason_of, spool
 from realtime.sources.playout import Stamps
+from realtime.sources.sound_choice import SoundChoice
 from realtime.sources.told_length import told_end_ns
 
 if TYPE_CHECKING:
@@ -139,8 +140,11 @@ class MediaContainer:
             self.close()
             wanted = " or ".join(w for w, on in (("picture", picture), ("sound", sound)) if on)
             raise SourceError(f"{self._where} has no {wanted} that can be decoded")
+        self._choice: SoundChoice | None = None
         if self._audio is not None:
             self._limit_rate()
+            if live and tracks.audio is None:
+                self._choice = SoundChoice(self._container, self._audio, self._where)
         if self._video is not None:
             self._limit_pictures()
             # Frame threads hold several frames back.
@@ -323,6 +327,9 @@ class MediaContainer:
 
         May be called by another thread than `read_packet`, one at a time, until `close`.
         """
+        if self._live and not self._is_heard_or_seen(packet):
+            self._listen_to(packet)
+            return []
         error_types = self._av.error
         try:
             frames = packet.decode()
@@ -350,12 +357,32 @@ class MediaContainer:
             decoded = [self._picture(frame) for frame in frames]
         else:
             try:
+                self._choose_by(packet, frames)
                 decoded = self._sounds(frames)
             except (error_types.FFmpegError, ValueError, MemoryError):
                 self._count_broken(1)
                 decoded = []
         self.has_decoded = self.has_decoded or bool(decoded)
         return decoded
+
+    def _is_heard_or_seen(self, packet: Any) -> bool:
+        return any(s.index == packet.stream.index for s in self._read_streams())
+
+    def _listen_to(self, packet: Any) -> None:
+        """Decode a packet of a sound track that is not heard, to find out whether it is silent."""
+        if self._choice is not None and self._choice.has(packet):
+            try:
+                self._choose_by(packet, packet.decode())
+            except (self._av.error.FFmpegError, OSError, ValueError, MemoryError):
+                return  # its damage is nobody's
+
+    def _choose_by(self, packet: Any, frames: list[Any]) -> None:
+        if self._choice is None or not self._choice.has(packet):
+            return
+        self._choice.hear(packet.stream, frames)
+        if self._choice.chosen is not self._audio:
+            self._audio = self._choice.chosen
+            self._description = self._describe()
 
     def choose_tracks(self, asked: Tracks) -> Tracks:
         """Return which of several tracks are read: others where the usual ones hold nothing.
@@ -439,6 +466,11 @@ class MediaContainer:
         return any(s is not None and s.index == packet.stream.index for s in self._wanted())
 
     def _wanted(self) -> list[Any]:
+        read = self._read_streams()
+        others = [] if self._choice is None else self._choice.streams
+        return read + [s for s in others if all(s.index != r.index for r in read)]
+
+    def _read_streams(self) -> list[Any]:
         return [stream for stream in (self._video, self._audio) if stream is not None]
 
     def _on_one_clock(self, location: str) -> FilePackets:

@@ -107,7 +107,7 @@ def test_frame_that_cannot_be_looked_at_says_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_tracks(tmp_path / "clip.mkv", (0.0, 0.3))
-    looked_at = tracks._says_something
+    looked_at = tracks.says_something
     n_looks = 0
 
     def look(frame: object) -> bool:
@@ -117,7 +117,7 @@ def test_frame_that_cannot_be_looked_at_says_nothing(
             raise ValueError("no such conversion")
         return looked_at(frame)
 
-    monkeypatch.setattr(tracks, "_says_something", look)
+    monkeypatch.setattr(tracks, "says_something", look)
 
     assert probe(path).tracks == Tracks(audio=1)
     assert n_looks > 3

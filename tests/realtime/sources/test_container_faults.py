@@ -43,7 +43,7 @@ def test_packet_for_which_there_is_no_memory_is_a_broken_one(live: bool, recordi
     def decode() -> None:
         raise MemoryError
 
-    packet = SimpleNamespace(decode=decode, is_keyframe=True, is_corrupt=False)
+    packet = SimpleNamespace(decode=decode, is_keyframe=True, is_corrupt=False, stream=media._video)
 
     assert media.decode(packet) == []
     media._explain()
