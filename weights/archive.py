@@ -6,6 +6,7 @@ and what an archive says of its members is read in small pieces.
 
 import bz2
 import gzip
+import io
 import lzma
 import struct
 import tarfile
@@ -20,11 +21,8 @@ from weights.errors import FetchError
 _MAX_BYTES = 2 << 30
 _MAX_MEMBERS = 10_000
 _READ_BYTES = 1 << 20
-_OPENERS: Final[dict[bytes, Any]] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ\0": lzma.open,
-}
+_XZ_MEMORY = 128 << 20  # bytes; `xz -9` makes files that take 65 MiB
+_ZIP_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 _DAMAGE = (
     OSError,
     EOFError,
@@ -43,9 +41,17 @@ _DAMAGE = (
 def is_archive(path: Path) -> bool:
     """Tell whether a file is a zip or a tar archive, by its content."""
     try:
-        return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
-    except _DAMAGE:
+        return path.is_file() and (zipfile.is_zipfile(path) or _is_tar(path))
+    except (*_DAMAGE, _TooLargeError):
         return False
+
+
+def _is_tar(path: Path) -> bool:
+    # Not `tarfile.is_tarfile`, which reads whatever the first header announces.
+    with _opened(path) as file:
+        bounded: Any = _Bounded(file)
+        with tarfile.open(fileobj=bounded, mode="r:"):
+            return True
 
 
 def unpack_checkpoint(archive: Path, folder: Path, inside: str = "") -> None:
@@ -110,9 +116,12 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as source:
             for info in source.infolist():
-                if not info.filename.endswith("/"):
-                    with source.open(info) as file:
-                        yield info.filename, file
+                if info.filename.endswith("/"):
+                    continue
+                if info.compress_type not in _ZIP_METHODS:  # LZMA takes what its header asks for
+                    raise ValueError(f"packed by method {info.compress_type}; deflate is read")
+                with source.open(info) as file:
+                    yield info.filename, file
         return
     with _opened(archive) as file:
         bounded: Any = _Bounded(file)
@@ -133,8 +142,71 @@ def _opened(archive: Path) -> Any:
         head = file.read(6)
     for magic, opened in _OPENERS.items():
         if head.startswith(magic):
-            return opened(archive, "rb")
+            return opened(archive)
     return archive.open("rb")
+
+
+class _Xz(io.RawIOBase):
+    """An xz file's content, with bounded memory: `lzma.open` takes what a header asks for."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._begin()
+
+    def _begin(self) -> None:
+        self._file.seek(0)
+        self._at = 0
+        self._left = b""  # packed bytes behind a stream's end
+        self._stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)
+
+    def readinto(self, into: Any) -> int:
+        data = b""
+        while not data:
+            packed = b""
+            if self._stream.eof or self._stream.needs_input:
+                packed, self._left = self._left or self._file.read(_READ_BYTES), b""
+            if self._stream.eof:
+                packed = packed.lstrip(b"\0")  # between two streams
+                if not packed:
+                    return 0
+                self._stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)
+            elif self._stream.needs_input and not packed:
+                raise EOFError("it ends in the middle")
+            data = self._stream.decompress(packed, len(into))
+            if self._stream.eof:
+                self._left = self._stream.unused_data
+        into[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        target = offset + (self._at if whence == 1 else 0)
+        if target < self._at:
+            self._begin()
+        while self._at < target and self.read(min(_READ_BYTES, target - self._at)):
+            pass
+        return self._at
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _open_xz(path: Path) -> io.BufferedReader:
+    return io.BufferedReader(_Xz(path), _READ_BYTES)
+
+
+_OPENERS: Final[dict[bytes, Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\0": _open_xz,
+}
 
 
 class _Bounded:

@@ -23,6 +23,7 @@ _MAGIC = 0xDB4775248B80FB57  # LevelDB table/format.h
 _FOOTER = 48
 _TRAILER = 5  # a block's type byte and its masked checksum
 _MAX_INDEX = 16 * 2**20  # 158 variables take 5 kB
+_MAX_STATE = 1 << 16  # characters; the newest checkpoint's name stands first
 _MAX_VARIABLES = 10_000
 _MAX_NAME = 1_000  # bytes; names share their beginnings, so a few bytes may stand for a long one
 _MAX_DIMENSIONS = 8
@@ -139,7 +140,9 @@ def _prefix_in(folder: Path) -> Path:
     # The state file names the newest; its path is often the one on the machine that trained.
     state = folder / "checkpoint"
     if state.is_file():
-        for line in state.read_text(encoding="utf-8", errors="replace").splitlines():
+        with state.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(_MAX_STATE)
+        for line in text.splitlines():
             key, _, value = line.partition(":")
             if key.strip() == "model_checkpoint_path":
                 prefix = folder / Path(value.strip().strip('"').replace("\\", "/")).name

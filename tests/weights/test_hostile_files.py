@@ -1,11 +1,14 @@
 """Weights files made to do more than hold numbers: one sentence, little memory, no other file."""
 
 import bz2
+import gzip
 import io
+import lzma
 import struct
 import tarfile
 import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from weights.archive import is_archive, unpack_checkpoint
 from weights.crc32c import masked_crc32c
 from weights.errors import ConvertError, FetchError
 from weights.foreign import open_foreign
+from weights.tf_checkpoint import TensorFlowCheckpoint
 
 MB = 1 << 20
 CONV1 = "conv1/kernel"
@@ -312,6 +316,64 @@ def test_tar_header_that_announces_gigabytes_of_text_is_refused(tmp_path: Path) 
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 16 * MB
+
+
+@pytest.mark.parametrize("packed", [bz2.compress, gzip.compress, lzma.compress])
+def test_asking_whether_it_is_an_archive_reads_no_more_than_a_header(
+    tmp_path: Path, packed: Callable[[bytes], bytes]
+) -> None:
+    info = tarfile.TarInfo("net.index")
+    info.type, info.size = tarfile.XHDTYPE, 1 << 32
+    (tmp_path / "a.tar").write_bytes(packed(info.tobuf() + bytes(24 * MB)))
+    tracemalloc.start()
+    is_archive(tmp_path / "a.tar")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 16 * MB
+
+
+def test_xz_that_asks_for_gigabytes_of_memory_is_refused(tmp_path: Path) -> None:
+    raw = bytearray(_tar(tmp_path / "a.tar.xz", {"net.index": b"i"}, "w:xz").read_bytes())
+    n_header = 4 * (raw[12] + 1)  # of the first block, behind the stream's 12 bytes (xz 1.2, 3.1)
+    raw[raw.index(b"\x21\x01", 12) + 2] = 40  # LZMA2's dictionary: 4 GiB
+    raw[8 + n_header : 12 + n_header] = struct.pack("<I", zlib.crc32(raw[12 : 8 + n_header]))
+    (tmp_path / "a.tar.xz").write_bytes(raw)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(FetchError, match=r"not an undamaged archive .*[Mm]emory"):
+        unpack_checkpoint(tmp_path / "a.tar.xz", tmp_path / "out")
+
+
+def test_xz_of_several_streams_is_read_and_half_of_one_is_not(tmp_path: Path) -> None:
+    plain = _tar(tmp_path / "a.tar", {"net.index": b"i" * 3000, "net.data-0": b"d" * 512}, "w")
+    raw = plain.read_bytes()
+    halves = [lzma.compress(raw[:2000]), bytes(8), lzma.compress(raw[2000:])]
+    plain.write_bytes(b"".join(halves))
+    (tmp_path / "out").mkdir()
+    unpack_checkpoint(plain, tmp_path / "out")
+    assert (tmp_path / "out" / "net.index").read_bytes() == b"i" * 3000
+    plain.write_bytes(plain.read_bytes()[: -len(halves[2]) // 2])
+    (tmp_path / "again").mkdir()
+    with pytest.raises(FetchError, match="not an undamaged archive"):
+        unpack_checkpoint(plain, tmp_path / "again")
+
+
+def test_zip_packed_by_lzma_is_refused(tmp_path: Path) -> None:
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_LZMA) as file:
+        file.writestr("net.index", b"i")
+    (tmp_path / "out").mkdir()
+    with pytest.raises(FetchError, match="packed by method 14"):
+        unpack_checkpoint(archive, tmp_path / "out")
+
+
+def test_state_file_of_any_size_takes_little_memory(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").write_bytes(b"a: 1\n" * (4 * MB))
+    tracemalloc.start()
+    with pytest.raises(ConvertError, match="0 checkpoints there"):
+        TensorFlowCheckpoint(tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * MB
 
 
 def test_tar_whose_member_is_larger_than_any_file_is_one_sentence(tmp_path: Path) -> None:
