@@ -104,7 +104,8 @@ class AllowedClients:
     """The public keys in a `clients` folder, read again when something in it has changed.
 
     One thread at a time. A file that is no key, or that others may write to, is passed over with
-    one warning a change. A folder that cannot be read, or that others may write to, lets nobody in.
+    one warning a change. A folder that cannot be read, or that others may write to, lets nobody in;
+    nor does one in a folder that others may write to.
     A file that came or went is seen at once, one that was changed in place within a second.
 
     Args:
@@ -133,12 +134,18 @@ class AllowedClients:
 
     def _look(self) -> None:
         """Take in what has changed. Who is refused asks again soon: it must not cost much."""
-        found = self._folder.stat()
-        folder_seen = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
+        # Who may write to the folder above may put another one in this one's place.
+        looked_at = [(folder, folder.stat()) for folder in (self._folder, self._folder.parent)]
+        folder_seen = tuple(
+            number
+            for _, found in looked_at
+            for number in (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
+        )
         now_ns = self._read_ns()
         if folder_seen == self._folder_seen and now_ns - self._scanned_ns < SCAN_NS:
             return
-        _require_ours(found, self._folder, "others can put keys into", "700")
+        for folder, found in looked_at:
+            _require_ours(found, folder, "others can put keys into", "700")
         seen = tuple(sorted(self._entries()))
         self._folder_seen, self._scanned_ns = folder_seen, now_ns
         if seen != self._seen:

@@ -71,9 +71,12 @@ class SenderClock:
 
         Args:
             media_ns: A time stamp.
-            origin: The one that was in force when it came; None for the newest.
+            origin: The one that was in force when it came; None for the newest. Of one that is
+                remembered no more the oldest that is stands in: all of it is long due.
         """
         offset_ns = self._offsets.get(self.origin if origin is None else origin)
+        if offset_ns is None and origin is not None and self._offsets:
+            offset_ns = self._offsets[min(self._offsets)]
         if offset_ns is None:
             raise ValueError("nothing has arrived yet")
         return media_ns + offset_ns

@@ -167,13 +167,16 @@ def test_nothing_in_the_folder_shuts_out_others(door: Door, subscriber: Connect)
     assert door.gives(subscriber(door.client("robot")))
 
 
-def test_nobody_is_let_in_while_others_could_put_keys(door: Door, subscriber: Connect) -> None:
+@pytest.mark.parametrize("place", [".", "clients"])
+def test_nobody_is_let_in_while_others_could_put_keys(
+    place: str, door: Door, subscriber: Connect
+) -> None:
     folder = door.client("robot")
-    (door.folder / "clients").chmod(0o777)
+    (door.folder / place).chmod(0o777)
     robot = subscriber(folder)
     assert door.refuses(robot)
 
-    (door.folder / "clients").chmod(0o700)
+    (door.folder / place).chmod(0o700)
 
     assert door.gives(robot, 10 * N_STEPS)
 

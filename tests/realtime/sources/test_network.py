@@ -14,11 +14,14 @@ import pytest
 from PIL import Image
 from source_builders import Stream, empty_of_content, make_stream, read_to_end, write_media
 
+from realtime.buffers.lag import Lag
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock, MonotonicClock
 from realtime.config import SourceConfig
 from realtime.errors import SourceError
 from realtime.sources.base import Reader
+from realtime.sources.delivery import Delivery
 from realtime.sources.factory import OpenedSource, open_readers
+from realtime.sources.playout import Playout, Stamps
 from realtime.sources.sender_clock import SenderClock
 from realtime.worker import Worker
 
@@ -284,6 +287,23 @@ def test_sender_clock_takes_the_least_delay_when_arrival_varies() -> None:
         clock.observe(i * 40 * NS_PER_MS, NS_PER_S + (i * 40 + delay_ms) * NS_PER_MS)
 
     assert clock.time_ns(0) == NS_PER_S + 10 * NS_PER_MS
+
+
+def test_packets_are_handed_out_when_their_time_stamps_leap_again_and_again() -> None:
+    playout: Playout[int] = Playout(Delivery(NS_PER_S // 4), Lag())
+    for n in range(100):  # a camera whose clock is broken, while nobody takes anything yet
+        stamp_ns = n * 10 * NS_PER_S
+        stamps = Stamps(stream=0, start_ns=stamp_ns, end_ns=stamp_ns, play_ns=stamp_ns)
+        playout.put(n, 10, stamps, n * 40 * NS_PER_MS)
+    now_ns = 100 * 40 * NS_PER_MS
+    assert playout.wait_ns(now_ns) == 0
+
+    taken = []
+    while (arrived := playout.take(now_ns)) is not None:
+        taken.append(arrived.item)
+        playout.time_ns(arrived.item * 10 * NS_PER_S, arrived)
+
+    assert taken == list(range(100))
 
 
 def test_sender_clock_starts_anew_when_time_stamps_jump() -> None:
