@@ -19,6 +19,7 @@ def write_tracks(
     pictures: Sequence[int] = (),
     *,
     seconds: float = 2.0,
+    sound_s: Sequence[float] | None = None,
     silent_s: float = 0.0,
     audio: str = "pcm_s16le",
     video: str = "ffv1",
@@ -30,6 +31,7 @@ def write_tracks(
         sounds: Amplitudes of 440 Hz, of full scale.
         pictures: Grey levels; a picture has a bright corner unless it is black.
         seconds: Of all tracks.
+        sound_s: Of each sound track, where they differ.
         silent_s: So long the first sound track is silent at its beginning.
         audio: The codec of the sounds.
         video: Of the pictures.
@@ -39,8 +41,9 @@ def write_tracks(
         shown = [container.add_stream(video, rate=FPS) for _ in pictures]
         for stream in shown:
             stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        times = np.arange(round(seconds * RATE)) / RATE
+        lengths_s = [seconds for _ in sounds] if sound_s is None else sound_s
         for number, (stream, level) in enumerate(zip(streams, sounds, strict=True)):
+            times = np.arange(round(lengths_s[number] * RATE)) / RATE
             tone = level * np.sin(2 * np.pi * 440 * times)
             if number == 0:
                 tone[: round(silent_s * RATE)] = 0.0
