@@ -13,7 +13,7 @@ import torch
 
 from extractors.tolerances import noise
 from realtime.packets import CLIP_SLOTS
-from realtime.recognition.features import Models
+from realtime.recognition.models import Models
 
 
 @torch.inference_mode()

@@ -46,7 +46,7 @@ from realtime.config import PublisherConfig, RunConfig, SourceConfig, WindowConf
 from realtime.errors import RecognizerError
 from realtime.passing_thread import PassingThread
 from realtime.pipeline import Pipeline
-from realtime.recognition.features import load_models
+from realtime.recognition.models import load_models
 from weights.bundle import (
     AudioSpec,
     Bundle,

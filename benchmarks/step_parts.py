@@ -23,7 +23,8 @@ from realtime.bundle_settings import find_bundle
 from realtime.clock import NS_PER_S
 from realtime.errors import RecognizerError
 from realtime.packets import CLIP_SAMPLES
-from realtime.recognition.features import FeatureExtractor, load_models
+from realtime.recognition.features import FeatureExtractor
+from realtime.recognition.models import load_models
 from realtime.recognition.window import ClipWindow
 from weights.store import default_home
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extractors.frame_transform import TRANSFORMS, FrameTransform
-from realtime.buffers.signal import DataSignal
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_S, Clock
 from realtime.config import RunConfig, SourceConfig
@@ -19,7 +18,6 @@ from realtime.errors import ModelError, UsageError
 from realtime.label_states import LONGEST_RISE_NS
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import Prediction, Sense
-from realtime.rounds import Rounds
 from realtime.sources.base import Reader, SourceSenses
 from realtime.sources.factory import OpenedSource
 from realtime.stats import Stats
@@ -30,7 +28,8 @@ from weights.store import default_home
 if TYPE_CHECKING:
     from realtime.outputs.record_feed import RecordFeed
     from realtime.outputs.recorder import Recorder
-    from realtime.recognition.features import Models
+    from realtime.recognition.batch import BatchRecognizer
+    from realtime.recognition.models import Models
 
 # Which senses a capture thread feeds, by its name.
 FEEDS = {
@@ -57,9 +56,16 @@ def frame_transform(bundle: Bundle) -> FrameTransform:
 
 def load_models(bundle: Bundle, config: RunConfig) -> Models:
     """Load the bundle's networks onto the device; takes seconds."""
-    from realtime.recognition.features import load_models  # imports torch: only for a run
+    from realtime.recognition.models import load_models  # imports torch: only for a run
 
     return load_models(bundle, config.device, config.precision, config.backend, home=default_home())
+
+
+def make_recognizer(models: Models, clock: Clock) -> BatchRecognizer:
+    """Return what recognizes all streams of a run."""
+    from realtime.recognition.batch import BatchRecognizer  # imports torch: only for a run
+
+    return BatchRecognizer(models, clock)
 
 
 def fed_senses(reader: Reader, senses: SourceSenses) -> list[Sense]:
@@ -74,7 +80,7 @@ def make_stream(
     *,
     bundle: Bundle,
     tracker: EventSpec,
-    models: Models,
+    recognizer: BatchRecognizer,
     rings: Rings,
     opened: OpenedSource,
     stamper: MessageStamper,
@@ -83,9 +89,7 @@ def make_stream(
     stats: Stats,
     observe: Callable[[Prediction], None] | None = None,
 ) -> Stream:
-    """Join one source's rings, its assembler and a recognizer to a stream."""
-    from realtime.recognition.recognizer import Recognizer  # imports torch: only for a run
-
+    """Join one source's rings and its assembler to a stream, and begin the recognizer's memory."""
     assembler = ClipAssembler(
         source,
         config.window,
@@ -98,12 +102,11 @@ def make_stream(
         rings.lag,
         bundle.visual.grid_hz,
     )
-    recognizer = Recognizer(
-        models,
-        config.window.n_clips,
-        assembler.stride_ns,
-        clock,
-        stats,
+    recognizer.add(
+        source.name,
+        n_clips=config.window.n_clips,
+        stride_ns=assembler.stride_ns,
+        stats=stats,
         dated=source.dated,
     )
     stream = Stream(
@@ -112,10 +115,9 @@ def make_stream(
         tracker=tracker,
         rings=rings,
         assembler=assembler,
-        recognizer=recognizer,
         bundle=bundle,
-        device=models.device.type,
-        backend=models.describe(),
+        device=recognizer.models.device.type,
+        backend=recognizer.models.describe(),
         stamper=stamper,
         until_t_ns=None if config.duration_s is None else round(config.duration_s * NS_PER_S),
         emit=emit,
@@ -129,21 +131,6 @@ def make_stream(
     for problem in opened.problems:
         stream.sense_ended(problem.sense, problem.detail)
     return stream
-
-
-def make_rounds(
-    streams: Sequence[Stream],
-    bundle: Bundle,
-    models: Models,
-    signal: DataSignal,
-    clock: Clock,
-    stats: Stats,
-) -> Rounds:
-    """Join streams, whose rings notify `signal`, to the work of one recognize thread."""
-    from realtime.recognition.joint import JointRecognizer  # imports torch: only for a run
-
-    joint = JointRecognizer(models, clock)
-    return Rounds(streams, joint, signal, clock, stats, bundle.visual.grid_hz)
 
 
 def make_recorder(

@@ -1,8 +1,8 @@
 """Gives a run its threads and stops them: capture readers, `recognize`, and the outputs'.
 
 A run has one stream or several, each with its own readers, rings and tracker; one thread
-recognizes them all (`realtime.rounds`). A stream that ends or fails leaves the others running, and
-the run is over when all are.
+recognizes them all (`realtime.scheduler`). A stream that ends or fails leaves the others running,
+and the run is over when all are.
 
 Main only watches: it draws from snapshots, waits, and stops everything in the order sources,
 recognition, outputs. Sources open before the models load, so that a missing camera is said at
@@ -28,8 +28,8 @@ from realtime.build import (
     fed_senses,
     frame_transform,
     load_models,
+    make_recognizer,
     make_recorder,
-    make_rounds,
     make_stream,
 )
 from realtime.bundle_settings import event_settings, find_bundle
@@ -42,7 +42,7 @@ from realtime.outputs.base import DashboardSnapshot
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import Prediction, Sense, SenseState, SenseStatus
 from realtime.passing_thread import PassingThread, left_behind
-from realtime.rounds import Rounds
+from realtime.scheduler import Scheduler
 from realtime.sources.base import Hangable, Reader, SourceSenses
 from realtime.sources.container import MediaContainer
 from realtime.sources.factory import OpenedSource, asked_senses, open_readers
@@ -104,7 +104,7 @@ class Pipeline:
         self._outlets = self._make_outlets()
         self._recognize: Worker | None = None
         self._loading = PassingThread("load")
-        self._rounds: Rounds | None = None
+        self._scheduler: Scheduler | None = None
         self._backend = ""
         self._starved = False  # the run ended because no sense was left
         self._ran_out = False  # or because there was no more of it, not because of a signal
@@ -332,6 +332,7 @@ class Pipeline:
     ) -> None:
         config = self._config
         models = load_models(self._bundle, config)
+        recognizer = make_recognizer(models, self._clock)
         self._backend = models.describe()
         for source, its_opened in zip(self._sources, opened, strict=True):
             source.stream = make_stream(
@@ -339,7 +340,7 @@ class Pipeline:
                 source.config,
                 bundle=self._bundle,
                 tracker=self._events,
-                models=models,
+                recognizer=recognizer,
                 rings=source.rings,
                 opened=its_opened,
                 stamper=stamper,
@@ -348,10 +349,17 @@ class Pipeline:
                 stats=source.stats,
                 observe=self._observe,
             )
-        self._rounds = make_rounds(
-            self._streams(), self._bundle, models, signal, self._clock, self._stats
+        self._scheduler = Scheduler(
+            self._streams(),
+            recognizer,
+            signal,
+            self._clock,
+            self._stats,
+            self._bundle.visual.grid_hz,
         )
-        self._recognize = Worker("recognize", self._rounds.step, self._stop, self._recognize_ended)
+        self._recognize = Worker(
+            "recognize", self._scheduler.step, self._stop, self._recognize_ended
+        )
 
     def _open_source(
         self,
@@ -467,8 +475,8 @@ class Pipeline:
         self._ran_out = not self._stop.is_set()
         self._starved = self._ran_out and self._every_sense_is_gone()
         try:
-            if self._rounds is not None:
-                self._rounds.finish(error)
+            if self._scheduler is not None:
+                self._scheduler.finish(error)
         finally:
             self._outlets.end()  # nothing more will be said; what was, goes out
             self._ended_ns = self._clock.now_ns()

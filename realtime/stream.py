@@ -1,7 +1,7 @@
-"""One source's whole way through: rings, clip assembler, recognizer, tracker, messages.
+"""One source's way around the networks: rings and clips before them, events and messages after.
 
 The pipeline gives it threads; it owns none. `poll`, `take` and `finish` are the recognize thread's
-(`realtime.rounds`), `view` may be called by any thread, `sense_ended` by the capture threads.
+(`realtime.scheduler`), `view` may be called by any thread, `sense_ended` by the capture threads.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ from realtime.packets import (
     SenseState,
     SenseStatus,
 )
-from realtime.recognition.recognizer import Recognizer
 from realtime.redaction import redacted
 from realtime.stats import Damage, Stats
 from weights.bundle import Bundle, EventSpec
@@ -119,7 +118,6 @@ class Stream:
         tracker: How probabilities become events.
         rings: What its readers fill.
         assembler: Cuts what is in the rings.
-        recognizer: Made for the assembler's stride.
         bundle: Names of labels, for messages.
         device: Where the trunks run, for the status message.
         backend: What runs them there.
@@ -131,7 +129,7 @@ class Stream:
         observe: Told every prediction, before the tracker; evaluation keeps scores with it.
 
     Attributes:
-        recognizer: What `realtime.recognition.joint` keeps of this stream.
+        name: Its source's, by which the recognizer knows it.
         over: Whether nothing more comes to be recognized.
     """
 
@@ -143,7 +141,6 @@ class Stream:
         tracker: EventSpec,
         rings: Rings,
         assembler: ClipAssembler,
-        recognizer: Recognizer,
         bundle: Bundle,
         device: str,
         backend: str,
@@ -163,7 +160,6 @@ class Stream:
         self._window = window
         self._rings = rings
         self._assembler = assembler
-        self.recognizer = recognizer
         self._detector = EventDetector(tracker, bundle.labels)
         self._bundle = bundle
         self._device = device

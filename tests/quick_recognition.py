@@ -27,7 +27,7 @@ BRIGHT = 128.0
 
 
 class QuickRecognizer:
-    """Has the doors of `realtime.recognition.recognizer.Recognizer`; one thread calls it."""
+    """One stream's; one thread calls it."""
 
     def __init__(
         self,
@@ -116,22 +116,28 @@ class QuickRecognizer:
         assert len(self._brightness) <= 2 * CLIP_SLOTS + 1, "features are kept for ever"
 
 
-class QuickJoint:
-    """Has the doors of `realtime.recognition.joint.JointRecognizer`; one thread calls it."""
+class QuickBatch:
+    """Has the interface of `realtime.recognition.batch.BatchRecognizer`; one thread calls it."""
 
     def __init__(self, models: Any, clock: Clock) -> None:
-        pass
+        self.models = models
+        self._clock = clock
+        self._streams: dict[str, QuickRecognizer] = {}
 
-    def encode(self, work: Sequence[tuple[QuickRecognizer, Sequence[GridFrame]]]) -> None:
-        for recognizer, frames in work:
-            recognizer.show(frames)
+    def add(self, name: str, *, n_clips: int, stride_ns: int, stats: Stats, dated: bool) -> None:
+        quick = QuickRecognizer(self.models, n_clips, stride_ns, self._clock, stats, dated)
+        self._streams[name] = quick
 
-    def step(self, work: Sequence[tuple[QuickRecognizer, Clip]]) -> list[Prediction | None]:
-        return [recognizer.step(clip) for recognizer, clip in work]
+    def encode(self, work: Sequence[tuple[str, Sequence[GridFrame]]]) -> None:
+        for name, frames in work:
+            self._streams[name].show(frames)
+
+    def step(self, work: Sequence[tuple[str, Clip]]) -> list[Prediction | None]:
+        return [self._streams[name].step(clip) for name, clip in work]
 
 
 def quick_models() -> Any:
-    """Return what has the doors of `realtime.recognition.features.Models` that a run uses."""
+    """Return what has the interface of `realtime.recognition.models.Models` that a run uses."""
     return SimpleNamespace(device=SimpleNamespace(type="cpu"), describe=lambda: "stand-in")
 
 
@@ -160,9 +166,8 @@ def quick_bundle(**events: Any) -> Bundle:
 def use_quick_recognition(monkeypatch: Any, **events: Any) -> None:
     """Have `realtime.pipeline` run with the stand-in; `events` are settings of its bundle."""
     from realtime import pipeline  # imports torch
-    from realtime.recognition import joint, recognizer
+    from realtime.recognition import batch
 
-    monkeypatch.setattr(recognizer, "Recognizer", QuickRecognizer)
-    monkeypatch.setattr(joint, "JointRecognizer", QuickJoint)
+    monkeypatch.setattr(batch, "BatchRecognizer", QuickBatch)
     monkeypatch.setattr(pipeline, "load_models", lambda bundle, config: quick_models())
     monkeypatch.setattr(pipeline, "find_bundle", lambda name: quick_bundle(**events))

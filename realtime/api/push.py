@@ -26,7 +26,7 @@ import numpy as np
 from realtime.api.options import make_run_config
 from realtime.api.wanted import Wanted
 from realtime.buffers.signal import DataSignal
-from realtime.build import frame_transform, load_models, make_stream
+from realtime.build import frame_transform, load_models, make_recognizer, make_stream
 from realtime.bundle_settings import event_settings, find_bundle
 from realtime.clock import NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import RunConfig, SourceConfig
@@ -44,7 +44,7 @@ from realtime.stream import Rings, Stream
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from realtime.recognition.features import Models
+    from realtime.recognition.models import Models
     from weights.bundle import Bundle
 
 logger = logging.getLogger(__name__)
@@ -268,8 +268,6 @@ class _FedStream:
         begin_ns: int,
         utc: datetime,
     ) -> None:
-        from realtime.recognition.joint import JointRecognizer
-
         source = config.source
         transform = frame_transform(bundle)
         tracker = event_settings(bundle, config.events)
@@ -288,13 +286,13 @@ class _FedStream:
         self._timeline, self._stats, self._name = timeline, stats, source.name
         self._audio: AudioIntake | None = None
         self.sound_end_ns: int | None = None
-        self._joint = JointRecognizer(models, self._clock)
+        self._recognizer = make_recognizer(models, self._clock)
         self._stream: Stream = make_stream(
             config,
             source,
             bundle=bundle,
             tracker=tracker,
-            models=models,
+            recognizer=self._recognizer,
             rings=self._rings,
             opened=OpenedSource(
                 readers=[],
@@ -364,7 +362,7 @@ class _FedStream:
             clip, _ = self._stream.poll()
             if clip is None:
                 return
-            (prediction,) = self._joint.step([(self._stream.recognizer, clip)])
+            (prediction,) = self._recognizer.step([(self._stream.name, clip)])
             self._stream.take(clip, prediction)
 
     def _emit(self, message: Message) -> None:

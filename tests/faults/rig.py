@@ -177,7 +177,6 @@ class Rig:
             tracker=quick_bundle(background="Background").events,
             rings=self.rings,
             assembler=assembler,
-            recognizer=self.recognizer,  # type: ignore[arg-type]  # has its doors
             bundle=quick_bundle(),
             device="cpu",
             backend="stand-in",

@@ -25,8 +25,8 @@ from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import RunConfig, SourceConfig
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import GRID_HZ
-from realtime.recognition.features import Models, load_models
-from realtime.recognition.joint import JointRecognizer
+from realtime.recognition.batch import BatchRecognizer
+from realtime.recognition.models import Models, load_models
 from realtime.sources.base import Inlet, SourceSenses
 from realtime.sources.demo_pictures import ScenePainter
 from realtime.sources.demo_scene import render_sound
@@ -155,7 +155,7 @@ def play(models: Models, material: Material, faults: Iterable[Fault] = ()) -> li
         stats=stats,
     )
     video, audio = inlet.video_intake(), inlet.audio_intake(SAMPLE_RATE, 1)
-    joint = JointRecognizer(models, clock)
+    recognizer = BatchRecognizer(models, clock)
     injected = Injected()
     pictures = apply(_pictures(material), faults, "picture", injected)[::-1]
     sounds = apply(_sounds(material), faults, "sound", injected)[::-1]
@@ -167,7 +167,7 @@ def play(models: Models, material: Material, faults: Iterable[Fault] = ()) -> li
         config,
         bundle=bundle,
         tracker=event_settings(bundle, {}),
-        models=models,
+        recognizer=recognizer,
         rings=rings,
         opened=opened,
         stamper=MessageStamper("run1", clock, WallClock.fixed(STARTED)),
@@ -185,7 +185,7 @@ def play(models: Models, material: Material, faults: Iterable[Fault] = ()) -> li
             audio.append(delivery.payload, round(delivery.dated_s * NS_PER_S))
         clip, _ = stream.poll()
         while clip is not None:
-            (prediction,) = joint.step([(stream.recognizer, clip)])
+            (prediction,) = recognizer.step([(stream.name, clip)])
             stream.take(clip, prediction)
             clip, _ = stream.poll()
     stream.finish(None)

@@ -20,7 +20,7 @@ from integration.processes import CLIPS
 from realtime.build import frame_transform
 from realtime.bundle_settings import find_bundle
 from realtime.packets import GRID_HZ, SAMPLE_RATE
-from realtime.recognition.features import Models
+from realtime.recognition.models import Models
 from realtime.sources.demo_scene import SCRIPT
 
 pytestmark = pytest.mark.timeout(600)

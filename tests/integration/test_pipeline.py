@@ -118,7 +118,7 @@ def test_networks_are_built_in_a_thread_that_is_gone_once_the_run_is_open(
 
         return call
 
-    for name in ("load_models", "make_stream", "make_rounds"):
+    for name in ("load_models", "make_stream", "make_recognizer"):
         monkeypatch.setattr(pipeline_module, name, watched(getattr(pipeline_module, name)))
     pipeline = Pipeline(make_config(random_bundle))
     try:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from round_scene import Scene, camera, file, live
+from scheduler_scene import Scene, camera, file, live
 
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.packets import Prediction

@@ -47,14 +47,12 @@ def make_stream(
 ) -> Stream:
     config, clock, stats = SourceConfig(name="door", kind="demo"), ManualClock(), stats or Stats()
     bundle: Any = SimpleNamespace(name="b", version="1", labels=("Bark",), background=None)
-    recognizer: Any = None  # nothing comes to be recognized
     return Stream(
         config=config,
         window=WindowConfig(),
         tracker=EventSpec(),
         rings=rings or Rings(config, 2, Timeline(WallClock.fixed(STARTED), 0), stats),
         assembler=assembler,
-        recognizer=recognizer,
         bundle=bundle,
         device="cpu",
         backend="fake",

@@ -17,7 +17,7 @@ from extractors.errors import BackendError, OpenVinoError, OpenVinoMissingError
 from extractors.openvino_graphs import load_graph
 from extractors.trunks import Distance
 from realtime.errors import UsageError
-from realtime.recognition.features import load_models
+from realtime.recognition.models import load_models
 from weights.bundle import Bundle, load_bundle
 
 SHA256 = "ab" * 32

@@ -16,9 +16,9 @@ from mafnet.evidence import EvidenceClasses
 from mafnet.model import MAFnet, MAFnetConfig
 from realtime.clock import ManualClock
 from realtime.packets import CLIP_SLOTS, SLOT_NS, Clip, GridFrame, Prediction
-from realtime.recognition.features import Models
-from realtime.recognition.joint import JointRecognizer
-from realtime.recognition.recognizer import Recognizer
+from realtime.recognition.batch import BatchRecognizer
+from realtime.recognition.memory import FrameFeatures
+from realtime.recognition.models import Models
 from realtime.stats import Stats
 
 SIZE = 4
@@ -31,15 +31,14 @@ class MeanColour(nn.Module):
 
 
 class Bench:
-    """One stream's recognizer and what passes its clips through the networks."""
+    """A recognizer of one stream."""
 
     def __init__(self, models: Models) -> None:
-        clock = ManualClock()
-        self.alone = Recognizer(models, 3, 4 * SLOT_NS, clock, Stats(), dated=False)
-        self.joint = JointRecognizer(models, clock)
+        self.batch = BatchRecognizer(models, ManualClock())
+        self.batch.add("one", n_clips=3, stride_ns=4 * SLOT_NS, stats=Stats(), dated=False)
 
     def step(self, clip: Clip) -> Prediction | None:
-        (prediction,) = self.joint.step([(self.alone, clip)])
+        (prediction,) = self.batch.step([("one", clip)])
         return prediction
 
 
@@ -104,16 +103,34 @@ def test_held_frame_is_kept_however_long_it_is_shown(recognizer: Bench) -> None:
     assert prediction.present[-1].tolist() == [True, False]
 
 
-def test_features_are_forgotten_once_no_later_clip_can_show_their_frame(
-    recognizer: Bench,
-) -> None:
+def test_features_are_forgotten_once_no_later_clip_can_show_their_frame() -> None:
+    features = FrameFeatures()
     for end_slot in range(16, 1600, 4):
-        slots = tuple(range(end_slot - CLIP_SLOTS, end_slot))
-        recognizer.step(
-            clip(end_slot, slots, range(end_slot - 4, end_slot) if end_slot > 16 else range(16))
-        )
+        slots = range(end_slot - CLIP_SLOTS, end_slot)
+        new = slots[-4:] if end_slot > 16 else slots
+        features.keep(new, torch.zeros(len(new), 3))
+        assert features.mean(slots) is not None
+        features.forget(slots[0])
 
-    assert recognizer.alone.n_kept_features <= CLIP_SLOTS
+    assert len(features) <= CLIP_SLOTS
+
+
+def test_streams_of_one_batch_keep_to_their_own_memories() -> None:
+    torch.manual_seed(0)
+    models = make_models()
+    both = BatchRecognizer(models, ManualClock())
+    for name in ("seen", "blind"):
+        both.add(name, n_clips=3, stride_ns=4 * SLOT_NS, stats=Stats(), dated=False)
+    shown, hidden = clip(16, tuple(range(16)), range(16)), clip(16, MISSING, range(0))
+
+    seen, blind = both.step([("seen", shown), ("blind", hidden)])
+
+    assert seen is not None
+    assert blind is not None
+    assert [each.present[-1].tolist() for each in (seen, blind)] == [[True, False], [False, False]]
+    alone = Bench(models).step(shown)
+    assert alone is not None
+    np.testing.assert_allclose(seen.window, alone.window, atol=1e-6)
 
 
 def test_silent_clips_are_decided_when_the_sound_map_is_not_the_papers() -> None:

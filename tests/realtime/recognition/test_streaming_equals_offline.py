@@ -39,9 +39,8 @@ from realtime.packets import (
     Prediction,
     Sense,
 )
-from realtime.recognition.features import Models
-from realtime.recognition.joint import JointRecognizer
-from realtime.recognition.recognizer import Recognizer
+from realtime.recognition.batch import BatchRecognizer
+from realtime.recognition.models import Models
 from realtime.stats import Stats
 
 SIZE = 8
@@ -167,11 +166,11 @@ def stream(
         clock,
         stats,
     )
-    recognizer = Recognizer(scene.models, n_clips, assembler.stride_ns, clock, stats, dated=False)
-    joint = JointRecognizer(scene.models, clock)
+    recognizer = BatchRecognizer(scene.models, clock)
+    recognizer.add("file", n_clips=n_clips, stride_ns=assembler.stride_ns, stats=stats, dated=False)
     predictions = []
     while (clip := assembler.assemble(0.0)) is not None:
-        (prediction,) = joint.step([(recognizer, clip)])
+        (prediction,) = recognizer.step([("file", clip)])
         if prediction is not None:
             predictions.append(prediction)
     assert assembler.finished

@@ -1,10 +1,10 @@
-"""The `recognize` thread's work: what is due of all streams, round by round.
+"""The `recognize` thread's work: which stream's clip is due when, round by round.
 
 A round takes at most one due clip of each stream, beginning with another stream each time, and
-passes them through the networks in one joint batch. Where no clip is due, frames that came
-meanwhile are computed in small batches, so that at a hop little is left to do; where there are
-none either, it waits. How late a stream's decision can be is therefore bounded by one round of
-the others.
+hands them to the recognizer as one batch, which gives their predictions. Where no clip is due,
+frames that came meanwhile are computed in small batches, so that at a hop little is left to do;
+where there are none either, it waits. How late a stream's decision can be is therefore bounded by
+one round of the others.
 
 It also watches the lag of live streams and has less of them computed where the machine cannot
 keep up (`realtime.load_governor`). Files are computed in full, however long that takes.
@@ -20,7 +20,6 @@ from realtime.buffers.signal import DataSignal
 from realtime.clock import NS_PER_S, Clock
 from realtime.load_governor import LoadGovernor, LoadLevel
 from realtime.packets import GRID_HZ, Clip, GridFrame, Prediction
-from realtime.recognition.recognizer import Recognizer
 from realtime.stats import Stats
 from realtime.stream import Stream
 
@@ -29,28 +28,28 @@ _LOAD = {"subject": "load"}  # of log records: the newest of a subject is how it
 
 STEP_TIMEOUT_S = 0.2
 _LOOK_NS = NS_PER_S // 5  # a stream without news is looked at this often
-MAX_CLIPS = 16  # of a round: a joint batch gains nothing beyond, and the others wait for it
+MAX_CLIPS = 16  # of a round: a batch gains nothing beyond, and the others wait for it
 MAX_EARLY_FRAMES = 4  # at once; a clip that becomes due meanwhile waits for them
 
 
 class Recognizing(Protocol):
-    """What a round asks of recognition; see `realtime.recognition.joint.JointRecognizer`."""
+    """What is asked of recognition, by streams' names; see `recognition.batch.BatchRecognizer`."""
 
-    def encode(self, work: Sequence[tuple[Recognizer, Sequence[GridFrame]]]) -> None:
+    def encode(self, work: Sequence[tuple[str, Sequence[GridFrame]]]) -> None:
         """Compute frames before their clips are complete."""
         ...
 
-    def step(self, work: Sequence[tuple[Recognizer, Clip]]) -> list[Prediction | None]:
+    def step(self, work: Sequence[tuple[str, Clip]]) -> list[Prediction | None]:
         """Take one clip each of some streams in; return each one's prediction, if one is due."""
         ...
 
 
-class Rounds:
-    """Recognizes all streams of a run; the recognize thread calls it.
+class Scheduler:
+    """Has all streams of a run recognized; the recognize thread calls it.
 
     Args:
         streams: In no particular order.
-        recognizer: Runs the networks.
+        recognizer: Runs the networks; it knows the streams by their names.
         signal: What all streams' rings notify.
         clock: The run's clock.
         stats: The run's figures.
@@ -129,7 +128,7 @@ class Rounds:
         return work, wait_ns
 
     def _recognize(self, work: list[tuple[Stream, Clip]]) -> None:
-        predictions = self._recognizer.step([(stream.recognizer, clip) for stream, clip in work])
+        predictions = self._recognizer.step([(stream.name, clip) for stream, clip in work])
         now_ns = self._clock.now_ns()
         lag_ns = None
         for (stream, clip), prediction in zip(work, predictions, strict=True):
@@ -161,7 +160,7 @@ class Rounds:
         for stream in self._open[self._first :] + self._open[: self._first]:
             frames = stream.take_frames(left)
             if frames:
-                work.append((stream.recognizer, frames))
+                work.append((stream.name, frames))
                 left -= len(frames)
             if not left:
                 break

@@ -17,7 +17,7 @@ from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import SourceConfig, WindowConfig
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import SAMPLES_PER_SLOT, SLOT_NS, Clip, GridFrame, Prediction
-from realtime.rounds import STEP_TIMEOUT_S, Rounds
+from realtime.scheduler import STEP_TIMEOUT_S, Scheduler
 from realtime.stats import Stats
 from realtime.stream import Rings, Stream
 from weights.event_spec import EventSpec
@@ -41,7 +41,7 @@ class Decision:
 
 @dataclass
 class CostlyRecognizer:
-    """Takes its time, by the clock; each stream's `recognizer` is only its name here."""
+    """Takes its time, by the clock; it knows the streams by their names."""
 
     clock: ManualClock
     frame_ns: int = 0
@@ -50,12 +50,12 @@ class CostlyRecognizer:
     rounds: list[tuple[str, ...]] = field(default_factory=list)  # whose clips each one took
     n_frames: int = 0
 
-    def encode(self, work: Sequence[tuple[Any, Sequence[GridFrame]]]) -> None:
+    def encode(self, work: Sequence[tuple[str, Sequence[GridFrame]]]) -> None:
         n_frames = sum(len(frames) for _, frames in work)
         self.n_frames += n_frames
         self.clock.advance(n_frames * self.frame_ns)
 
-    def step(self, work: Sequence[tuple[Any, Clip]]) -> list[Prediction | None]:
+    def step(self, work: Sequence[tuple[str, Clip]]) -> list[Prediction | None]:
         self.rounds.append(tuple(name for name, _ in work))
         self.encode([(name, clip.new_frames) for name, clip in work])
         self.clock.advance(len(work) * self.clip_ns)
@@ -136,14 +136,12 @@ class Scene:
                 stats,
                 rings.lag,
             )
-            name: Any = config.name
             stream = Stream(
                 config=config,
                 window=WindowConfig(hop_s=hop_s),
                 tracker=EventSpec(),
                 rings=rings,
                 assembler=assembler,
-                recognizer=name,
                 bundle=bundle,
                 device="cpu",
                 backend="fake",
@@ -156,7 +154,9 @@ class Scene:
             self._feeds.append((config, rings))
             rings.lag.set(self._lag_ns)
         self.recognizer = CostlyRecognizer(self.clock)
-        self.rounds = Rounds(self.streams, self.recognizer, self.signal, self.clock, self.stats)
+        self.scheduler = Scheduler(
+            self.streams, self.recognizer, self.signal, self.clock, self.stats
+        )
 
     def run(self, seconds: float) -> bool:
         """Let time go on; return whether any stream goes on."""
@@ -165,7 +165,7 @@ class Scene:
         while goes_on and self.clock.now_ns() < until_ns:
             self.feed()
             before_ns, n_decided = self.clock.now_ns(), len(self.recognizer.rounds)
-            goes_on = self.rounds.step(timeout_s=self._timeout_s)
+            goes_on = self.scheduler.step(timeout_s=self._timeout_s)
             if (before_ns, n_decided) == (self.clock.now_ns(), len(self.recognizer.rounds)):
                 self.clock.advance(TICK_NS)
         return goes_on

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from round_scene import Scene, file, live
+from scheduler_scene import Scene, file, live
 
 from realtime.clock import NS_PER_MS, NS_PER_S
-from realtime.rounds import MAX_CLIPS, MAX_EARLY_FRAMES
+from realtime.scheduler import MAX_CLIPS, MAX_EARLY_FRAMES
 
 
 def states(scene: Scene, source: str) -> list[object]:
@@ -98,7 +98,7 @@ def test_run_is_over_when_the_last_stream_is() -> None:
 def test_streams_that_go_on_fail_in_one_sentence_when_recognition_does() -> None:
     scene = Scene(file("short"), live("door"), file_s=2)
     scene.run(5.0)
-    scene.rounds.finish(RuntimeError("out of memory"))
+    scene.scheduler.finish(RuntimeError("out of memory"))
 
     assert states(scene, "short")[-1] == "ended"
     assert states(scene, "door")[-1] == "failed"
