@@ -16,12 +16,13 @@ from realtime.clock import NS_PER_S, Clock
 from realtime.config import RunConfig, SourceConfig
 from realtime.errors import ModelError, UsageError
 from realtime.label_states import LONGEST_RISE_NS
-from realtime.outputs.wire import Message, MessageStamper
-from realtime.packets import Prediction, Sense
+from realtime.packets import Sense
+from realtime.rings import Rings
+from realtime.run_context import RunContext
 from realtime.sources.base import Reader, SourceSenses
 from realtime.sources.factory import OpenedSource
 from realtime.stats import Stats
-from realtime.stream import Rings, Stream
+from realtime.stream import Stream
 from weights.bundle import Bundle, EventSpec
 from weights.store import default_home
 
@@ -75,55 +76,43 @@ def fed_senses(reader: Reader, senses: SourceSenses) -> list[Sense]:
 
 
 def make_stream(
-    config: RunConfig,
+    run: RunContext,
     source: SourceConfig,
     *,
-    bundle: Bundle,
-    tracker: EventSpec,
-    recognizer: BatchRecognizer,
     rings: Rings,
     opened: OpenedSource,
-    stamper: MessageStamper,
-    emit: Callable[[Message], None],
-    clock: Clock,
+    recognizer: BatchRecognizer,
     stats: Stats,
-    observe: Callable[[Prediction], None] | None = None,
 ) -> Stream:
     """Join one source's rings and its assembler to a stream, and begin the recognizer's memory."""
     assembler = ClipAssembler(
         source,
-        config.window,
+        run.config.window,
         rings.timeline,
         rings.frames if opened.senses.picture else None,
         rings.sounds if opened.senses.sound else None,
         rings.signal,
-        clock,
+        run.clock,
         stats,
         rings.lag,
-        bundle.visual.grid_hz,
+        run.bundle.visual.grid_hz,
     )
     recognizer.add(
         source.name,
-        n_clips=config.window.n_clips,
+        n_clips=run.config.window.n_clips,
         stride_ns=assembler.stride_ns,
         stats=stats,
         dated=source.dated,
     )
     stream = Stream(
-        config=source,
-        window=config.window,
-        tracker=tracker,
+        run,
+        source,
         rings=rings,
         assembler=assembler,
-        bundle=bundle,
+        stats=stats,
         device=recognizer.models.device.type,
         backend=recognizer.models.describe(),
-        stamper=stamper,
-        until_t_ns=None if config.duration_s is None else round(config.duration_s * NS_PER_S),
-        emit=emit,
-        stats=stats,
         watched=opened.statuses,
-        observe=observe,
     )
     for reader in opened.readers:
         for sense in fed_senses(reader, opened.senses):
@@ -134,13 +123,10 @@ def make_stream(
 
 
 def make_recorder(
-    config: RunConfig,
+    run: RunContext,
     source: SourceConfig,
     *,
-    bundle: Bundle,
-    tracker: EventSpec,
     rings: Rings,
-    clock: Clock,
     stats: Stats,
     remark: Callable[[str], None],
 ) -> tuple[Recorder, RecordFeed] | None:
@@ -150,6 +136,7 @@ def make_recorder(
         UsageError: A label does not exist.
         OutputError: The folder cannot be written to.
     """
+    config = run.config
     record = config.record
     if record is None:
         return None
@@ -158,7 +145,7 @@ def make_recorder(
     from realtime.outputs.recorder import Recorder  # imports PyAV: only to record
 
     base = Path(record.directory)
-    record = replace(record, labels=chosen_labels(record.labels, bundle))
+    record = replace(record, labels=chosen_labels(record.labels, run.bundle))
     if config.more_sources:
         record = record.part_of(source.name, len(config.sources))
     store = RecordStore(record, base=base)
@@ -172,26 +159,26 @@ def make_recorder(
         feed=feed,
         timeline=rings.timeline,
         audio_clock=lambda: rings.sounds.clock,
-        clock=clock,
+        clock=run.clock,
         stats=stats,
-        lookback_s=lookback_s(tracker, hop_s),
-        update_s=tracker.update_s,
-        until_t_ns=None if config.duration_s is None else round(config.duration_s * NS_PER_S),
+        lookback_s=lookback_s(run.events, hop_s),
+        update_s=run.events.update_s,
+        until_t_ns=run.until_t_ns,
         remark=remark,
     )
     return recorder, feed
 
 
-def lookback_s(tracker: EventSpec, hop_s: float) -> float:
+def lookback_s(events: EventSpec, hop_s: float) -> float:
     """Return how far, at most, an onset or an offset lies behind what was recognized last, s.
 
     Args:
-        tracker: Its thresholds and times.
+        events: Thresholds and times.
         hop_s: The longest time between two decisions.
     """
-    onset_s = tracker.min_duration_s + LONGEST_RISE_NS / NS_PER_S
-    offset_s = tracker.merge_gap_s + hop_s
-    return 1.0 + tracker.confirm[1] * hop_s + max(onset_s, offset_s)  # a clip is a second
+    onset_s = events.min_duration_s + LONGEST_RISE_NS / NS_PER_S
+    offset_s = events.merge_gap_s + hop_s
+    return 1.0 + events.confirm[1] * hop_s + max(onset_s, offset_s)  # a clip is a second
 
 
 def chosen_labels(texts: Sequence[str], bundle: Bundle) -> tuple[str, ...]:

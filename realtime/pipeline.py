@@ -42,13 +42,15 @@ from realtime.outputs.base import DashboardSnapshot
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import Prediction, Sense, SenseState, SenseStatus
 from realtime.passing_thread import PassingThread, left_behind
+from realtime.rings import Rings
+from realtime.run_context import RunContext
 from realtime.scheduler import Scheduler
 from realtime.sources.base import Hangable, Reader, SourceSenses
 from realtime.sources.container import MediaContainer
 from realtime.sources.factory import OpenedSource, asked_senses, open_readers
 from realtime.sources.inquiry import Answer, inquire
 from realtime.stats import Damage, Stats, StatsSnapshot
-from realtime.stream import Rings, Stream
+from realtime.stream import Stream
 from realtime.worker import Worker
 from weights.bundle import Bundle
 from weights.store import default_home
@@ -300,6 +302,15 @@ class Pipeline:
             window_clips=config.window.n_clips,
             context=self._events.context,
         )
+        run = RunContext(
+            config=config,
+            bundle=self._bundle,
+            events=self._events,
+            clock=self._clock,
+            stamper=stamper,
+            emit=self._emit,
+            observe=self._observe,
+        )
         transform = frame_transform(self._bundle)
         signal = DataSignal()
         opened: list[OpenedSource] = []
@@ -313,7 +324,7 @@ class Pipeline:
             self._sources.append(source)
             container = answer.container if isinstance(answer, Answer) else None
             fault = answer if isinstance(answer, SourceError) else None
-            opened.append(self._open_source(source, transform.resize, container, fault))
+            opened.append(self._open_source(run, source, transform.resize, container, fault))
         self._give_up_if_nothing_opened(opened)
         if config.publisher is not None:
             self._outlets.open_publisher(
@@ -325,29 +336,22 @@ class Pipeline:
             )
         if self._json_stream is not None:
             self._outlets.open_json_log(self._json_stream)
-        self._loading.run(lambda: self._open_recognition(opened, stamper, signal))
+        self._loading.run(lambda: self._open_recognition(run, opened, signal))
 
     def _open_recognition(
-        self, opened: list[OpenedSource], stamper: MessageStamper, signal: DataSignal
+        self, run: RunContext, opened: list[OpenedSource], signal: DataSignal
     ) -> None:
-        config = self._config
-        models = load_models(self._bundle, config)
+        models = load_models(self._bundle, self._config)
         recognizer = make_recognizer(models, self._clock)
         self._backend = models.describe()
         for source, its_opened in zip(self._sources, opened, strict=True):
             source.stream = make_stream(
-                config,
+                run,
                 source.config,
-                bundle=self._bundle,
-                tracker=self._events,
-                recognizer=recognizer,
                 rings=source.rings,
                 opened=its_opened,
-                stamper=stamper,
-                emit=self._emit,
-                clock=self._clock,
+                recognizer=recognizer,
                 stats=source.stats,
-                observe=self._observe,
             )
         self._scheduler = Scheduler(
             self._streams(),
@@ -363,6 +367,7 @@ class Pipeline:
 
     def _open_source(
         self,
+        run: RunContext,
         source: _Source,
         resize: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
         container: MediaContainer | None,
@@ -375,14 +380,7 @@ class Pipeline:
                 source.stream.remark(sentence)
 
         recording = make_recorder(
-            self._config,
-            source.config,
-            bundle=self._bundle,
-            tracker=self._events,
-            rings=source.rings,
-            clock=self._clock,
-            stats=source.stats,
-            remark=remark,
+            run, source.config, rings=source.rings, stats=source.stats, remark=remark
         )
         if recording is not None:
             self._outlets.add_recorder(source.config.name, *recording)

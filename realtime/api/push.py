@@ -34,12 +34,14 @@ from realtime.event import Event
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import SLOT_NS, Sense
 from realtime.passing_thread import PassingThread
+from realtime.rings import Rings
+from realtime.run_context import RunContext
 from realtime.sources.audio_intake import AudioIntake
 from realtime.sources.base import SourceSenses
 from realtime.sources.factory import OpenedSource
 from realtime.sources.video_intake import VideoIntake, slot_of
 from realtime.stats import Stats
-from realtime.stream import Rings, Stream
+from realtime.stream import Stream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -270,7 +272,7 @@ class _FedStream:
     ) -> None:
         source = config.source
         transform = frame_transform(bundle)
-        tracker = event_settings(bundle, config.events)
+        events = event_settings(bundle, config.events)
         self._clock = ManualClock(begin_ns)
         self._wanted = wanted
         self._events: list[Event] = []
@@ -287,28 +289,29 @@ class _FedStream:
         self._audio: AudioIntake | None = None
         self.sound_end_ns: int | None = None
         self._recognizer = make_recognizer(models, self._clock)
-        self._stream: Stream = make_stream(
-            config,
-            source,
+        run = RunContext(
+            config=config,
             bundle=bundle,
-            tracker=tracker,
-            recognizer=self._recognizer,
-            rings=self._rings,
-            opened=OpenedSource(
-                readers=[],
-                senses=SourceSenses(
-                    picture=source.camera is not None, sound=source.microphone is not None
-                ),
-            ),
+            events=events,
+            clock=self._clock,
             stamper=MessageStamper(
                 secrets.token_hex(4),
                 self._clock,
                 wall,
                 window_clips=config.window.n_clips,
-                context=tracker.context,
+                context=events.context,
             ),
             emit=self._emit,
-            clock=self._clock,
+        )
+        senses = SourceSenses(
+            picture=source.camera is not None, sound=source.microphone is not None
+        )
+        self._stream: Stream = make_stream(
+            run,
+            source,
+            rings=self._rings,
+            opened=OpenedSource(readers=[], senses=senses),
+            recognizer=self._recognizer,
             stats=stats,
         )
 

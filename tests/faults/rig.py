@@ -30,14 +30,16 @@ from faults.fault_layer import (
 from quick_recognition import QuickRecognizer, quick_bundle
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
-from realtime.config import PublisherConfig, SourceConfig, WindowConfig
+from realtime.config import PublisherConfig, RunConfig, SourceConfig, WindowConfig
 from realtime.mailbox import Mailbox, Policy
 from realtime.outputs.continuity import Continuity
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.outputs.zmq_publisher import ZmqPublisher
+from realtime.rings import Rings
+from realtime.run_context import RunContext
 from realtime.sources.base import Inlet
 from realtime.stats import Stats
-from realtime.stream import Rings, Stream
+from realtime.stream import Stream
 
 TICK_NS = 20 * NS_PER_MS
 PERIOD_S, TONE_S, FLASH_FROM_S, FLASH_S, FIRST_S = 8.0, 3.0, 4.0, 2.0, 2.0
@@ -171,19 +173,22 @@ class Rig:
         self.recognizer = QuickRecognizer(
             None, 4, assembler.stride_ns, self.clock, self.stats, dated=True
         )
+        run = RunContext(
+            config=RunConfig(source=config, window=window),
+            bundle=quick_bundle(),
+            events=quick_bundle(background="Background").events,
+            clock=self.clock,
+            stamper=stamper,
+            emit=self.mailbox.put,
+        )
         self.stream = Stream(
-            config=config,
-            window=window,
-            tracker=quick_bundle(background="Background").events,
+            run,
+            config,
             rings=self.rings,
             assembler=assembler,
-            bundle=quick_bundle(),
+            stats=self.stats,
             device="cpu",
             backend="stand-in",
-            stamper=stamper,
-            until_t_ns=None,
-            emit=self.mailbox.put,
-            stats=self.stats,
         )
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.publisher = ZmqPublisher(

@@ -27,11 +27,12 @@ from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import GRID_HZ
 from realtime.recognition.batch import BatchRecognizer
 from realtime.recognition.models import Models, load_models
+from realtime.rings import Rings
+from realtime.run_context import RunContext
 from realtime.sources.base import Inlet, SourceSenses
 from realtime.sources.demo_pictures import ScenePainter
 from realtime.sources.demo_scene import render_sound
 from realtime.stats import Stats
-from realtime.stream import Rings
 
 SAMPLE_RATE = 16_000
 TICK_NS = 20 * NS_PER_MS
@@ -162,18 +163,16 @@ def play(models: Models, material: Material, faults: Iterable[Fault] = ()) -> li
     opened: Any = SimpleNamespace(
         senses=SourceSenses(picture=True, sound=True), readers=(), problems=(), statuses=dict
     )
-    stream = make_stream(
-        RunConfig(source=config, publisher=None),
-        config,
+    run = RunContext(
+        config=RunConfig(source=config, publisher=None),
         bundle=bundle,
-        tracker=event_settings(bundle, {}),
-        recognizer=recognizer,
-        rings=rings,
-        opened=opened,
+        events=event_settings(bundle, {}),
+        clock=clock,
         stamper=MessageStamper("run1", clock, WallClock.fixed(STARTED)),
         emit=told.append,
-        clock=clock,
-        stats=stats,
+    )
+    stream = make_stream(
+        run, config, rings=rings, opened=opened, recognizer=recognizer, stats=stats
     )
     for k in range(1, round(material.length_s * NS_PER_S / TICK_NS) + 1):
         clock.advance(TICK_NS)

@@ -14,12 +14,14 @@ from realtime.buffers.audio_clock import AudioClock
 from realtime.buffers.signal import DataSignal
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
-from realtime.config import SourceConfig, WindowConfig
+from realtime.config import RunConfig, SourceConfig, WindowConfig
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import SAMPLES_PER_SLOT, SLOT_NS, Clip, GridFrame, Prediction
+from realtime.rings import Rings
+from realtime.run_context import RunContext
 from realtime.scheduler import STEP_TIMEOUT_S, Scheduler
 from realtime.stats import Stats
-from realtime.stream import Rings, Stream
+from realtime.stream import Stream
 from weights.event_spec import EventSpec
 
 SIZE = 2
@@ -136,19 +138,22 @@ class Scene:
                 stats,
                 rings.lag,
             )
+            run = RunContext(
+                config=RunConfig(source=config, window=WindowConfig(hop_s=hop_s)),
+                bundle=bundle,
+                events=EventSpec(),
+                clock=self.clock,
+                stamper=stamper,
+                emit=self.told.append,
+            )
             stream = Stream(
-                config=config,
-                window=WindowConfig(hop_s=hop_s),
-                tracker=EventSpec(),
+                run,
+                config,
                 rings=rings,
                 assembler=assembler,
-                bundle=bundle,
+                stats=stats,
                 device="cpu",
                 backend="fake",
-                stamper=stamper,
-                until_t_ns=None,
-                emit=self.told.append,
-                stats=stats,
             )
             self.streams.append(stream)
             self._feeds.append((config, rings))

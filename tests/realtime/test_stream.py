@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from realtime.clock import ManualClock, Timeline, WallClock
-from realtime.config import SourceConfig, WindowConfig
+from realtime.config import RunConfig, SourceConfig
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import Sense, SenseState, SenseStatus
+from realtime.rings import Rings
+from realtime.run_context import RunContext
 from realtime.stats import Stats
-from realtime.stream import Rings, Stream
+from realtime.stream import Stream
 from weights.event_spec import EventSpec
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -47,19 +49,22 @@ def make_stream(
 ) -> Stream:
     config, clock, stats = SourceConfig(name="door", kind="demo"), ManualClock(), stats or Stats()
     bundle: Any = SimpleNamespace(name="b", version="1", labels=("Bark",), background=None)
+    run = RunContext(
+        config=RunConfig(source=config),
+        bundle=bundle,
+        events=EventSpec(),
+        clock=clock,
+        stamper=MessageStamper("r", clock, WallClock.fixed(STARTED)),
+        emit=told.append,
+    )
     return Stream(
-        config=config,
-        window=WindowConfig(),
-        tracker=EventSpec(),
+        run,
+        config,
         rings=rings or Rings(config, 2, Timeline(WallClock.fixed(STARTED), 0), stats),
         assembler=assembler,
-        bundle=bundle,
+        stats=stats,
         device="cpu",
         backend="fake",
-        stamper=MessageStamper("r", clock, WallClock.fixed(STARTED)),
-        until_t_ns=None,
-        emit=told.append,
-        stats=stats,
         watched=watched,
     )
 

@@ -1,0 +1,41 @@
+"""What all streams of a run share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from realtime.clock import NS_PER_S, Clock
+from realtime.config import RunConfig
+from realtime.outputs.wire import Message, MessageStamper
+from realtime.packets import Prediction
+from weights.bundle import Bundle, EventSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunContext:
+    """Made once, before the first stream; nobody changes it.
+
+    Attributes:
+        config: The run, its sources as they turned out to be.
+        bundle: Labels, and what is said of the weights.
+        events: How scores become events: the bundle's settings under the run's.
+        clock: The run's.
+        stamper: Builds and numbers messages.
+        emit: Hands a message to the outputs.
+        observe: Told every prediction, before the events; evaluation keeps scores with it.
+    """
+
+    config: RunConfig
+    bundle: Bundle
+    events: EventSpec
+    clock: Clock
+    stamper: MessageStamper
+    emit: Callable[[Message], None]
+    observe: Callable[[Prediction], None] | None = None
+
+    @property
+    def until_t_ns(self) -> int | None:
+        """Stream time at which each stream is over; None for the source's end."""
+        duration_s = self.config.duration_s
+        return None if duration_s is None else round(duration_s * NS_PER_S)
