@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-SAMPLE_RATE = 16_000  # VGGish params.SAMPLE_RATE
+from extractors.sample_rate import SAMPLE_RATE as SAMPLE_RATE
+
 N_MEL_FRAMES = 96  # VGGish params.NUM_FRAMES: 0.96 s of a second's 98 mel frames
 N_MELS = 64  # VGGish params.NUM_MEL_BINS
 WIN_LENGTH = 400  # 25 ms, params.STFT_WINDOW_LENGTH_SECONDS

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import soxr
 
+from extractors.sample_rate import SAMPLE_RATE as SAMPLE_RATE
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SAMPLE_RATE: Final = 16_000  # VGGish params.SAMPLE_RATE
 QUALITY: Final = "HQ"  # soxr's VHQ comes no nearer to the authors' log-mel: docs/paper.md
 
 

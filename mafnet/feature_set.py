@@ -114,13 +114,6 @@ def load_feature_set(folder: Path, split: str) -> FeatureSet:
     )
 
 
-def has_split(folder: Path, split: str) -> bool:
-    """Tell whether a folder has features of a split."""
-    return any(
-        (folder / name).is_file() for name in (f"{split}_visual.npy", f"{split}Set_visual.p")
-    )
-
-
 def _load_ours(folder: Path, split: str) -> FeatureSet:
     where = folder / "features.json"
     manifest = _read_json(where)

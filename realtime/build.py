@@ -91,7 +91,6 @@ def make_stream(
         rings.timeline,
         rings.frames if opened.senses.picture else None,
         rings.sounds if opened.senses.sound else None,
-        rings.signal,
         run.clock,
         stats,
         rings.lag,

@@ -30,7 +30,6 @@ from numpy.typing import NDArray
 from realtime.buffers.audio_ring import AudioRing
 from realtime.buffers.frame_ring import END_SLOT, FrameRing
 from realtime.buffers.lag import Lag
-from realtime.buffers.signal import DataSignal
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline
 from realtime.config import SourceConfig, WindowConfig
 from realtime.load_governor import LoadLevel
@@ -70,7 +69,6 @@ class ClipAssembler:
         timeline: The stream's own time.
         frames: The picture ring; None where the stream has no picture.
         audio: The sound ring; None where the stream has no sound.
-        signal: What both rings notify.
         clock: The run's clock.
         stats: Counts `clips` and `skipped_clips`.
         lag: By how much the source delivers late in its way; every clip waits so much longer.
@@ -84,7 +82,6 @@ class ClipAssembler:
         timeline: Timeline,
         frames: FrameRing | None,
         audio: AudioRing | None,
-        signal: DataSignal,
         clock: Clock,
         stats: Stats,
         lag: Lag | None = None,
@@ -105,7 +102,6 @@ class ClipAssembler:
         self._timeline = timeline
         self._frames = frames
         self._audio = audio
-        self._signal = signal
         self._clock = clock
         self._stats = stats
         self._end_slot = CLIP_SLOTS  # exclusive end of the next clip, in sixteenths
@@ -154,24 +150,6 @@ class ClipAssembler:
             Sense.PICTURE: self._state(Sense.PICTURE, self._frames),
             Sense.SOUND: self._state(Sense.SOUND, self._audio),
         }
-
-    def assemble(self, timeout_s: float) -> Clip | None:
-        """Wait for the next clip and cut it.
-
-        Returns:
-            The clip; None after `timeout_s` without one, or when the stream is over (`finished`).
-        """
-        deadline_ns = self._clock.now_ns() + round(timeout_s * NS_PER_S)
-        while not self.finished:
-            seen = self._signal.count
-            clip, wait_ns = self.poll()
-            if clip is not None or self.finished:
-                return clip
-            wait_ns = min(wait_ns, deadline_ns - self._clock.now_ns())
-            if wait_ns <= 0:
-                return None
-            self._signal.wait(seen, wait_ns / NS_PER_S)
-        return None
 
     def poll(self) -> tuple[Clip | None, int]:
         """Cut the next clip if it is due; never waits.

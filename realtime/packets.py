@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from extractors.sample_rate import SAMPLE_RATE as SAMPLE_RATE
+
 if TYPE_CHECKING:  # the command line reads constants from here and starts without numpy
     import numpy as np
     from numpy.typing import NDArray
 
-SAMPLE_RATE = 16_000  # Hz; VGGish hears 16 kHz mono (AudioSet release, vggish_params.py)
 GRID_HZ = 16  # pictures a second (the paper: ffmpeg fps=16, section 4.1)
 CLIP_SLOTS = GRID_HZ  # a clip is one second
 CLIP_SAMPLES = SAMPLE_RATE

@@ -162,7 +162,6 @@ class Rig:
             self.rings.timeline,
             self.rings.frames if "picture" in senses else None,
             self.rings.sounds if "sound" in senses else None,
-            self.rings.signal,
             self.clock,
             self.stats,
         )

@@ -133,7 +133,6 @@ class Scene:
                 rings.timeline,
                 rings.frames if config.camera or not config.live else None,
                 rings.sounds if config.microphone or not config.live else None,
-                rings.signal,
                 self.clock,
                 stats,
                 rings.lag,

@@ -52,7 +52,6 @@ class Bench:
             timeline,
             self.frames if picture else None,
             self.sounds if sound else None,
-            signal,
             self.clock,
             self.stats,
             lag,
@@ -76,7 +75,7 @@ class Bench:
         self.clock.advance(round(time_s * NS_PER_S) - self.clock.now_ns())
 
     def clip(self) -> Clip | None:
-        return self.assembler.assemble(0.0)
+        return self.assembler.poll()[0]
 
     def clips(self) -> list[Clip]:
         return list(iter(self.clip, None))

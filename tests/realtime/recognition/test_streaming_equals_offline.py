@@ -162,14 +162,13 @@ def stream(
         timeline,
         frames if Sense.PICTURE in senses else None,
         sounds if Sense.SOUND in senses else None,
-        signal,
         clock,
         stats,
     )
     recognizer = BatchRecognizer(scene.models, clock)
     recognizer.add("file", n_clips=n_clips, stride_ns=assembler.stride_ns, stats=stats, dated=False)
     predictions = []
-    while (clip := assembler.assemble(0.0)) is not None:
+    while (clip := assembler.poll()[0]) is not None:
         (prediction,) = recognizer.step([("file", clip)])
         if prediction is not None:
             predictions.append(prediction)
