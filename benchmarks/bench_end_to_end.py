@@ -223,14 +223,14 @@ def measure(
     stats = view.stats
     return {
         "bundle": name,
-        "backend": view.backend,
+        "backend": view.run.backend,
         "source": Path(source).name,
         "n_streams": n_streams,
         "mode": "live" if paced else "fast",
         "hop_s": arguments.hop,
         "window_clips": arguments.window,
-        "stream_s": round(view.t_s, 2),
-        "real_time_factor": round(view.elapsed_s / view.t_s, 4),
+        "stream_s": round(view.stream.t_s, 2),
+        "real_time_factor": round(view.elapsed_s / view.stream.t_s, 4),
         "step_p50_ms": _rounded(stats.compute_p50_ms),
         "step_p95_ms": _rounded(stats.compute_p95_ms),
         "latency_p50_ms": _rounded(stats.latency_p50_ms),
@@ -238,7 +238,7 @@ def measure(
         "latency_p99_ms": _rounded(stats.latency_p99_ms),
         "cpu_share": round(cpu_share, 2),
         # Seconds of processor time a second of each stream: other load disturbs it least.
-        "cpu_factor": round(cpu_share * view.elapsed_s / view.t_s / n_streams, 4),
+        "cpu_factor": round(cpu_share * view.elapsed_s / view.stream.t_s / n_streams, 4),
         # The process's peak so far: rows of one run share it.
         "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "decisions": stats.count("predictions"),

@@ -38,7 +38,7 @@ from realtime.config import RunConfig, SourceConfig
 from realtime.errors import SourceError
 from realtime.offsets import Offsets
 from realtime.outlets import Outlets
-from realtime.outputs.base import DashboardSnapshot
+from realtime.outputs.base import DashboardSnapshot, RunView
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import Prediction, Sense, SenseState, SenseStatus
 from realtime.passing_thread import PassingThread, left_behind
@@ -107,7 +107,7 @@ class Pipeline:
         self._recognize: Worker | None = None
         self._loading = PassingThread("load")
         self._scheduler: Scheduler | None = None
-        self._backend = ""
+        self._run_view: RunView | None = None
         self._starved = False  # the run ended because no sense was left
         self._ran_out = False  # or because there was no more of it, not because of a signal
         self._started_ns = self._clock.now_ns()
@@ -221,30 +221,17 @@ class Pipeline:
         return replace(views[shown], others=tuple(views[:shown] + views[shown + 1 :]))
 
     def _view(self, source: _Source, warnings: tuple[str, ...]) -> DashboardSnapshot:
-        stream, config = source.stream, self._config
-        if stream is None:
+        if source.stream is None or self._run_view is None:
             raise ValueError("open the pipeline before it is looked at")
-        now = stream.view()
         return DashboardSnapshot(
             source=source.config.name,
-            t_s=now.t_s,
-            elapsed_s=((self._ended_ns or self._clock.now_ns()) - self._started_ns) / NS_PER_S,
-            prediction=now.prediction,
-            labels=self._bundle.labels,
+            run=self._run_view,
+            stream=source.stream.view(),
             stats=source.stats.snapshot(),
-            background=self._bundle.background,
-            context=self._events.context,
-            window_clips=config.window.n_clips,
-            active=now.active,
-            recent=now.recent,
-            picture_share=now.picture_share,
-            senses=now.senses,
-            bundle=f"{self._bundle.name} {self._bundle.version}",
-            backend=self._backend,
+            elapsed_s=((self._ended_ns or self._clock.now_ns()) - self._started_ns) / NS_PER_S,
             endpoint=self._outlets.endpoint,
             n_subscribers=self._outlets.n_subscribers,
             recording=self._outlets.recording(source.config.name),
-            load=now.load,
             warnings=warnings,
         )
 
@@ -343,7 +330,14 @@ class Pipeline:
     ) -> None:
         models = load_models(self._bundle, self._config)
         recognizer = make_recognizer(models, self._clock)
-        self._backend = models.describe()
+        self._run_view = RunView(
+            labels=self._bundle.labels,
+            background=self._bundle.background,
+            context=self._events.context,
+            window_clips=self._config.window.n_clips,
+            bundle=f"{self._bundle.name} {self._bundle.version}",
+            backend=models.describe(),
+        )
         for source, its_opened in zip(self._sources, opened, strict=True):
             source.stream = make_stream(
                 run,

@@ -9,14 +9,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_S
 from realtime.config import SourceConfig
 from realtime.event_detector import EventDetector
 from realtime.load_governor import LoadLevel
-from realtime.outputs.base import picture_share
+from realtime.outputs.base import StreamView, picture_share
 from realtime.outputs.wire import Quality
 from realtime.packets import Clip, Event, GridFrame, Phase, Prediction, Sense, SenseStatus
 from realtime.rings import Rings
@@ -25,29 +25,6 @@ from realtime.stats import Stats
 from realtime.stream_report import StreamReport
 
 N_RECENT_EVENTS = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamView:
-    """What a person is shown of a stream at one moment.
-
-    Attributes:
-        t_s: How far it has come, stream seconds.
-        prediction: The newest; None before the first.
-        active: Events that go on.
-        recent: Events that ended, oldest first.
-        picture_share: The picture's share of the attention at each of these events' latest message.
-        senses: How each sense is doing.
-        load: What is given up to keep up, in words; empty for nothing.
-    """
-
-    t_s: float
-    prediction: Prediction | None
-    active: tuple[Event, ...]
-    recent: tuple[Event, ...]
-    picture_share: dict[int, float]
-    senses: tuple[SenseStatus, ...]
-    load: str = ""
 
 
 class Stream:

@@ -56,9 +56,9 @@ def recognize_file(
             pipeline.open()
             pipeline.start()
             while not pipeline.wait(LOOK_S):
-                progress(pipeline.view().t_s)
+                progress(pipeline.view().stream.t_s)
             pipeline.raise_failure()
-            progress(pipeline.view().t_s)
+            progress(pipeline.view().stream.t_s)
         finally:
             realtime_logger.setLevel(level)
             pipeline.close()

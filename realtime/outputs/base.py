@@ -17,30 +17,68 @@ RECORDING_STOPPED = "recording stopped"  # how a recorder says that it cannot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DashboardSnapshot:
-    """One stream at one moment; nobody changes it after it was made.
+class StreamView:
+    """What a person is shown of a stream at one moment.
 
     Attributes:
-        source: The stream's name.
-        t_s: How far the stream has come, stream seconds.
-        elapsed_s: How long the run has lasted.
-        prediction: The newest one, None before the first.
-        labels: In the order of the probabilities.
-        stats: The run's figures.
-        background: The label that is no event.
-        context: As in `EventSpec`: how the shown scores join window and newest clip.
-        window_clips: T, the full window.
+        t_s: How far it has come, stream seconds.
+        prediction: The newest; None before the first.
         active: Events that go on.
         recent: Events that ended, oldest first.
         picture_share: The picture's share of the attention at an event's latest message, by the
             event's number; the rest is the sound's. An event that is not in it shows none.
         senses: How each sense is doing.
+        load: What is given up to keep up, in words; empty for nothing.
+    """
+
+    t_s: float
+    prediction: Prediction | None = None
+    active: tuple[Event, ...] = ()
+    recent: tuple[Event, ...] = ()
+    picture_share: Mapping[int, float] = field(default_factory=dict)
+    senses: tuple[SenseStatus, ...] = ()
+    load: str = ""
+
+    def shares(self, number: int) -> tuple[float | None, float | None]:
+        """Return the picture's and the sound's share in event `number`; None where unknown."""
+        picture = self.picture_share.get(number)
+        return (None, None) if picture is None else (picture, 1.0 - picture)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """What a person is shown of a run, the same all the time.
+
+    Attributes:
+        labels: In the order of the probabilities.
+        background: The label that is no event.
+        context: As in `EventSpec`: how the shown scores join window and newest clip.
+        window_clips: T, the full window.
         bundle: Its name and version.
         backend: The device and what runs the trunks there.
+    """
+
+    labels: tuple[str, ...]
+    background: str | None = None
+    context: float = 0.25
+    window_clips: int = 10
+    bundle: str = ""
+    backend: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DashboardSnapshot:
+    """One stream at one moment; nobody changes it after it was made.
+
+    Attributes:
+        source: The stream's name.
+        run: What is the same all the time.
+        stream: What the stream has come to.
+        stats: The stream's figures.
+        elapsed_s: How long the run has lasted.
         endpoint: Where events are published, None if nowhere.
         n_subscribers: Who is connected there, None if nobody knows.
         recording: What is being recorded, or why nothing is; empty for nothing.
-        load: What is given up to keep up, in words; empty for nothing.
         warnings: Newest last.
         frames_hz: Captured frames a second, None while unknown.
         hops_hz: Decisions a second, likewise.
@@ -48,33 +86,17 @@ class DashboardSnapshot:
     """
 
     source: str
-    t_s: float
-    elapsed_s: float
-    prediction: Prediction | None
-    labels: tuple[str, ...]
+    run: RunView
+    stream: StreamView
     stats: StatsSnapshot
-    background: str | None = None
-    context: float = 0.25
-    window_clips: int = 10
-    active: tuple[Event, ...] = ()
-    recent: tuple[Event, ...] = ()
-    picture_share: Mapping[int, float] = field(default_factory=dict)
-    senses: tuple[SenseStatus, ...] = ()
-    bundle: str = ""
-    backend: str = ""
+    elapsed_s: float
     endpoint: str | None = None
     n_subscribers: int | None = None
     recording: str = ""
-    load: str = ""
     warnings: tuple[str, ...] = ()
     frames_hz: float | None = None
     hops_hz: float | None = None
     others: tuple[DashboardSnapshot, ...] = ()
-
-    def shares(self, number: int) -> tuple[float | None, float | None]:
-        """Return the picture's and the sound's share in event `number`; None where unknown."""
-        picture = self.picture_share.get(number)
-        return (None, None) if picture is None else (picture, 1.0 - picture)
 
 
 class Screen(Protocol):

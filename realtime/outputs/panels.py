@@ -64,14 +64,14 @@ def header(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Rendera
 def _run_line(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Text:
     line = Text(f" {glyphs.dot} ", style="bold green")
     line.append(cut(snapshot.source, max(8, columns // 4)), style="bold white")
-    model = " · ".join(part for part in (snapshot.bundle, snapshot.backend) if part)
-    right = Text(f"{stream_time(snapshot.t_s)[:-3]} ", style="bold white")
+    model = " · ".join(part for part in (snapshot.run.bundle, snapshot.run.backend) if part)
+    right = Text(f"{stream_time(snapshot.stream.t_s)[:-3]} ", style="bold white")
     if snapshot.endpoint is not None:
         peers = "" if snapshot.n_subscribers is None else f" → {snapshot.n_subscribers}"
         right = Text(f"{snapshot.endpoint}{peers}  ", style="blue") + right
     room = columns - line.cell_len - right.cell_len - 3
     if room < len(model) and snapshot.endpoint is not None and columns < 60:
-        right = right[-len(f"{stream_time(snapshot.t_s)[:-3]} ") :]
+        right = right[-len(f"{stream_time(snapshot.stream.t_s)[:-3]} ") :]
         room = columns - line.cell_len - right.cell_len - 3
     recording = _recording(snapshot)
     what = recording or model  # that a camera records is said before all else
@@ -94,8 +94,8 @@ def _recording(snapshot: DashboardSnapshot) -> str:
 
 def _senses_line(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Text:
     line = Text(" ")
-    width = (columns - 2) // max(1, len(snapshot.senses))
-    for status in snapshot.senses:
+    width = (columns - 2) // max(1, len(snapshot.stream.senses))
+    for status in snapshot.stream.senses:
         style = STATE_STYLES.get(status.state, "yellow")
         entry = Text(f"{glyphs.dot} ", style=style)
         entry.append(status.sense.value, style=SENSE_STYLES[status.sense])
@@ -113,23 +113,23 @@ def _senses_line(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> T
 def now(snapshot: DashboardSnapshot, columns: int, n_rows: int, glyphs: Glyphs) -> RenderableType:
     """The events that go on, the strongest first."""
     width = columns - FRAME_COLUMNS
-    events = sorted(snapshot.active, key=lambda event: (-event.score, event.number))
+    events = sorted(snapshot.stream.active, key=lambda event: (-event.score, event.number))
     lines = [_running_line(snapshot, event, width, glyphs) for event in events]
     if len(lines) > n_rows:
         lines[n_rows - 1 :] = [Text(f"  and {len(lines) - n_rows + 1} more", style="dim")]
     if not lines:
-        quiet = "waiting for the first second" if snapshot.prediction is None else "nothing"
+        quiet = "waiting for the first second" if snapshot.stream.prediction is None else "nothing"
         lines = [Text(quiet, style="dim")]
     return _panel("Now", lines, "green" if events else "dim")
 
 
 def _running_line(snapshot: DashboardSnapshot, event: Event, width: int, glyphs: Glyphs) -> Text:
-    lasted_s = max(0.0, snapshot.t_s - event.onset_t_ns / NS_PER_S)
+    lasted_s = max(0.0, snapshot.stream.t_s - event.onset_t_ns / NS_PER_S)
     end = f" {share(event.score)} {_duration(lasted_s):>6}"
     if width >= 60 and event.alone is not None:
         end = f"  {said_by(None, None, event.alone):<20}{end}"
     elif width >= 50:
-        end = f"  {decided_by(*snapshot.shares(event.number)):<12}{end}"
+        end = f"  {decided_by(*snapshot.stream.shares(event.number)):<12}{end}"
     label = cut(event.label, width - len(end) - 2)
     line = Text(f"{glyphs.running} ", style="bold green")
     line.append(f"{label:<{width - len(end) - 2}}", style="bold white")
@@ -142,20 +142,20 @@ def sources(
 ) -> RenderableType:
     """A row for each stream: its senses, how late it is and what goes on."""
     width = columns - FRAME_COLUMNS
-    streams = sorted((snapshot, *snapshot.others), key=lambda stream: stream.source)
+    streams = sorted((snapshot, *snapshot.others), key=lambda each: each.source)
     n_shown = len(streams) if len(streams) <= n_rows else n_rows - 1
-    name_width = min(max(len(stream.source) for stream in streams), max(8, width // 4))
+    name_width = min(max(len(each.source) for each in streams), max(8, width // 4))
     lines = []
-    for stream in streams[: max(0, n_shown)]:
-        mark = glyphs.running if stream is snapshot else " "
-        line = Text(f"{mark} {cut(stream.source, name_width):<{name_width}} ", style="bold")
-        for status in stream.senses:
+    for each in streams[: max(0, n_shown)]:
+        mark = glyphs.running if each is snapshot else " "
+        line = Text(f"{mark} {cut(each.source, name_width):<{name_width}} ", style="bold")
+        for status in each.stream.senses:
             style = STATE_STYLES.get(status.state, "yellow")
             line.append(f" {glyphs.dot} {status.state.value:<7}", style=style)
-        late = stream.stats.latency_p95_ms
+        late = each.stats.latency_p95_ms
         line.append(f" {'' if late is None else milliseconds(late):>8}")
-        line.append(" slow " if stream.load else "      ", style="bold yellow")
-        events = sorted(stream.active, key=lambda event: (-event.score, event.number))
+        line.append(" slow " if each.stream.load else "      ", style="bold yellow")
+        events = sorted(each.stream.active, key=lambda event: (-event.score, event.number))
         what = ", ".join(event.label for event in events)
         line.append(cut(what, max(0, width - line.cell_len)), style="green")
         line.truncate(width)
@@ -172,13 +172,13 @@ def labels(
     width = columns - FRAME_COLUMNS
     label_width = min(30, width * 3 // 5)
     lines: list[Text] = []
-    if snapshot.prediction is not None:
-        scores = snapshot.prediction.scores(snapshot.context)
-        active = {event.label for event in snapshot.active}
+    if snapshot.stream.prediction is not None:
+        scores = snapshot.stream.prediction.scores(snapshot.run.context)
+        active = {event.label for event in snapshot.stream.active}
         for index in np.argsort(-scores, kind="stable")[:n_rows]:
-            label, value = snapshot.labels[index], float(scores[index])
+            label, value = snapshot.run.labels[index], float(scores[index])
             style = "green" if label in active else "cyan"
-            if label == snapshot.background:
+            if label == snapshot.run.background:
                 style = "dim"
             line = Text(f"{cut(label, label_width):<{label_width}} ", style=style)
             bar_width = width - label_width - VALUE_COLUMNS
@@ -190,7 +190,7 @@ def labels(
 
 def attention(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> RenderableType:
     """The window's attention: a row a sense, a cell a clip, the newest at the right."""
-    prediction = snapshot.prediction
+    prediction = snapshot.stream.prediction
     title = "Attention"
     if prediction is None:
         return _panel(title, [], "dim")
@@ -221,8 +221,8 @@ def attention(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Rend
     when = "newest second" if age_s == 0 else f"{age_s} s ago"
     lines.append(Text(f"strongest: {list(Sense)[int(sense_index)].value}, {when}", style="dim"))
     length = f"{n_clips} clip" + ("" if n_clips == 1 else "s")
-    if n_clips < snapshot.window_clips:
-        length = f"{n_clips} of {snapshot.window_clips} clips"
+    if n_clips < snapshot.run.window_clips:
+        length = f"{n_clips} of {snapshot.run.window_clips} clips"
     return _panel(f"{title}, {length}", lines, "dim")
 
 
@@ -246,9 +246,9 @@ def figures(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Render
     lines.append(_figure(name, f"p50 {milliseconds(p50)}  p95 {milliseconds(p95)}"))
     frames, hops = _rate(snapshot.frames_hz), _rate(snapshot.hops_hz)
     lines.append(_figure("rates", f"{frames} frames/s  {hops} hops/s"))
-    skew_ms = None if snapshot.prediction is None else snapshot.prediction.av_skew_ms
-    if snapshot.load:  # what is given up matters more
-        lines.append(_figure("load", "").append(snapshot.load, style="bold yellow"))
+    skew_ms = None if snapshot.stream.prediction is None else snapshot.stream.prediction.av_skew_ms
+    if snapshot.stream.load:  # what is given up matters more
+        lines.append(_figure("load", "").append(snapshot.stream.load, style="bold yellow"))
     else:
         lines.append(_figure("av skew", "-" if skew_ms is None else f"{skew_ms:+.0f} ms"))
     lines.append(_losses_line(stats))
@@ -291,7 +291,7 @@ def recent(snapshot: DashboardSnapshot, columns: int, n_rows: int) -> Renderable
     """The events that ended, the newest first."""
     width = columns - FRAME_COLUMNS
     is_wide = width >= 60
-    knows = any(event.alone is not None for event in snapshot.recent)
+    knows = any(event.alone is not None for event in snapshot.stream.recent)
     fixed = 10 + 2 + 8 + 2 + 2 + 5 + (2 + (20 if knows else 16) if is_wide else 0)
     label_width = max(8, width - fixed)
     lines: list[Text] = []
@@ -299,7 +299,7 @@ def recent(snapshot: DashboardSnapshot, columns: int, n_rows: int) -> Renderable
         head = f"{'onset':>10}  {'lasted':>8}  {'label':<{label_width}}  conf"
         what = "each alone" if knows else "decided by"
         lines.append(Text(head + (f"   {what}" if is_wide else ""), style="dim"))
-    for event in reversed(snapshot.recent):
+    for event in reversed(snapshot.stream.recent):
         if len(lines) == n_rows:
             break
         lasted_s = ((event.offset_t_ns or event.onset_t_ns) - event.onset_t_ns) / NS_PER_S
@@ -307,7 +307,7 @@ def recent(snapshot: DashboardSnapshot, columns: int, n_rows: int) -> Renderable
         line.append(f"{cut(event.label, label_width):<{label_width}}", style="bold")
         line.append(f"  {share(event.confidence)}")
         if is_wide:
-            shares = snapshot.shares(event.number)
+            shares = snapshot.stream.shares(event.number)
             line.append(f"   {said_by(*shares, event.alone)}", style="dim")
         line.truncate(width)
         lines.append(line)
@@ -325,11 +325,11 @@ def tiny(
 ) -> list[RenderableType]:
     """As much as a very small terminal holds: where we are, what goes on, the likeliest labels."""
     lines = [_run_line(snapshot, columns, glyphs)]
-    lines += [_running_line(snapshot, e, max(30, columns), glyphs) for e in snapshot.active]
-    if snapshot.prediction is not None:
-        scores = snapshot.prediction.scores(snapshot.context)
+    lines += [_running_line(snapshot, e, max(30, columns), glyphs) for e in snapshot.stream.active]
+    if snapshot.stream.prediction is not None:
+        scores = snapshot.stream.prediction.scores(snapshot.run.context)
         for index in np.argsort(-scores, kind="stable")[:5]:
-            label = snapshot.labels[index]
+            label = snapshot.run.labels[index]
             room = max(2, columns - 7)
             lines.append(Text(f"  {cut(label, room):<{room}} {share(float(scores[index]))}"))
     for line in lines:

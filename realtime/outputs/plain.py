@@ -58,7 +58,7 @@ class PlainLines:
         started = self._started.setdefault(snapshot.source, set())
         ended = self._ended.setdefault(snapshot.source, set())
         moments: list[tuple[int, int, Event, Phase]] = []
-        for event in (*snapshot.recent, *snapshot.active):
+        for event in (*snapshot.stream.recent, *snapshot.stream.active):
             if event.number not in started:
                 started.add(event.number)
                 moments.append((event.onset_t_ns, event.number, event, Phase.ONSET))
@@ -66,7 +66,7 @@ class PlainLines:
                 ended.add(event.number)
                 moments.append((event.offset_t_ns, event.number, event, Phase.OFFSET))
         # What a snapshot no longer holds does not come back; a run may last for months.
-        shown = {event.number for event in (*snapshot.recent, *snapshot.active)}
+        shown = {event.number for event in (*snapshot.stream.recent, *snapshot.stream.active)}
         started &= shown
         ended &= shown
         moments.sort(key=lambda moment: moment[:2])
@@ -78,7 +78,7 @@ class PlainLines:
 
 
 def _moment_line(snapshot: DashboardSnapshot, event: Event, phase: Phase) -> str:
-    picture, sound = snapshot.shares(event.number)
+    picture, sound = snapshot.stream.shares(event.number)
     ended = phase is Phase.OFFSET and event.offset_t_ns is not None
     t_ns = event.offset_t_ns if ended and event.offset_t_ns is not None else event.onset_t_ns
     return event_line(
@@ -102,13 +102,13 @@ def summary(snapshot: DashboardSnapshot) -> str:
 
 
 def _summary(snapshot: DashboardSnapshot) -> str:
-    stats = snapshot.stats
-    speed = f" ({snapshot.t_s / snapshot.elapsed_s:.1f} × real time)" if snapshot.elapsed_s else ""
+    stats, run, stream = snapshot.stats, snapshot.run, snapshot.stream
+    speed = f" ({stream.t_s / snapshot.elapsed_s:.1f} × real time)" if snapshot.elapsed_s else ""
     lines = [
-        f"{snapshot.source}: {snapshot.t_s:.1f} s of stream in {snapshot.elapsed_s:.1f} s{speed}"
+        f"{snapshot.source}: {stream.t_s:.1f} s of stream in {snapshot.elapsed_s:.1f} s{speed}"
     ]
-    if snapshot.bundle:
-        lines.append(", ".join(part for part in (snapshot.bundle, snapshot.backend) if part))
+    if run.bundle:
+        lines.append(", ".join(part for part in (run.bundle, run.backend) if part))
     lines += ["", *_event_table(snapshot), ""]
     lines.append(
         f"{_plural(stats.count('events'), 'event')}, "
@@ -120,9 +120,7 @@ def _summary(snapshot: DashboardSnapshot) -> str:
     damage = Damage.of(stats)
     if damage:
         lines.append(f"damaged: {damage.describe()}")
-    gone = [
-        s.sense for s in snapshot.senses if s.state in (SenseState.LOST, SenseState.RECONNECTING)
-    ]
+    gone = [s.sense for s in stream.senses if s.state in (SenseState.LOST, SenseState.RECONNECTING)]
     if gone:
         lines.append(
             f"{' and '.join(gone)} gone at the end: what did not come since is not counted"
@@ -152,7 +150,9 @@ def _summary(snapshot: DashboardSnapshot) -> str:
 
 
 def _event_table(snapshot: DashboardSnapshot) -> list[str]:
-    events = sorted((*snapshot.recent, *snapshot.active), key=lambda e: (e.onset_t_ns, e.number))
+    events = sorted(
+        (*snapshot.stream.recent, *snapshot.stream.active), key=lambda e: (e.onset_t_ns, e.number)
+    )
     if not events:
         return ["No events."]
     knows = any(event.alone is not None for event in events)
@@ -171,7 +171,7 @@ def _event_table(snapshot: DashboardSnapshot) -> list[str]:
         lines.append(
             f"{stream_time(event.onset_t_ns / NS_PER_S):>9}  {offset:>9}  {lasted:>8}  "
             f"{cut(event.label, width):<{width}}  {share(event.confidence)}  "
-            f"{said_by(*snapshot.shares(event.number), event.alone)}"
+            f"{said_by(*snapshot.stream.shares(event.number), event.alone)}"
         )
     return lines
 

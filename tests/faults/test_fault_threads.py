@@ -103,9 +103,9 @@ def test_the_other_sense_goes_on_when_a_reader_fails(
 
     pipeline.raise_failure()  # no failure: one sense is left
     view = pipeline.view()
-    lost = {s.sense.value: s.detail for s in view.senses if s.state is SenseState.LOST}
+    lost = {s.sense.value: s.detail for s in view.stream.senses if s.state is SenseState.LOST}
     assert lost == {"sound" if step == "_step_sound" else "picture": str(error)}
-    assert view.t_s == DURATION_S
+    assert view.stream.t_s == DURATION_S
 
 
 def test_run_ends_with_the_reason_when_both_readers_fail(monkeypatch: pytest.MonkeyPatch) -> None:

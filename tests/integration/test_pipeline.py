@@ -102,7 +102,7 @@ def start(pipeline: Pipeline) -> None:
 
 def run_to_the_limit(pipeline: Pipeline) -> None:
     deadline = time.monotonic() + 120
-    while pipeline.view().t_s < DURATION_S and time.monotonic() < deadline:
+    while pipeline.view().stream.t_s < DURATION_S and time.monotonic() < deadline:
         pipeline.wait(0.05)
 
 
@@ -142,9 +142,9 @@ def test_run_ends_at_the_same_clip_every_time_when_its_duration_is_given(
     view = pipeline.view()
 
     assert survivors == []
-    assert view.t_s == DURATION_S
+    assert view.stream.t_s == DURATION_S
     assert view.stats.count("predictions") == N_DECISIONS
-    assert view.active == ()
+    assert view.stream.active == ()
 
 
 def test_nothing_is_lost_when_the_reader_of_a_files_json_lines_is_slow(
@@ -185,7 +185,7 @@ GONE = (SenseState.RECONNECTING, SenseState.LOST)
 
 
 def picture_state(pipeline: Pipeline) -> SenseState:
-    (picture,) = (s.state for s in pipeline.view().senses if s.sense is Sense.PICTURE)
+    (picture,) = (s.state for s in pipeline.view().stream.senses if s.sense is Sense.PICTURE)
     return picture
 
 
@@ -205,8 +205,8 @@ def test_live_stream_begins_at_the_start_when_its_camera_sent_pictures_before(
     view = pipeline.view()
     pipeline.close()
 
-    assert view.t_s >= DURATION_S
-    assert view.t_s < view.elapsed_s + 0.5
+    assert view.stream.t_s >= DURATION_S
+    assert view.stream.t_s < view.elapsed_s + 0.5
 
 
 def test_run_fails_when_its_only_cameras_server_hangs_up(random_bundle: Path, camera: str) -> None:
@@ -218,7 +218,7 @@ def test_run_fails_when_its_only_cameras_server_hangs_up(random_bundle: Path, ca
         pass
     pipeline.close()
 
-    assert SenseState.LOST in {status.state for status in pipeline.view().senses}
+    assert SenseState.LOST in {status.state for status in pipeline.view().stream.senses}
     with pytest.raises(SourceError, match="ended by its server"):
         pipeline.raise_failure()
 

@@ -87,7 +87,7 @@ def test_others_run_to_their_end_when_one_source_cannot_be_opened(
     pipeline.raise_failure()
     streams = {s.source: s for s in (pipeline.view(), *pipeline.view().others)}
     assert set(told) == {"here"}
-    assert {sense.state for sense in streams["gone"].senses} == {SenseState.LOST}
+    assert {sense.state for sense in streams["gone"].stream.senses} == {SenseState.LOST}
     assert streams["here"].stats.count("predictions") == 4
 
 

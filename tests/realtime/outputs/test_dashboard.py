@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
+from snapshots import changed
 from wire_samples import LABELS, make_event, make_prediction, make_senses
 
-from realtime.outputs.base import DashboardSnapshot
+from realtime.outputs.base import DashboardSnapshot, RunView, StreamView
 from realtime.outputs.dashboard import Dashboard, RateMeter, render, terminal_console
 from realtime.outputs.panels import STATE_STYLES
 from realtime.packets import Event, SenseState
@@ -31,25 +32,27 @@ def make_snapshot(**fields: object) -> DashboardSnapshot:
     )
     snapshot = DashboardSnapshot(
         source="camera-0",
-        t_s=83.5,
-        elapsed_s=84.0,
-        prediction=make_prediction(10),
-        labels=LABELS,
-        background="Background",
-        active=(make_event(9, "Siren", 78.2), make_event(10, "Male speech, man speaking", 82.0)),
-        recent=recent,
-        picture_share={n: n / 10 for n in range(1, 9)},
+        run=RunView(labels=LABELS),
+        stream=StreamView(t_s=83.5),
         stats=make_stats(frames=1336, predictions=334, dropped_frames=3),
-        senses=make_senses(sound=SenseState.STALE),
-        bundle="starter 0.1.0",
-        backend="cpu, bfloat16, torch",
-        endpoint="tcp://127.0.0.1:5556",
-        n_subscribers=2,
-        frames_hz=16.0,
-        hops_hz=4.0,
-        warnings=("the microphone gave nothing for 2 s",),
+        elapsed_s=84.0,
     )
-    return replace(snapshot, **fields)  # type: ignore[arg-type]
+    usual: dict[str, object] = {
+        "prediction": make_prediction(10),
+        "background": "Background",
+        "active": (make_event(9, "Siren", 78.2), make_event(10, "Male speech, man speaking", 82.0)),
+        "recent": recent,
+        "picture_share": {n: n / 10 for n in range(1, 9)},
+        "senses": make_senses(sound=SenseState.STALE),
+        "bundle": "starter 0.1.0",
+        "backend": "cpu, bfloat16, torch",
+        "endpoint": "tcp://127.0.0.1:5556",
+        "n_subscribers": 2,
+        "frames_hz": 16.0,
+        "hops_hz": 4.0,
+        "warnings": ("the microphone gave nothing for 2 s",),
+    }
+    return changed(snapshot, **{**usual, **fields})
 
 
 HOSTILE = "\x1b[2J\x9b2J\u202egnp.exe\n"

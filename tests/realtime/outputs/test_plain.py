@@ -1,9 +1,10 @@
 import io
 from dataclasses import replace
 
+from snapshots import changed
 from wire_samples import LABELS, make_event, make_prediction
 
-from realtime.outputs.base import DashboardSnapshot
+from realtime.outputs.base import DashboardSnapshot, RunView, StreamView
 from realtime.outputs.plain import PlainLines, summary
 from realtime.packets import Sense, SenseState, SenseStatus
 from realtime.stats import Stats, StatsSnapshot
@@ -20,13 +21,12 @@ def make_stats(**counts: int) -> StatsSnapshot:
 def make_snapshot(**fields: object) -> DashboardSnapshot:
     snapshot = DashboardSnapshot(
         source="demo",
-        t_s=40.0,
+        run=RunView(labels=LABELS),
+        stream=StreamView(t_s=40.0, prediction=make_prediction()),
         elapsed_s=10.0,
-        prediction=make_prediction(),
-        labels=LABELS,
         stats=make_stats(events=1, predictions=160, frames=640, dropped_frames=1),
     )
-    return replace(snapshot, **fields)  # type: ignore[arg-type]
+    return changed(snapshot, **fields)
 
 
 HOSTILE = "\x1b[2J\x9b2J\u202egnp.exe\n"
@@ -159,7 +159,7 @@ def test_no_line_is_wider_than_a_terminal() -> None:
     stream = io.StringIO()
     snapshot = make_snapshot(recent=(event,), picture_share={1: 0.5}, bundle="x" * 100)
     PlainLines(stream).show(snapshot)
-    told = replace(snapshot, recent=(replace(event, number=2, alone=(0.5, 0.5)),))
+    told = changed(snapshot, recent=(replace(event, number=2, alone=(0.5, 0.5)),))
     PlainLines(stream).show(told)
     text = stream.getvalue() + summary(snapshot) + summary(told)
     assert max(len(line) for line in text.splitlines()) <= 80

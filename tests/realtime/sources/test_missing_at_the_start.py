@@ -168,7 +168,7 @@ def test_only_senses_that_were_asked_for_are_told_to_be_lost() -> None:
     finally:
         pipeline.close()
 
-    told = {status.sense: status.state for status in door.senses}
+    told = {status.sense: status.state for status in door.stream.senses}
     assert told == {Sense.PICTURE: SenseState.LOST, Sense.SOUND: SenseState.ABSENT}
 
 
