@@ -144,7 +144,8 @@ def test_memory_files_and_threads_stay_the_same_for_the_whole_stream(
     resident = np.array(gauges.resident) / 1e6
     print(
         f"{view.stream.t_s:.0f} s of stream in {view.elapsed_s:.0f} s: "
-        f"resident {resident[0]:.1f} MB to {resident[-1]:.1f} MB (most {resident.max():.1f}), files {min(gauges.n_files)} to "
+        f"resident {resident[0]:.1f} MB to {resident[-1]:.1f} MB (most {resident.max():.1f}), "
+        f"files {min(gauges.n_files)} to "
         f"{max(gauges.n_files)}, threads {min(gauges.n_threads)} to {max(gauges.n_threads)}, "
         f"{n_events} event messages, {view.stats.count('recordings')} recordings, "
         f"{view.stats.count('lost_recordings')} lost to the full disk"
