@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 N_RECENT = 512  # latencies kept: two minutes at a hop of 0.25 s
@@ -47,10 +48,15 @@ class Damage:
     @classmethod
     def of(cls, figures: StatsSnapshot) -> Damage:
         """Take it out of a stream's figures."""
+        return cls.counted(figures.counts)
+
+    @classmethod
+    def counted(cls, counts: Mapping[str, int]) -> Damage:
+        """Take it out of a stream's counters."""
         return cls(
-            n_packets=figures.count("broken_packets"),
-            picture_s=figures.count("missing_picture_ms") / 1000,
-            sound_s=figures.count("missing_sound_ms") / 1000,
+            n_packets=counts.get("broken_packets", 0),
+            picture_s=counts.get("missing_picture_ms", 0) / 1000,
+            sound_s=counts.get("missing_sound_ms", 0) / 1000,
         )
 
     def __bool__(self) -> bool:
@@ -130,6 +136,11 @@ class Stats:
         """Keep how much is given up to keep up, 0 for nothing."""
         with self._lock:
             self._load_level = level
+
+    def counts(self) -> dict[str, int]:
+        """Return the counters as of now; costs less than a snapshot, whose percentiles are work."""
+        with self._lock:
+            return dict(self._counts)
 
     def snapshot(self) -> StatsSnapshot:
         """Return all figures as of now."""

@@ -151,7 +151,7 @@ class StreamReport:
 
     def _damage(self) -> str:
         """Say what came broken or not at all, in steps, so that it is said seldom."""
-        damage = Damage.of(self._stats.snapshot())
+        damage = Damage.counted(self._stats.counts())
         if damage.is_news_after(self._told_damage):
             self._told_damage = damage
             logger.warning("%s: damaged: %s", self._name, damage.describe())
