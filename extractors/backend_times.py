@@ -21,6 +21,7 @@ import torch
 from extractors.openvino_graphs import GRAPH_VERSION, installed_version
 from extractors.tolerances import noise
 from extractors.trunks import Distance, Trunks, TrunkSpecs, distance
+from weights.bundle_spec import Bundle
 from weights.files import written_whole
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ def timed(
 
 
 def times_file(
-    home: Path, specs: TrunkSpecs, precision: str, names: tuple[str, ...], n_threads: int
+    home: Path, specs: TrunkSpecs | Bundle, precision: str, names: tuple[str, ...], n_threads: int
 ) -> Path:
     """Return where a measurement of these backends is kept, on this machine as it is."""
     name, seen = ("", "") if specs.visual is None else (specs.visual.trunk, specs.visual.sha256)

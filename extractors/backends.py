@@ -38,6 +38,7 @@ from extractors.trunks import (
     distance,
     load_torch_trunks,
 )
+from weights.bundle_spec import Bundle
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ def share_threads(*, trunks_in_torch: bool) -> None:
 
 
 def choose_trunks(
-    specs: TrunkSpecs,
+    specs: TrunkSpecs | Bundle,
     device: torch.device,
     precision: str,
     backend: str,
@@ -133,7 +134,7 @@ def choose_trunks(
 
 
 def _fastest(
-    specs: TrunkSpecs,
+    specs: TrunkSpecs | Bundle,
     precision: str,
     backend: str,
     home: Path,
@@ -181,7 +182,7 @@ def _fastest(
 
 
 def _openvino_trunks(
-    specs: TrunkSpecs, kind: str, exact: Callable[[], TorchTrunks], home: Path
+    specs: TrunkSpecs | Bundle, kind: str, exact: Callable[[], TorchTrunks], home: Path
 ) -> OpenVinoTrunks:
     """Load the trunks onto OpenVINO, from kept graphs where there are."""
     precision: Precision = "bfloat16" if kind == "bfloat16" else "float32"
@@ -194,7 +195,7 @@ def _openvino_trunks(
     return OpenVinoTrunks(visual=visual, sound=sound, precision=precision)
 
 
-def _with_precision(trunks: TorchTrunks, precision: str, specs: TrunkSpecs) -> TorchTrunks:
+def _with_precision(trunks: TorchTrunks, precision: str, specs: TrunkSpecs | Bundle) -> TorchTrunks:
     """Let trunks that torch runs in float32 run at `precision`.
 
     `auto` is float16 on CUDA, bfloat16 for `FASTER_IN_BFLOAT16` on a CPU that computes it in
@@ -223,7 +224,7 @@ def _with_precision(trunks: TorchTrunks, precision: str, specs: TrunkSpecs) -> T
     return trunks
 
 
-def _names(specs: TrunkSpecs) -> tuple[str, str, int]:
+def _names(specs: TrunkSpecs | Bundle) -> tuple[str, str, int]:
     """Return both trunks' names and the size of a resized frame, "" and 0 for none."""
     seen = "" if specs.visual is None else specs.visual.trunk
     heard = "" if specs.audio is None else specs.audio.trunk

@@ -23,7 +23,7 @@ from extractors.openvino_graphs import PIP_COMMAND, installed_version
 from extractors.openvino_trunks import Precision
 from extractors.resample import SAMPLE_RATE
 from extractors.sound import SOUND_TRUNKS
-from extractors.trunks import Trunks
+from extractors.trunks import Trunks, TrunkSpecs
 from extractors.visual import VISUAL_TRUNKS
 from weights.bundle import AudioSpec, VisualSpec, load_bundle
 from weights.convert import convert
@@ -124,14 +124,6 @@ class Encoders:
     sound: SoundEncoder | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Specs:
-    """As `extractors.trunks.TrunkSpecs`."""
-
-    visual: VisualSpec | None
-    audio: AudioSpec | None
-
-
 def load_encoders(
     *,
     bundle: str | Path | None = None,
@@ -183,7 +175,7 @@ def load_encoders(
         "vggish": vggish,
         "yamnet": yamnet,
     }
-    specs = _Specs(visual=None, audio=None) if bundle is None else _of_bundle(bundle)
+    specs = TrunkSpecs() if bundle is None else _of_bundle(bundle)
     with tempfile.TemporaryDirectory() as folder:  # read from before this ends
         for name, path in named.items():
             if path is not None:
@@ -203,16 +195,16 @@ def load_encoders(
     )
 
 
-def _of_bundle(name: str | Path) -> _Specs:
+def _of_bundle(name: str | Path) -> TrunkSpecs:
     found = load_bundle(name)
     if found.sample_rate != SAMPLE_RATE:
         raise ExtractorError(
             f"the bundle {found.name} wants {found.sample_rate} Hz, its trunk {SAMPLE_RATE} Hz"
         )
-    return _Specs(visual=found.visual, audio=found.audio)
+    return TrunkSpecs(visual=found.visual, audio=found.audio)
 
 
-def _with_file(specs: _Specs, name: str, path: Path, folder: Path) -> _Specs:
+def _with_file(specs: TrunkSpecs, name: str, path: Path, folder: Path) -> TrunkSpecs:
     """Put a trunk's own file in a spec's place; a foreign one is converted into `folder`."""
     sha256, weights = _fingerprint(path), path
     if path.suffix != ".safetensors" and name != "efficientnet_lite0":

@@ -22,23 +22,17 @@ from extractors.sound import SoundTrunk, load_sound_trunk
 from extractors.tolerances import noise, relative_distance, tolerance
 from extractors.visual import VisualTrunk, load_visual_trunk
 from extractors.yamnet import YAMNetTrunk
-from weights.bundle_spec import AudioSpec, VisualSpec
+from weights.bundle_spec import AudioSpec, Bundle, VisualSpec
 
 T = TypeVar("T")
 
 
-class TrunkSpecs(Protocol):
-    """Which trunks, by verified files; a `weights.bundle.Bundle` is one."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrunkSpecs:
+    """Which trunks, by verified files, as a bundle has them; None for one that is not wanted."""
 
-    @property
-    def visual(self) -> VisualSpec | None:
-        """The picture trunk."""
-        ...
-
-    @property
-    def audio(self) -> AudioSpec | None:
-        """The sound trunk."""
-        ...
+    visual: VisualSpec | None = None
+    audio: AudioSpec | None = None
 
 
 class Trunks(Protocol):
@@ -109,7 +103,7 @@ class OpenVinoTrunks:
         return f"openvino cpu {self.precision}"
 
 
-def load_torch_trunks(specs: TrunkSpecs, device: torch.device) -> TorchTrunks:
+def load_torch_trunks(specs: TrunkSpecs | Bundle, device: torch.device) -> TorchTrunks:
     """Build the trunks from their files, in float32.
 
     Raises:

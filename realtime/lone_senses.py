@@ -54,7 +54,7 @@ class LoneSenses:
     def __init__(self, events: EventSpec, labels: Sequence[str]) -> None:
         pairs = [events.thresholds(label) for label in labels]
         self._on, self._off = np.array(pairs, np.float64).reshape(-1, 2).T
-        self._context = events.context
+        self._window_weight = events.context
         self._last_end_t_ns: int | None = None
         self._expected: set[Sense] = set()
         self._known: set[Sense] = set()  # senses that were there
@@ -92,8 +92,8 @@ class LoneSenses:
             self._forget(slice(None), end_t_ns)
         self._last_end_t_ns = end_t_ns
         there = set(prediction.newest_senses)
-        scores = prediction.scores(self._context)
-        words = prediction.scores_alone(self._context)
+        scores = prediction.scores(self._window_weight)
+        words = prediction.scores_alone(self._window_weight)
         if there == self._wanted(there, end_t_ns):
             if prediction.gap_samples > MAX_GAP_SAMPLES and self._was_whole(end_t_ns):
                 # A hole is no evidence for anything: what goes on may, nothing begins.

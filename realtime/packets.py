@@ -111,7 +111,7 @@ LEAST_PROBABILITY = 1e-6  # what one second may say against all others has a bou
 def join_scores(
     window: NDArray[np.float32],
     newest: NDArray[np.float32],
-    context: float,
+    window_weight: float,
     independent: bool = False,
 ) -> NDArray[np.float64]:
     """Join probabilities of window and newest clip, see `Prediction.scores`; any shape.
@@ -119,12 +119,12 @@ def join_scores(
     Args:
         window: Over the whole window.
         newest: From the newest clip alone.
-        context: Share of the window.
+        window_weight: Share of the window.
         independent: Whether each label stands for itself: then their logits are joined.
     """
     whole, last = window.astype("float64"), newest.astype("float64")
     if not independent:
-        joined: NDArray[np.float64] = context * whole + (1.0 - context) * last
+        joined: NDArray[np.float64] = window_weight * whole + (1.0 - window_weight) * last
         return joined
     import numpy as np  # not above: see there
 
@@ -132,7 +132,7 @@ def join_scores(
         kept = probabilities.clip(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY)
         return np.log(kept / (1.0 - kept))
 
-    odds = np.exp(context * logit(whole) + (1.0 - context) * logit(last))
+    odds = np.exp(window_weight * logit(whole) + (1.0 - window_weight) * logit(last))
     return np.asarray(odds / (1.0 + odds))
 
 
@@ -172,22 +172,22 @@ class Prediction:
     independent: bool = False
     clip_ends_t_ns: tuple[int, ...] = ()
 
-    def scores(self, context: float) -> NDArray[np.float64]:
+    def scores(self, window_weight: float) -> NDArray[np.float64]:
         """Join window and newest clip into one score a label, `(n_labels,)` in [0, 1].
 
-        `context * window + (1 - context) * newest`: the newest clip says what is going on now,
-        the window lends it weight. A label that only the window knows scores `context` at most,
-        so with thresholds above that an event ends when its sound does, not when it leaves the
+        `window_weight * window + (1 - window_weight) * newest`: the newest clip says what is going
+        on now, the window lends it weight. A label that only the window knows scores that weight at
+        most, so with thresholds above it an event ends when its sound does, not when it leaves the
         window; and what filled the window cannot hide what is new, as a product would let it.
         Of independent labels the logits are joined so, as evidence for or against each.
         """
-        return join_scores(self.window, self.newest, context, self.independent)
+        return join_scores(self.window, self.newest, window_weight, self.independent)
 
-    def scores_alone(self, context: float) -> NDArray[np.float64] | None:
+    def scores_alone(self, window_weight: float) -> NDArray[np.float64] | None:
         """Return each sense's own scores, `(2, n_labels)`, joined as in `scores`, if known."""
         if self.alone is None:
             return None
-        return join_scores(self.alone[:, 0], self.alone[:, 1], context, self.independent)
+        return join_scores(self.alone[:, 0], self.alone[:, 1], window_weight, self.independent)
 
     @property
     def newest_senses(self) -> tuple[Sense, ...]:

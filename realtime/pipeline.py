@@ -287,7 +287,7 @@ class Pipeline:
             self._clock,
             self._wall,
             window_clips=config.window.n_clips,
-            context=self._events.context,
+            window_weight=self._events.context,
         )
         run = RunContext(
             config=config,
@@ -333,7 +333,7 @@ class Pipeline:
         self._run_view = RunView(
             labels=self._bundle.labels,
             background=self._bundle.background,
-            context=self._events.context,
+            window_weight=self._events.context,
             window_clips=self._config.window.n_clips,
             bundle=f"{self._bundle.name} {self._bundle.version}",
             backend=models.describe(),

@@ -19,7 +19,8 @@ MAX_GROUP_LEVELS = 8  # of groups within groups; AudioSet's ontology has six
 class EventSpec:
     """How probabilities become events; see `realtime.event_tracker` for the meaning of each.
 
-    The defaults are those of a bundle whose validation set settled nothing.
+    The defaults are those of a bundle whose validation set settled nothing. Names are those of the
+    manifest and of the settings file.
 
     Attributes:
         on: Score in (0, 1] at which an event may start.
@@ -29,9 +30,9 @@ class EventSpec:
         merge_gap_s: A pause shorter than this does not end an event.
         cool_down_s: After an offset the same label stays silent for this long.
         confirm: (n, m): n of the last m decisions must be at `on` or more.
-        context: Share of the whole window in the score, 0 (newest second only) to 1.
+        context: Window weight: share of the whole window in the score, 0 (newest second only) to 1.
         smooth: A score is the mean over so many decisions.
-        kin: Groups of labels that are hard to tell apart, each label once.
+        kin: Confusable labels: groups of them that are hard to tell apart, each label once.
         groups: Label → the wider label that it belongs to.
         background: The label that is no event; in a manifest it stands beside the labels.
         update_s: Time between update messages of a running event; a run's, not in manifests.

@@ -30,9 +30,9 @@ class Scores:
     window: NDArray[np.float32]
     newest: NDArray[np.float32]
 
-    def highest(self, context: float, independent: bool = False) -> NDArray[np.float64]:
+    def highest(self, window_weight: float, independent: bool = False) -> NDArray[np.float64]:
         """Return each label's highest score, as the tracker joins them, `(n_labels,)`."""
-        joined = join_scores(self.window, self.newest, context, independent)
+        joined = join_scores(self.window, self.newest, window_weight, independent)
         return np.asarray(joined.max(axis=0, initial=0.0))
 
 
@@ -115,7 +115,7 @@ def _may_happen(
 ) -> list[int]:
     """Return the labels that may start an event: the others never reach their `on`.
 
-    All kin may, and whatever a narrower label that may is part of.
+    All confusable labels may, and whatever a narrower label that may is part of.
     """
     on = np.array([config.thresholds(label)[0] for label in labels])
     reached = scores.highest(config.context, independent) >= on

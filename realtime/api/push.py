@@ -299,7 +299,7 @@ class _FedStream:
                 self._clock,
                 wall,
                 window_clips=config.window.n_clips,
-                context=events.context,
+                window_weight=events.context,
             ),
             emit=self._emit,
         )

@@ -52,7 +52,7 @@ class RunView:
     Attributes:
         labels: In the order of the probabilities.
         background: The label that is no event.
-        context: As in `EventSpec`: how the shown scores join window and newest clip.
+        window_weight: `EventSpec.context`: how the shown scores join window and newest clip.
         window_clips: T, the full window.
         bundle: Its name and version.
         backend: The device and what runs the trunks there.
@@ -60,7 +60,7 @@ class RunView:
 
     labels: tuple[str, ...]
     background: str | None = None
-    context: float = 0.25
+    window_weight: float = 0.25
     window_clips: int = 10
     bundle: str = ""
     backend: str = ""

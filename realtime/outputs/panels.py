@@ -173,7 +173,7 @@ def labels(
     label_width = min(30, width * 3 // 5)
     lines: list[Text] = []
     if snapshot.stream.prediction is not None:
-        scores = snapshot.stream.prediction.scores(snapshot.run.context)
+        scores = snapshot.stream.prediction.scores(snapshot.run.window_weight)
         active = {event.label for event in snapshot.stream.active}
         for index in np.argsort(-scores, kind="stable")[:n_rows]:
             label, value = snapshot.run.labels[index], float(scores[index])
@@ -327,7 +327,7 @@ def tiny(
     lines = [_run_line(snapshot, columns, glyphs)]
     lines += [_running_line(snapshot, e, max(30, columns), glyphs) for e in snapshot.stream.active]
     if snapshot.stream.prediction is not None:
-        scores = snapshot.stream.prediction.scores(snapshot.run.context)
+        scores = snapshot.stream.prediction.scores(snapshot.run.window_weight)
         for index in np.argsort(-scores, kind="stable")[:5]:
             label = snapshot.run.labels[index]
             room = max(2, columns - 7)

@@ -116,7 +116,8 @@ class MessageStamper:
         clock: The run's clock; `sent.t_s` counts from this constructor's call.
         wall: Dates the run's clock.
         window_clips: T; a prediction with fewer clips is marked `short_window`.
-        context: As in `EventSpec`, so that `top` ranks by the tracker's score (kin aside).
+        window_weight: `EventSpec.context`, so that `top` ranks by the tracker's score (confusable
+            labels aside).
     """
 
     def __init__(
@@ -126,14 +127,14 @@ class MessageStamper:
         wall: WallClock,
         *,
         window_clips: int = 10,
-        context: float = 0.25,
+        window_weight: float = 0.25,
     ) -> None:
         self.run = run
         self._clock = clock
         self._started_ns = clock.now_ns()
         self._wall = wall
         self._window_clips = window_clips
-        self._context = context
+        self._window_weight = window_weight
         self._lock = threading.Lock()
         self._seq = 0
         self._topic_seqs: dict[str, int] = {}
@@ -304,7 +305,7 @@ class MessageStamper:
         figures["av_skew_ms"] = _ms(prediction.av_skew_ms)
         figures["compute_ms"] = _ms(prediction.compute_ms)
         return {
-            "top": top(prediction.scores(self._context), labels),
+            "top": top(prediction.scores(self._window_weight), labels),
             "evidence": _evidence(prediction, alone),
             "senses": [sense.value for sense in prediction.senses],
             "newest_senses": [sense.value for sense in prediction.newest_senses],

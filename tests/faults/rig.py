@@ -167,7 +167,7 @@ class Rig:
         )
         self.mailbox: Mailbox[Message] = Mailbox(1000, Policy.DROP_OLDEST)
         stamper = MessageStamper(
-            "run1", self.clock, WallClock.fixed(STARTED), window_clips=4, context=0.0
+            "run1", self.clock, WallClock.fixed(STARTED), window_clips=4, window_weight=0.0
         )
         self.recognizer = QuickRecognizer(
             None, 4, assembler.stride_ns, self.clock, self.stats, dated=True
