@@ -16,6 +16,7 @@ from weights.paths import shown
 HIDDEN = "…"
 _ADDRESS = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]*:/{1,2})(\S+)")
 _BARE = re.compile(r"(?<![^\s'\"(=,;<\[{])[^\s:@/'\"(=,;<\[{]*:(?!//)\S*@")  # user:password@
+_WORD = re.compile(r"\S+")
 _AUTHORITY_END = re.compile(r"[/?#]")
 _PORT = re.compile(r"(\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[^:]*)(:[0-9*]*)?[,;:.)]*")
 _NO_USER = re.compile(r"[0-9]+([.][0-9]+){3}(:[0-9*]*)?|[^:]*")  # nobody is called 10.0.0.7
@@ -29,7 +30,7 @@ def redacted(text: str) -> str:
     if ":" not in text:
         return text
     without = _ADDRESS.sub(_without_secrets, text)
-    return _BARE.sub("", without)
+    return _WORD.sub(_without_user, without) if "@" in without else without
 
 
 def redacted_location(location: str) -> str:
@@ -47,6 +48,15 @@ def has_secret(location: str) -> bool:
     """Return whether a URL bears something that `redacted` would take out."""
     without_spaces = re.sub(r"\s", "%20", location)
     return redacted(without_spaces) != without_spaces
+
+
+def _without_user(found: re.Match[str]) -> str:
+    """Take `user:password@` out of a word; only what lies before its last `@` is searched.
+
+    Else each bracket behind it would be the start of another search to the word's end.
+    """
+    before, at, after = found[0].rpartition("@")
+    return found[0] if not at else _BARE.sub("", f"{before}@") + after
 
 
 def _without_secrets(found: re.Match[str]) -> str:

@@ -178,7 +178,7 @@ def finish_file(fragmented: Path, to: Path) -> None:
         OutputError: The fragmented one cannot be read.
     """
     try:
-        with av.open(for_ffmpeg(fragmented)) as source:
+        with av.open(for_ffmpeg(fragmented), metadata_errors="replace") as source:
             options = {"movflags": "faststart"}
             with av.open(for_ffmpeg(to), "w", format="mp4", options=options) as target:
                 tracks = {s.index: target.add_stream_from_template(s) for s in source.streams}
@@ -190,14 +190,22 @@ def finish_file(fragmented: Path, to: Path) -> None:
         if isinstance(error, OSError):
             raise
         raise OutputError(f"{fragmented} cannot be finished: {error}") from error
+    except (ValueError, LookupError) as error:  # PyAV's own, of what a crash left
+        raise OutputError(f"{fragmented} cannot be finished: {error}") from error
 
 
 def can_be_played(path: Path) -> bool:
-    """Return whether there is anything in an MP4 that may have been cut off."""
+    """Return whether there is anything in an MP4 that may have been cut off.
+
+    Raises:
+        OSError: Nobody knows: it cannot be read.
+    """
     try:
-        with av.open(for_ffmpeg(path)) as container:
+        with av.open(for_ffmpeg(path), metadata_errors="replace") as container:
             return any(packet.pts is not None for packet in container.demux())
-    except av.error.FFmpegError:
+    except (av.error.FFmpegError, ValueError, LookupError) as error:
+        if isinstance(error, OSError):
+            raise
         return False
 
 

@@ -118,3 +118,9 @@ def test_location_is_known_to_bear_a_secret() -> None:
     assert has_secret("a:secret@host")
     assert not has_secret("rtsp://host:554/x")
     assert not has_secret("my clips/a b@c.mp4")
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("text", ["(a:" * 100_000, "@" + "(a:" * 100_000, "(a:" * 100_000 + " @"])
+def test_text_of_strangers_costs_no_more_than_its_length(text: str) -> None:
+    assert redacted(text)

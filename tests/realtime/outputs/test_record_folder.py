@@ -280,6 +280,51 @@ def test_what_a_killed_run_left_is_ended_at_the_next_start(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("name", "harm"),
+    [(b"ftyp", b"ftypis\xf75"), (b"avc1", b"\0\0\0\0")],
+)
+def test_a_run_begins_whatever_became_of_what_a_killed_run_left(
+    name: bytes, harm: bytes, tmp_path: Path
+) -> None:
+    kill_while_recording(tmp_path)
+    (part,) = tmp_path.rglob("*.part.mp4")
+    raw = part.read_bytes()
+    at = raw.index(name)
+    part.write_bytes(raw[:at] + harm + raw[at + len(harm) :])
+
+    scene = Scene(tmp_path)
+    scene.play_to(1.0)
+
+    (sidecar,) = tmp_path.rglob("*_*.json")
+    told = json.loads(sidecar.read_text())
+    assert told["state"] == "broken"
+    assert told["file"] in (None, sidecar.with_suffix(".mp4").name)
+    assert not part.exists()
+    scene.end()
+    scene.recorder.finish()
+
+
+def test_what_cannot_be_read_now_is_not_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kill_while_recording(tmp_path)
+    (part,) = tmp_path.rglob("*.part.mp4")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise av.error.OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(av, "open", refuse)
+        scene = Scene(tmp_path)
+        scene.play_to(1.0)
+        scene.end()
+        scene.recorder.finish()
+
+    assert part.exists()
+    assert "cannot be mended: Input/output error" in caplog.text
+
+
+@pytest.mark.parametrize(
     ("content", "has_part", "is_ours"),
     [
         (json.dumps({**MADE_BY, "state": "recording"}, indent=1)[:-3], True, True),
