@@ -6,7 +6,7 @@ PIP_ARGS ?=
 CONSTRAINTS ?= -c constraints.txt
 BIN := $(VENV)/bin
 
-.PHONY: demo test check device again fuzz faults soak soak-short live fuzz-hour bench clean
+.PHONY: demo test check wheel device again fuzz faults soak soak-short live fuzz-hour bench clean
 
 demo: $(VENV)/.installed  ## run the built-in scene, as it plays (40 s)
 	$(BIN)/python run_stream.py --source demo --pace
@@ -19,6 +19,9 @@ check: $(VENV)/.installed-dev  ## format, lint, types and the room plan
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+wheel: $(VENV)/bin/python  ## build the wheel, install it into an empty environment, try it in an empty folder
+	$(BIN)/python .ci/wheel.py $(PIP_ARGS)
 
 device: $(VENV)/.installed-dev  ## the real microphone path, live streams on loopback; wants what .ci/run installs
 	$(BIN)/python -m pytest -m device
@@ -59,8 +62,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 		echo "OpenVINO has no wheel for this machine: torch alone runs the trunks, which is slower on a CPU."
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet $(PIP_ARGS) $(CONSTRAINTS) -e '.[dev]'
+$(VENV)/.installed-dev: pyproject.toml constraints.txt requirements-dev.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) $(CONSTRAINTS) -e . -r requirements-dev.txt
 	@touch $@ $(VENV)/.installed
 
 clean:

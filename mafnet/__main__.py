@@ -29,6 +29,7 @@ from weights.dependencies import restrain
 from weights.errors import WeightsError
 from weights.paths import to_path
 from weights.printable import PlainFormatter, PlainParser, clean
+from weights.program import called_as
 from weights.store import default_home
 
 _TRUNKS_BUNDLE = {"densenet201": "ave", "efficientnet_lite0": "starter"}
@@ -58,13 +59,20 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
+def train_main(arguments: list[str] | None = None) -> int:
+    """Run `train` alone, as the console script `mafnet-train` does."""
+    return main(["train", *(sys.argv[1:] if arguments is None else arguments)])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = PlainParser(
         prog="python -m mafnet", description="Train, test and run MAFnet on features."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    training = commands.add_parser("train", help="features → a bundle")
+    training = commands.add_parser(
+        "train", help="features → a bundle", prog=called_as("mafnet train")
+    )
     training.add_argument("--features", type=to_path, required=True, metavar="DIR")
     training.add_argument("--to", type=to_path, required=True, metavar="DIR", help="the bundle")
     training.add_argument(
@@ -163,7 +171,7 @@ def _train(options: argparse.Namespace) -> int:
             f"trained, but no bundle was made ({error}); the weights are {run}/best.safetensors; "
             "then run the same command with --resume"
         ) from error
-    told = f"the bundle {bundle.name} is in {bundle.path}: run_stream.py --bundle {bundle.path}"
+    told = f"the bundle {bundle.name} is in {bundle.path}: mafnet-live --bundle {bundle.path}"
     print(clean(told))
     return 0
 

@@ -29,6 +29,7 @@ from realtime.settings_in_force import in_force
 from realtime.supervision import ServiceManager, Watchdog
 from weights.dependencies import restrain
 from weights.printable import clean_lines
+from weights.program import short_name
 from weights.store import default_home
 
 logger = logging.getLogger(__name__)
@@ -52,12 +53,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.print_config:
             places = [place or "" for s in config.sources for place in (s.camera, s.media)]
             if any(map(has_secret, places)):
-                _say("run_stream: these settings hold a password; keep the file to yourself")
+                _say(f"{short_name()}: these settings hold a password; keep the file to yourself")
             _answer(format_config(config) + in_force(config))
             return 0
         return _calibrate(config) if arguments.calibrate else _run(config)
     except RecognizerError as error:
-        _say(f"run_stream: {error}")
+        _say(f"{short_name()}: {error}")
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -124,7 +125,7 @@ def _run(config: RunConfig) -> int:
     except RecognizerError as error:
         if not survivors:
             raise
-        _say(f"run_stream: {error}")
+        _say(f"{short_name()}: {error}")
         exit_code = error.exit_code
     if survivors:
         # A thread inside a native library would be torn down with the interpreter, noisily; one

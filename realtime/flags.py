@@ -9,7 +9,9 @@ from realtime.config import DEFAULT_BIND, LOG_FORMATS, TRANSPORTS
 from realtime.redaction import redacted
 from weights.paths import to_path
 from weights.printable import PlainParser
+from weights.program import called_as
 
+PROGRAM = "run_stream.py"  # in a checkout; the wheel has `mafnet-live`
 EXAMPLES = """examples:
   python run_stream.py --camera 0                    camera and default microphone
   python run_stream.py --mic default                 microphone alone
@@ -31,11 +33,12 @@ class _Parser(PlainParser):
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the flags; a flag that is not given is None, so that a config file can speak."""
+    program = called_as("realtime", PROGRAM)
     parser = _Parser(
-        prog="run_stream.py",
+        prog=program,
         description="Recognize audio-visual events live: named events with onset, offset, "
         "confidence and evidence, over ZeroMQ and on the terminal.",
-        epilog=EXAMPLES,
+        epilog=EXAMPLES.replace(f"python {PROGRAM}", program),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     source = parser.add_argument_group("source")

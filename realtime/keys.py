@@ -34,6 +34,7 @@ from realtime.outputs.curve_files import (
 )
 from weights.paths import to_path
 from weights.printable import PlainParser, clean, clean_lines
+from weights.program import called_as
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +54,7 @@ def make_server(folder: Path) -> str:
     make_private_folder(folder / CLIENTS_FOLDER)
     _write_pair(folder, SERVER)
     return (
-        f"{folder / SERVER}{SECRET_SUFFIX} is the recognizer's secret; run_stream.py --curve "
+        f"{folder / SERVER}{SECRET_SUFFIX} is the recognizer's secret; mafnet-live --curve "
         f"{folder} uses it\n{folder / SERVER}{PUBLIC_SUFFIX} is for its subscribers: carry it to "
         "them, then `python -m realtime.keys client`"
     )
@@ -108,7 +109,7 @@ def _write_pair(folder: Path, name: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = PlainParser(
-        prog="python -m realtime.keys",
+        prog=called_as("realtime.keys"),
         description="Make key pairs for an event socket that is encrypted and knows its clients.",
     )
     commands = parser.add_subparsers(required=True, metavar="server|client|allow")

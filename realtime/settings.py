@@ -23,6 +23,7 @@ from realtime.errors import UsageError
 from realtime.log_format import ANSWER
 from realtime.redaction import redacted_location
 from weights.paths import local_path, to_path
+from weights.program import short_name
 
 logger = logging.getLogger(__name__)
 
@@ -144,8 +145,8 @@ def _source_settings(
     named = bool({"camera", "media"} & settings.keys())
     named |= settings.get("microphone", NO_MICROPHONE) != NO_MICROPHONE
     if arguments.print_config and not named and settings.get("kind", "live") == "live":
-        sentence = "run_stream: no source given; these are the settings of --camera 0"
-        logger.error(sentence, extra=ANSWER)
+        sentence = "no source given; these are the settings of --camera 0"
+        logger.error("%s: %s", short_name(), sentence, extra=ANSWER)
         settings["camera"] = "0"
     if "camera" in settings:
         settings.setdefault("microphone", "default")

@@ -43,6 +43,7 @@ from realtime.outputs.wanted_labels import WantedLabels
 from realtime.redaction import redacted, redacted_location
 from weights.paths import to_path
 from weights.printable import PlainParser, clean, json_text
+from weights.program import called_as
 
 logger = logging.getLogger(__name__)
 
@@ -262,8 +263,8 @@ class Subscriber:
 
 def _hint(curve: Path | str | None) -> str:
     if curve is None:
-        return "is run_stream.py running, and without --curve?"
-    return f"is run_stream.py running, is {curve}/server.key its key, and does it allow this one?"
+        return "is mafnet-live running, and without --curve?"
+    return f"is mafnet-live running, is {curve}/server.key its key, and does it allow this one?"
 
 
 def decode(frames: Sequence[bytes]) -> tuple[str, dict[str, object]]:
@@ -354,7 +355,7 @@ class _Parser(PlainParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python -m realtime.subscribe",
+        prog=called_as("realtime.subscribe"),
         description="Print the events that a running recognizer publishes, and notice losses.",
     )
     parser.add_argument("endpoint", nargs="?", default=DEFAULT_ENDPOINT, help="(%(default)s)")
@@ -367,7 +368,7 @@ def _parser() -> argparse.ArgumentParser:
         "--topic", action="append", choices=(*KINDS, "all"), help="which messages (event)"
     )
     parser.add_argument(
-        "--curve", type=to_path, metavar="DIR", help="this client's keys, for run_stream --curve"
+        "--curve", type=to_path, metavar="DIR", help="this client's keys, for mafnet-live --curve"
     )
     parser.add_argument("--count", type=_positive(int), metavar="N", help="end after N messages")
     parser.add_argument("--timeout", type=_positive(float), metavar="S", help="end after S seconds")

@@ -34,6 +34,7 @@ from weights.fetch import (
 )
 from weights.paths import to_path
 from weights.printable import PlainParser, clean
+from weights.program import called_as
 from weights.store import default_home
 
 
@@ -56,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = PlainParser(prog="python -m weights", description="Fetch, check and convert weights.")
+    parser = PlainParser(prog=called_as("weights"), description="Fetch, check and convert weights.")
     parser.add_argument("--home", metavar="DIR", help="the store (default: MAFNET_HOME or cache)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

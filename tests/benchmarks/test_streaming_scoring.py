@@ -134,7 +134,7 @@ def test_messages_become_detections() -> None:
 
 @pytest.mark.filterwarnings("ignore")  # of the library and what it brings
 def test_f1_equals_that_of_sed_eval() -> None:
-    pytest.importorskip("sed_eval", reason="the extra `evaluation` is not installed")
+    pytest.importorskip("sed_eval", reason="sed_eval is not installed")
     rng = np.random.default_rng(0)
     streams = []
     for number in range(6):

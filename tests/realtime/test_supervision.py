@@ -20,7 +20,7 @@ from realtime.flags import make_parser
 from realtime.settings import make_config
 from realtime.supervision import PATIENCE_S, ServiceManager, Watchdog
 
-UNIT = Path(__file__).parents[2] / "docs" / "mafnet-live.service"
+UNIT = Path(__file__).parents[2] / "realtime" / "mafnet-live.service"
 
 
 class Systemd:
@@ -171,7 +171,7 @@ def test_example_unit_runs_what_the_program_understands() -> None:
 
     arguments = make_parser().parse_args(flags)
 
-    assert program.endswith("/bin/run-stream")
+    assert program.endswith("/bin/mafnet-live")
     assert service["Type"] == "notify"
     assert float(service["WatchdogSec"]) > 2 * PATIENCE_S
     arguments.config, arguments.camera = None, "0"  # the file is the user's

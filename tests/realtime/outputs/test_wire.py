@@ -27,7 +27,7 @@ from realtime.packets import Phase, Prediction, Sense, SenseState, SenseStatus
 from realtime.subscribe import MAX_MESSAGE_BYTES
 
 DOCS = Path(__file__).parents[3] / "docs"
-SCHEMA = json.loads((DOCS / "message.schema.json").read_text())
+SCHEMA = json.loads((DOCS.parent / "realtime" / "message.schema.json").read_text())
 QUALITY = Quality(dropped_frames=2, audio_gap_samples=160)
 
 

@@ -1,0 +1,185 @@
+"""Build the wheel, install it into an empty environment, and try it in an empty folder.
+
+The folder has nothing of the repository, so that what runs there runs from the wheel alone. Takes
+pip's own arguments, such as an index. Ends with one line, or with the output of what failed.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+WANTED = {
+    "realtime/message.schema.json",
+    "realtime/mafnet-live.service",
+    "realtime/py.typed",
+    "mafnet/py.typed",
+    "extractors/py.typed",
+    "weights/py.typed",
+    "weights/starter/bundle.json",
+    "weights/starter/audio.safetensors",
+    "weights/starter/head.safetensors",
+    "weights/starter/README.md",
+    "weights/starter/NOTICE.txt",
+}
+PACKAGES = {"realtime", "mafnet", "extractors", "weights"}
+LICENCES = {"LICENSE", "NOTICE.txt", "LICENCE-APACHE-2.0.txt", "README.md"}
+COMMANDS = ("mafnet-live", "mafnet-subscribe", "mafnet-keys", "mafnet-weights", "mafnet-train")
+ENDPOINT = "tcp://127.0.0.1:5597"
+TIMEOUT_S = 300
+
+MAKE_CLIP = """
+from fractions import Fraction
+import av, numpy as np
+from realtime.sources.demo_scene import render_sound
+rate = 16_000
+sound = (render_sound()[3 * rate : 13 * rate] * 32_767).astype(np.int16)  # a siren from 1 to 9 s
+with av.open("clip.mp4", "w") as clip:
+    video = clip.add_stream("mpeg4", rate=8)
+    video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+    audio = clip.add_stream("aac", rate=rate, layout="mono")
+    for k in range(80):
+        frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")
+        frame.pts, frame.time_base = k, Fraction(1, 8)
+        clip.mux(video.encode(frame))
+    clip.mux(video.encode(None))
+    block = av.AudioFrame.from_ndarray(sound[None], format="s16", layout="mono")
+    block.sample_rate, block.pts = rate, 0
+    clip.mux(audio.encode(block))
+    clip.mux(audio.encode(None))
+"""
+
+
+def main() -> int:
+    """Do it all; return the exit code."""
+    began_s = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        wheel = build(place / "wheel")
+        check_contents(wheel)
+        tell("built", began_s)
+        bin_folder = install(wheel, place / "environment", sys.argv[1:])
+        tell("installed", began_s)
+        empty = place / "empty"
+        empty.mkdir()
+        try_it(bin_folder, empty)
+    tell("it runs from an empty folder", began_s)
+    return 0
+
+
+def tell(what: str, began_s: float) -> None:
+    """Say how far it has come."""
+    print(f"wheel: {what} ({time.monotonic() - began_s:.0f} s)", flush=True)
+
+
+def run(*words: str | Path, cwd: Path, timeout_s: float = TIMEOUT_S) -> str:
+    """Run a command to its end; return its stdout, or end with all that it said."""
+    result = subprocess.run(
+        list(map(str, words)),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    if result.returncode:
+        print(result.stdout, result.stderr, sep="\n", file=sys.stderr)
+        sys.exit(f"wheel: {' '.join(map(str, words))} ended with {result.returncode}")
+    return result.stdout
+
+
+def require(condition: bool, sentence: str) -> None:
+    """End with a sentence unless something holds."""
+    if not condition:
+        sys.exit(f"wheel: {sentence}")
+
+
+def build(folder: Path) -> Path:
+    """Build from a copy: what an earlier build left in `build/` would be packed too."""
+    source = folder / "source"
+    names = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in filter(None, names.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, source / name)
+    run(
+        sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, source, cwd=ROOT
+    )
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def check_contents(wheel: Path) -> None:
+    """Hold the wheel to carrying what a user needs and nothing else."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
+        about = archive.read(metadata).decode()
+    require(names >= WANTED, f"it lacks {sorted(WANTED - names)}")
+    tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
+    require(tops == PACKAGES, f"it holds {sorted(tops)}, {sorted(PACKAGES)} are wanted")
+    licences = {Path(name).name for name in names if ".dist-info/licenses/" in name}
+    require(licences == LICENCES, f"its licences are {sorted(licences)}")
+    require("License-Expression: Apache-2.0 AND" in about, "it does not say its licence")
+    extras = set(re.findall(r"^Provides-Extra: (.+)$", about, re.MULTILINE))
+    require(extras == {"convert", "openvino", "report", "metrics"}, f"its extras are {extras}")
+
+
+def install(wheel: Path, folder: Path, pip_arguments: list[str]) -> Path:
+    """Install into an environment that has nothing; return its `bin`."""
+    venv.create(folder, with_pip=True)
+    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet"]
+    constraints = ROOT / "constraints.txt"
+    run(*pip, *pip_arguments, "-c", constraints, wheel, cwd=folder, timeout_s=1200)
+    return folder / "bin"
+
+
+def try_it(bin_folder: Path, empty: Path) -> None:
+    """Run the demo, a clip, a program, and a subscriber."""
+    live = bin_folder / "mafnet-live"
+    for command in COMMANDS:
+        said = run(bin_folder / command, "--help", cwd=empty)
+        require(said.startswith(f"usage: {command} "), f"{command} calls itself {said[:40]!r}")
+    require("starter" in run(bin_folder / "mafnet-weights", "verify", cwd=empty), "no starter")
+    run(bin_folder / "mafnet-keys", "server", "keys", cwd=empty)
+
+    run(bin_folder / "python", "-c", MAKE_CLIP, cwd=empty)
+    said = run(live, "--source", "clip.mp4", "--log-json", "--no-publish", cwd=empty)
+    require('"label":"Siren"' in said, f"no siren in the clip: {said[:500]}")
+    program = (
+        'from realtime import recognize\nfor e in recognize("clip.mp4"): print(e.label, e.onset_s)'
+    )
+    said = run(bin_folder / "python", "-c", program, cwd=empty)
+    require(said.startswith("Siren "), f"a program is told {said!r}")
+    demo = subprocess.Popen(
+        [live, "--source", "demo", "--pace", "--bind", ENDPOINT, "--no-dashboard"],
+        cwd=empty,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        flags = ["--label", "siren", "--count", "1", "--timeout", "120"]
+        heard = run(bin_folder / "mafnet-subscribe", ENDPOINT, *flags, cwd=empty)
+    finally:
+        demo.terminate()
+        said, _ = demo.communicate(timeout=60)
+    require("Siren" in heard, f"the subscriber heard {heard!r}; the demo said {said}")
+    require(demo.returncode == 143, f"the demo ended with {demo.returncode}: {said}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

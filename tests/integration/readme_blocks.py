@@ -1,0 +1,26 @@
+"""The code of a document's blocks, as they stand there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def blocks(document: str, language: str) -> list[str]:
+    """Return the fenced blocks of a language, in order."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def shell_commands(document: str) -> list[list[str]]:
+    """Return the words of each command line, without comments and what a pipe leads to."""
+    commands = []
+    for block in blocks(document, "sh"):
+        for line in block.splitlines():
+            words = shlex.split(line, comments=True)
+            if words:
+                commands.append(words[: words.index("|")] if "|" in words else words)
+    return commands
