@@ -19,6 +19,7 @@ from realtime.clock import NS_PER_MS, NS_PER_S
 
 BURST_GAP_NS = 150 * NS_PER_MS  # nothing for so long: the backlog is over
 STEADY_NS = NS_PER_S // 2  # so it is once nothing came earlier than all before for so long
+LONGEST_BACKLOG_NS = 10 * NS_PER_S  # who sends faster than it plays for longer goes on to do so
 JITTER_NS = 20 * NS_PER_MS
 LOOK_NS = NS_PER_S // 2  # after the backlog; by then a smooth source is known
 MIN_MARGIN_NS = 150 * NS_PER_MS
@@ -51,6 +52,7 @@ class Delivery:
         self.lag_ns = lag_ns
         self._burst_over_ns: int | None = None  # None while the backlog comes
         self._settled = False
+        self._opened_ns = 0  # when it came first
         self._overtaken_ns = 0  # when something came earlier than all before, and
         self._gained_ns = 0  # by how much since then
         self._arrived_ns: int | None = None
@@ -113,9 +115,11 @@ class Delivery:
 
     def _follow_backlog(self, now_ns: int, gain_ns: int) -> None:
         if self._arrived_ns is None:
-            self._overtaken_ns = now_ns
+            self._opened_ns = self._overtaken_ns = now_ns
             return
-        if now_ns - self._arrived_ns > BURST_GAP_NS or now_ns - self._overtaken_ns > STEADY_NS:
+        is_steady = now_ns - self._overtaken_ns > STEADY_NS
+        is_long = now_ns - self._opened_ns > LONGEST_BACKLOG_NS
+        if now_ns - self._arrived_ns > BURST_GAP_NS or is_steady or is_long:
             self._burst_over_ns = self._began_ns = now_ns
             return
         self._gained_ns += gain_ns

@@ -69,6 +69,20 @@ def test_the_backlog_of_the_opening_is_no_lump() -> None:
     assert source.lag.ns == 0
 
 
+@pytest.mark.parametrize("speed", [1.05, 1.2, 5.0])
+def test_a_source_whose_time_stamps_run_faster_than_time_is_played_after_ten_seconds(
+    speed: float,
+) -> None:
+    source = Source()
+    for n in range(round(15 * speed * NS_PER_S / FRAME_NS)):
+        source.send(n * FRAME_NS, round((n + 1) * FRAME_NS / speed))
+        if source.playout.is_settled(source.now_ns):
+            break
+
+    assert source.now_ns - source.began_ns == pytest.approx(10.5 * NS_PER_S, abs=NS_PER_S // 4)
+    assert source.lag.ns == 0
+
+
 @pytest.mark.parametrize("part_s", [0.37, 1.0, 4.0, 10.0])
 def test_a_source_of_lumps_lags_by_one_and_a_margin(part_s: float) -> None:
     source = Source()
