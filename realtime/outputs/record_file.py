@@ -182,7 +182,8 @@ class RecordFile:
         if recording.has_sound:
             sound = {"sample_rate": SAMPLE_RATE, "n_missing": recording.n_missing}
         duration_s = round((end_ns - recording.start_ns) / NS_PER_S, 4)
-        if is_hurried and self.n_bytes > MAX_HURRIED_BYTES:
+        is_long = is_hurried and self.n_bytes > MAX_HURRIED_BYTES
+        if is_long or not self._store.has_room(self.n_bytes):  # for a copy beside it
             paths.part.replace(paths.final)
         else:
             make_whole(paths.part, paths.final)

@@ -174,9 +174,9 @@ class RecordStore:
                 f"{self._folder} is in use by another run; stop it, or give --record another folder"
             )
 
-    def has_room(self) -> bool:
-        """Return whether the disk has more than its reserve; raises OSError if nobody knows."""
-        return self._free_bytes(self._folder) >= self._min_free_bytes
+    def has_room(self, n_bytes: int = 0) -> bool:
+        """Return whether the disk has its reserve beside `n_bytes`; raises OSError if unknown."""
+        return self._free_bytes(self._folder) >= self._min_free_bytes + n_bytes
 
     def begin(self, utc: datetime, label: str, run: str, number: int) -> RecordPaths:
         """Make the day's folder and return the paths of a new recording; raises OSError."""

@@ -154,12 +154,14 @@ def test_watchdog_starves_when_a_thread_hangs_and_is_fed_again_when_it_goes_on(
     assert texts == ["recognize hangs: no step for 10 s", "recognize goes on"]
 
 
-def test_thread_that_has_ended_does_not_hang() -> None:
+def test_thread_that_has_ended_does_not_hang(caplog: pytest.LogCaptureFixture) -> None:
     clock = ManualClock()
     watchdog = Watchdog(ServiceManager(), clock)
     watchdog.watch({"recognize": 1})
     clock.advance(int(2 * PATIENCE_S * NS_PER_S))
     watchdog.watch({})  # only threads that run are told
+
+    assert not caplog.records
 
 
 def test_example_unit_runs_what_the_program_understands() -> None:

@@ -357,3 +357,18 @@ def test_a_torn_sidecar_is_mended_where_it_was_ours(
     assert sidecar.with_suffix(".part.mp4").exists() == (has_part and not is_ours)
     scene.end()
     scene.recorder.finish()
+
+
+@pytest.mark.parametrize(("n_spare", "is_copied"), [(1 << 30, True), (1000, False)])
+def test_a_copy_takes_nothing_of_the_disks_reserve(
+    n_spare: int, is_copied: bool, tmp_path: Path
+) -> None:
+    scene = Scene(tmp_path, free=lambda path: (200 << 20) + n_spare)
+    record_an_event(scene)
+
+    (recorded,) = scene.files()
+    assert (b"moof" not in recorded.read_bytes()) == is_copied  # else it stays in fragments
+    told = json.loads(recorded.with_suffix(".json").read_text())
+    assert (told["state"], told["file"]) == ("complete", recorded.name)
+    with av.open(str(recorded)) as container:
+        assert len(list(container.decode(video=0))) > 100
