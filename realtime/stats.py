@@ -15,6 +15,8 @@ class StatsSnapshot:
     """The figures at one moment; latencies in milliseconds, None before the first.
 
     `load_level` is the place in `load_governor.levels_of` of what is computed: 0 is all.
+    `drift_ppm` is how much longer than nominal a sound device's second is, in millionths; None
+    where no device's clock is followed.
     """
 
     counts: dict[str, int]
@@ -25,6 +27,7 @@ class StatsSnapshot:
     compute_p95_ms: float | None
     sound_level_db: float | None
     load_level: int = 0
+    drift_ppm: float | None = None
 
     def count(self, name: str) -> int:
         """Return one counter, 0 if nothing was counted under that name."""
@@ -108,6 +111,7 @@ class Stats:
         self._latency_ms: deque[float] = deque(maxlen=N_RECENT)
         self._compute_ms: deque[float] = deque(maxlen=N_RECENT)
         self._sound_level_db: float | None = None
+        self._drift_ppm: float | None = None
 
     def count(self, name: str, n: int = 1) -> None:
         """Add `n` to a counter."""
@@ -132,6 +136,13 @@ class Stats:
         if self._parent is not None:
             self._parent.observe_sound_level(level_db)
 
+    def observe_drift(self, drift_ppm: float) -> None:
+        """Keep how much longer than nominal a sound device's second is now, in millionths."""
+        with self._lock:
+            self._drift_ppm = drift_ppm
+        if self._parent is not None:
+            self._parent.observe_drift(drift_ppm)
+
     def observe_load(self, level: int) -> None:
         """Keep how much is given up to keep up, 0 for nothing."""
         with self._lock:
@@ -150,6 +161,7 @@ class Stats:
             compute = tuple(self._compute_ms)
             level = self._sound_level_db
             load_level = self._load_level
+            drift_ppm = self._drift_ppm
         latency_p50, latency_p95, latency_p99 = _percentiles(latency)
         compute_p50, compute_p95, _ = _percentiles(compute)
         return StatsSnapshot(
@@ -161,6 +173,7 @@ class Stats:
             compute_p95_ms=compute_p95,
             sound_level_db=level,
             load_level=load_level,
+            drift_ppm=drift_ppm,
         )
 
 

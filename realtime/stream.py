@@ -130,6 +130,8 @@ class Stream:
                 self._detector.expect(self._report.expected())
             events = self._detector.update(prediction)
             self._stats.observe_step(prediction.compute_ms, prediction.latency_ms)
+            if self.live and clip.has_sound:
+                self._stats.observe_drift(self._rings.sounds.clock.drift_ppm)
             self._tell(prediction, events)
         until_t_ns = self._run.until_t_ns
         self.over = until_t_ns is not None and clip.end_t_ns >= until_t_ns

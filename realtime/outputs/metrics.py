@@ -136,6 +136,7 @@ class MetricsPage:
         yield states
         for name, text, value in (
             ("sound_level_db", "Newest sound level, dB of full scale", figures.sound_level_db),
+            ("drift_ppm", "How much longer a sound device's second is", figures.drift_ppm),
             ("load_level", "What is given up to keep up, 0 for nothing", figures.load_level),
             ("subscribers", "Connections to the event socket", self._n_subscribers()),
         ):

@@ -115,3 +115,12 @@ def test_files_are_decided_alike_whoever_runs_beside_them(n_files: int) -> None:
     }
     assert all(each == ends["film0"] for each in ends.values())
     assert len(ends["film0"]) == 13
+
+
+def test_drift_of_a_sound_devices_clock_is_a_figure_and_a_file_has_none() -> None:
+    device, recording = Scene(live("door")), Scene(file("clip"))
+    device.run(3.0)
+    recording.run(3.0)
+
+    assert device.stats.snapshot().drift_ppm == 0.0  # of a clock that is exact
+    assert recording.stats.snapshot().drift_ppm is None

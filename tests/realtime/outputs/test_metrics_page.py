@@ -63,12 +63,14 @@ def test_page_tells_the_figures_as_of_now(stats: Stats, port: int) -> None:
     stats.count("frames")
     stats.observe_step(20.0, 40.0)
     stats.observe_sound_level(-30.0)
+    stats.observe_drift(120.0)
 
     figures = scrape(port)
     assert figures[("mafnet_frames_total",)] == 11
     assert 0.04 <= figures[("mafnet_latency_seconds", "0.5")] < 0.9
     assert 0.02 <= figures[("mafnet_compute_seconds", "0.5")] < 0.1
     assert figures[("mafnet_sound_level_db",)] == -30.0
+    assert figures[("mafnet_drift_ppm",)] == 120.0
     assert figures[("mafnet_sense_state", "front-door", "lost", "sound")] == 1
     assert figures[("mafnet_subscribers",)] == 2
 
