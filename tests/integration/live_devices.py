@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 START_TIMEOUT_S = 20.0
+# A camera does not share the processor with who looks at it (where this user may not: it does).
+APART = ("nice", "-n", "-10")
 
 
 class SoundCard:
@@ -111,7 +113,7 @@ class PictureServer:
     def start(self) -> None:
         self._server = subprocess.Popen(
             [
-                "ffmpeg", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i",
+                *APART, "ffmpeg", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i",
                 str(self._video), "-an", "-c:v", "mjpeg", "-q:v", "3", "-f", "mpjpeg",
                 "-listen", "1", self.url,
             ],

@@ -65,31 +65,56 @@ def number_in(picture: NDArray[np.uint8]) -> int:
     return number
 
 
-def write_sound(path: Path, seconds: float) -> list[tuple[float, float]]:
-    """Write a quiet room with sirens as WAV, and without a header beside it (`.pcm`).
+SIREN_S = SCRIPT[0].offset_s - SCRIPT[0].onset_s
 
-    Returns:
-        Onset and offset of each siren, in seconds from the beginning.
+
+@dataclass(frozen=True)
+class Sounds:
+    """What is played.
+
+    Attributes:
+        room: A quiet room for the whole run, WAV.
+        siren: One siren, WAV. It is played by itself each time: a player that is held up falls
+            behind for good, and nobody would know when a siren within a long file was heard.
+        loop: A period of quiet room with its siren, s16le without a header.
     """
+
+    room: Path
+    siren: Path
+    loop: Path
+
+
+def write_sounds(folder: Path, seconds: float) -> Sounds:
+    """Write the sounds of a run of so many seconds."""
     siren, scene = SCRIPT[0], render_sound()
     quiet = scene[: round(siren.onset_s * SAMPLE_RATE)]
     event = scene[round(siren.onset_s * SAMPLE_RATE) : round(siren.offset_s * SAMPLE_RATE)]
-    sound = np.resize(quiet, round(seconds * SAMPLE_RATE)).astype(np.float32)
-    times = []
-    onset_s = FIRST_S
-    while onset_s + len(event) / SAMPLE_RATE + 5.0 < seconds:
-        first = round(onset_s * SAMPLE_RATE)
-        sound[first : first + len(event)] = event
-        times.append((onset_s, onset_s + len(event) / SAMPLE_RATE))
-        onset_s += PERIOD_S
-    samples = (np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes()
-    path.with_suffix(".pcm").write_bytes(samples)
+    period = np.resize(quiet, round(PERIOD_S * SAMPLE_RATE)).astype(np.float32)
+    first = round(FIRST_S * SAMPLE_RATE)
+    period[first : first + len(event)] = event
+    sounds = Sounds(folder / "room.wav", folder / "siren.wav", folder / "loop.pcm")
+    _write_wav(sounds.room, np.resize(quiet, round(seconds * SAMPLE_RATE)))
+    _write_wav(sounds.siren, event)
+    sounds.loop.write_bytes(_samples(period))
+    return sounds
+
+
+def siren_times_s(seconds: float) -> list[float]:
+    """Return when sirens begin within a run, in seconds from its beginning."""
+    n_sirens = int((seconds - FIRST_S - SIREN_S - 5.0) // PERIOD_S) + 1
+    return [FIRST_S + number * PERIOD_S for number in range(n_sirens)]
+
+
+def _write_wav(path: Path, sound: NDArray[np.float32]) -> None:
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
-        file.writeframes(samples)
-    return times
+        file.writeframes(_samples(sound))
+
+
+def _samples(sound: NDArray[np.float32]) -> bytes:
+    return (np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes()
 
 
 @dataclass

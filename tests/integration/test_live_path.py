@@ -10,22 +10,24 @@ import os
 import statistics
 import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from integration.live_devices import free_port, missing_programs, picture_server, sound_card
+from integration.live_devices import APART, free_port, missing_programs, picture_server, sound_card
 from integration.live_path import (
     MAX_HOLE_S,
     N_PICTURES,
     PERIOD_S,
+    SIREN_S,
     Findings,
     longest_holes_s,
+    siren_times_s,
     write_pictures,
-    write_sound,
+    write_sounds,
 )
 from integration.processes import command, environment
 from integration.test_rtsp_camera import PYTHON, SERVER, has_server, listens
@@ -33,6 +35,8 @@ from integration.test_rtsp_camera import PYTHON, SERVER, has_server, listens
 LIVE_S = float(os.environ.get("LIVE_S", "75"))
 GROWTH_MB = 0.1  # a minute, after the first five; a shorter run has not settled
 START_S = 180.0
+LATENCY_S = 0.05  # paplay's own
+UNIT_NICE = -5  # `Nice=` of realtime/mafnet-live.service
 
 pytestmark = [
     pytest.mark.device,
@@ -62,6 +66,12 @@ def memory_mb(process: int) -> float:
     status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     (line,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
     return int(line.split()[1]) / 1024
+
+
+def give_the_units_priority(process: subprocess.Popen[bytes]) -> None:
+    """Let it run as realtime/mafnet-live.service does, where this user may."""
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, UNIT_NICE)
 
 
 def wait_for(words: str, log: Path, process: subprocess.Popen[bytes]) -> None:
@@ -94,17 +104,15 @@ def _utc_s(text: str) -> float:
 
 def test_the_live_path_invents_nothing_and_records_without_holes(tmp_path: Path) -> None:
     pictures, video = write_pictures(tmp_path)
-    played = write_sound(tmp_path / "sound.wav", LIVE_S)
-    write_sound(tmp_path / "loop.wav", PERIOD_S)  # one siren, again and again
+    sounds = write_sounds(tmp_path, LIVE_S + 30.0)
     findings = Findings()
     gate_port = free_port()
     with ExitStack() as stack:
         card = stack.enter_context(sound_card(tmp_path))
         camera = stack.enter_context(picture_server(video))
-        sound = str(tmp_path / "loop.pcm")
         gate = subprocess.Popen(
-            [PYTHON, str(SERVER), str(gate_port), "", "", sound, "any", str(pictures),
-             str(N_PICTURES)],
+            [*APART, PYTHON, str(SERVER), str(gate_port), "", "", str(sounds.loop), "any",
+             str(pictures), str(N_PICTURES)],
         )  # fmt: skip
         stack.callback(gate.wait, 10)
         stack.callback(gate.kill)
@@ -128,19 +136,26 @@ def test_the_live_path_invents_nothing_and_records_without_holes(tmp_path: Path)
                 stderr=stderr,
             )
             stack.callback(process.kill)
+            give_the_units_priority(process)
             wait_for("gate sound ok", log, process)
             wait_for("yard sound ok", log, process)
-            yard_began = time.time() + 0.05  # paplay's own latency
-            player = card.play(tmp_path / "sound.wav")
-            while player.poll() is None:
-                findings.memory_mb.append(memory_mb(process.pid))
-                findings.loads.append(os.getloadavg()[0])
-                time.sleep(10.0)
+            room = card.play(sounds.room)
+            stack.callback(room.wait, 10)
+            stack.callback(room.kill)
+            began, times = time.monotonic(), []
+            for onset_s in [*siren_times_s(LIVE_S), LIVE_S]:
+                while time.monotonic() - began < onset_s:
+                    time.sleep(max(0.0, min(10.0, began + onset_s - time.monotonic())))
+                    findings.memory_mb.append(memory_mb(process.pid))
+                    findings.loads.append(os.getloadavg()[0])
+                if onset_s < LIVE_S:
+                    onset = time.time() + LATENCY_S
+                    times.append((onset, onset + SIREN_S))
+                    stack.callback(card.play(sounds.siren).wait, 30)
             time.sleep(5.0)
             process.terminate()
             assert process.wait(60) == 143, log.read_text(encoding="utf-8")
     events = finished_events(out)
-    times = [(yard_began + onset, yard_began + offset) for onset, offset in played]
     for source in ("yard", "gate"):
         own = [event for event in events if event["source"] == source]
         findings.judge(source, own, times if source == "yard" else _moved(times, own))
