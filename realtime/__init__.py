@@ -33,8 +33,12 @@ if TYPE_CHECKING:
         UsageError,
     )
     from realtime.event import Event, Evidence, Guess
+    from realtime.outputs.output import Output
+    from realtime.outputs.wire import Message
     from realtime.packets import Phase, Sense
     from realtime.pipeline import Pipeline
+    from realtime.sources.base import Inlet, Reader
+    from realtime.sources.registry import SourceKind, register_source
     from realtime.subscribe import Received, Subscriber
 
     __version__: str
@@ -43,12 +47,16 @@ __all__ = [
     "Event",
     "Evidence",
     "Guess",
+    "Inlet",
     "LibraryMissing",
+    "Message",
     "ModelError",
+    "Output",
     "OutputError",
     "Phase",
     "Pipeline",
     "PublisherConfig",
+    "Reader",
     "Received",
     "Recognition",
     "Recognizer",
@@ -58,11 +66,13 @@ __all__ = [
     "Sense",
     "SourceConfig",
     "SourceError",
+    "SourceKind",
     "Subscriber",
     "UsageError",
     "WindowConfig",
     "__version__",
     "recognize",
+    "register_source",
 ]
 
 _HOMES = {
@@ -84,8 +94,12 @@ _HOMES = {
         "UsageError",
     ),
     "realtime.event": ("Event", "Evidence", "Guess"),
+    "realtime.outputs.output": ("Output",),
+    "realtime.outputs.wire": ("Message",),
     "realtime.packets": ("Phase", "Sense"),
     "realtime.pipeline": ("Pipeline",),
+    "realtime.sources.base": ("Inlet", "Reader"),
+    "realtime.sources.registry": ("SourceKind", "register_source"),
     "realtime.subscribe": ("Received", "Subscriber"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -10,15 +10,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from realtime.clock import Clock
 from realtime.config import DEFAULT_BIND, PublisherConfig
 from realtime.errors import OutputError
 from realtime.mailbox import Mailbox, Policy
-from realtime.outputs.json_log import JsonLog
 from realtime.outputs.metrics import MetricsPage
+from realtime.outputs.output import KINDS, Output, OutputLoop
 from realtime.outputs.wire import Message, MessageStamper, StreamState
 from realtime.outputs.zmq_publisher import ZmqPublisher
 from realtime.stats import Stats, StatsSnapshot
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-JSON_LOG_CAPACITY = 1000
+OUTPUT_CAPACITY = 1000
 POLL_S = 0.1
 RECORDER_S = 0.5  # to end a recording, where several streams are recorded
 STATES_OF_THE_END = (StreamState.ENDED.value, StreamState.FAILED.value)
@@ -42,6 +42,14 @@ class _Recorded(NamedTuple):
     recorder: Recorder
     feed: RecordFeed
     workers: tuple[Worker, ...]
+
+
+class _Opened(NamedTuple):
+    """An output with its mailbox and thread."""
+
+    mailbox: Mailbox[Message]
+    worker: Worker
+    kinds: frozenset[str]
 
 
 class Outlets:
@@ -69,8 +77,8 @@ class Outlets:
         self._on_error = on_error
         self._clock = clock
         self._stats = stats
-        self._outputs: list[tuple[Mailbox[Message], Worker]] = []
-        self._json_mailbox: Mailbox[Message] | None = None
+        self._outputs: list[_Opened] = []
+        self._unstarted: list[Output] = []  # whom no thread closes yet
         self._publisher: ZmqPublisher | None = None
         self._metrics: MetricsPage | None = None
         self._recorded: dict[str, _Recorded] = {}  # by the stream's name
@@ -93,7 +101,7 @@ class Outlets:
     @property
     def workers(self) -> tuple[Worker, ...]:
         """The threads, for whoever joins them and asks for their errors."""
-        outputs = (worker for _, worker in self._outputs)
+        outputs = (opened.worker for opened in self._outputs)
         recorders = (worker for recorded in self._recorded.values() for worker in recorded.workers)
         return (*outputs, *recorders)
 
@@ -150,11 +158,28 @@ class Outlets:
 
         self._add("publish", mailbox, publisher.step, ended)
 
-    def open_json_log(self, stream: TextIO) -> None:
-        """Write events as JSON lines to `stream`."""
-        mailbox = self._json_mailbox = self._make_mailbox(JSON_LOG_CAPACITY)
-        log = JsonLog(stream, mailbox, self._stats)
-        self._add("log-json", mailbox, log.step, self._output_ended)
+    def open_output(self, output: Output) -> None:
+        """Open an output and give it its thread.
+
+        Raises:
+            OutputError: It cannot be opened.
+            ValueError: It wants messages of a kind that there is not.
+        """
+        unknown = sorted(set(output.kinds) - set(KINDS))
+        if unknown:
+            raise ValueError(f"an output's kinds are {', '.join(KINDS)}, got {unknown[0]!r}")
+        output.open()
+        mailbox = self._make_mailbox(OUTPUT_CAPACITY)
+
+        def ended(error: Exception | None) -> None:
+            try:
+                output.close()
+            finally:
+                self._output_ended(error)
+
+        loop = OutputLoop(output, mailbox, self._stats)
+        self._add(output.name, mailbox, loop.step, ended, output.kinds)
+        self._unstarted.append(output)
 
     def open_metrics(
         self,
@@ -212,14 +237,15 @@ class Outlets:
 
     def start(self) -> None:
         """Start all threads."""
+        self._unstarted.clear()
         for worker in self.workers:
             worker.start()
 
     def emit(self, message: Message) -> None:
         """Hand a message to the outputs; the recognize thread's."""
-        for mailbox, worker in self._outputs:
-            if mailbox is self._json_mailbox and message.body["type"] != "event":
-                continue  # predictions must not push events out
+        for mailbox, worker, kinds in self._outputs:
+            if message.body["type"] not in kinds:
+                continue
             while not mailbox.put(message, POLL_S):
                 if worker.error is not None or mailbox.closed or self._stop.is_set():
                     break
@@ -231,8 +257,8 @@ class Outlets:
 
     def end(self) -> None:
         """Say that no message comes any more; what was said still goes out. Any thread."""
-        for mailbox, _ in self._outputs:
-            mailbox.close()
+        for opened in self._outputs:
+            opened.mailbox.close()
         for recorded in self._recorded.values():
             recorded.feed.close()
 
@@ -251,6 +277,8 @@ class Outlets:
         for recorded in self._recorded.values():
             if not any(worker.alive for worker in recorded.workers):
                 recorded.recorder.finish()  # also where its threads never started
+        while self._unstarted:
+            self._unstarted.pop().close()
         if self._publisher is not None and not any(worker.alive for worker in self.workers):
             self._publisher.close()
         if self._metrics is not None:
@@ -265,9 +293,11 @@ class Outlets:
         mailbox: Mailbox[Message],
         step: Callable[[], bool],
         ended: Callable[[Exception | None], None],
+        kinds: Collection[str] = KINDS,
     ) -> None:
         # An event of its own: it goes on writing what was said after the run's stop.
-        self._outputs.append((mailbox, Worker(name, step, threading.Event(), ended)))
+        worker = Worker(name, step, threading.Event(), ended)
+        self._outputs.append(_Opened(mailbox, worker, frozenset(kinds)))
 
     def _output_ended(self, error: Exception | None) -> None:
         if error is not None:

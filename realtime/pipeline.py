@@ -15,7 +15,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TextIO
@@ -39,6 +39,8 @@ from realtime.errors import SourceError
 from realtime.offsets import Offsets
 from realtime.outlets import Outlets
 from realtime.outputs.base import DashboardSnapshot, RunView
+from realtime.outputs.json_log import JsonLog
+from realtime.outputs.output import Output
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import Prediction, Sense, SenseState, SenseStatus
 from realtime.passing_thread import PassingThread, left_behind
@@ -81,6 +83,7 @@ class Pipeline:
         clock: The run's clock.
         observe: Told every prediction of every stream, on the recognize thread.
         tell: Told every message of every stream likewise; what it waits for, recognition does.
+        outputs: Of one's own, beside those of the settings; each gets a thread.
     """
 
     def __init__(
@@ -90,11 +93,12 @@ class Pipeline:
         clock: Clock | None = None,
         observe: Callable[[Prediction], None] | None = None,
         tell: Callable[[Message], None] | None = None,
+        outputs: Sequence[Output] = (),
     ) -> None:
         self._config = config
         self._clock = clock if clock is not None else BootClock()
         self._wall = WallClock(self._clock, on_step=self._clock_stepped)
-        self._json_stream = json_stream
+        self._outputs = (*outputs, *([] if json_stream is None else [JsonLog(json_stream)]))
         self._observe = observe
         self._tell = tell
         self._stop = threading.Event()
@@ -321,8 +325,8 @@ class Pipeline:
             self._outlets.open_metrics(
                 config.metrics, self._stream_figures, self._sense_states, insecure=config.insecure
             )
-        if self._json_stream is not None:
-            self._outlets.open_json_log(self._json_stream)
+        for output in self._outputs:
+            self._outlets.open_output(output)
         self._loading.run(lambda: self._open_recognition(run, opened, signal))
 
     def _open_recognition(

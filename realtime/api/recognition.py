@@ -24,6 +24,7 @@ from realtime.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from realtime.config import RunConfig
+    from realtime.outputs.output import Output
     from realtime.outputs.wire import Message
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ def recognize(
     record: str | os.PathLike[str] | None = None,
     record_labels: Sequence[str] = (),
     publish: str | None = None,
+    outputs: Sequence[Output] = (),
 ) -> Recognition:
     """Recognize one source or several, and iterate over what is told.
 
@@ -89,6 +91,7 @@ def recognize(
         record: A folder: each event is recorded there as an MP4.
         record_labels: Record these alone.
         publish: Endpoint of an event socket, such as `tcp://127.0.0.1:5556`.
+        outputs: Of one's own, beside it (docs/guide/extending.md).
 
     Returns:
         What to iterate over; also a context manager.
@@ -119,7 +122,7 @@ def recognize(
         record_labels=record_labels,
         publish=publish,
     )
-    return Recognition(run, labels=labels, phases=phases)
+    return Recognition(run, labels=labels, phases=phases, outputs=outputs)
 
 
 class Recognition:
@@ -132,6 +135,7 @@ class Recognition:
         config: The run.
         labels: As of `recognize`.
         phases: As of `recognize`.
+        outputs: As of `recognize`.
 
     Raises:
         UsageError: A label is not the bundle's, or a phase is none.
@@ -144,8 +148,9 @@ class Recognition:
         *,
         labels: Iterable[str] = (),
         phases: str | Iterable[str] = ("onset",),
+        outputs: Sequence[Output] = (),
     ) -> None:
-        self._run = _Run(config, labels, phases)
+        self._run = _Run(config, labels, phases, outputs)
         self._finalizer = weakref.finalize(self, self._run.close)  # at the interpreter's end too
 
     @property
@@ -195,9 +200,13 @@ class _Run:
     """What the iterator owns; no thread holds the iterator itself, so that it can be forgotten."""
 
     def __init__(
-        self, config: RunConfig, labels: Iterable[str], phases: str | Iterable[str]
+        self,
+        config: RunConfig,
+        labels: Iterable[str],
+        phases: str | Iterable[str],
+        outputs: Sequence[Output],
     ) -> None:
-        self._pipeline = Pipeline(config, tell=self._tell)
+        self._pipeline = Pipeline(config, tell=self._tell, outputs=outputs)
         bundle = self._pipeline.bundle
         self.labels = bundle.labels
         self._wanted = Wanted(labels, phases, bundle)

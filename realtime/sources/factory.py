@@ -24,6 +24,7 @@ from realtime.sources.identity import DeviceIdentity
 from realtime.sources.inquiry import inquire
 from realtime.sources.playback import Playback
 from realtime.sources.reconnecting import ReconnectingReader
+from realtime.sources.registry import SourceKind, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,6 +122,9 @@ def open_readers(
         return _open_demo(config, inlet)
     if config.kind == "live":
         return _open_live(config, inlet, offset_of, wait=wait)
+    kind = kind_of(config.media)
+    if kind is not None:
+        return _open_added(config, inlet, kind, wait=wait)
     if container is None and not (wait and fault is not None):
         try:
             answer = inquire(config, clock, stats)
@@ -173,6 +177,33 @@ def _open_file(config: SourceConfig, inlet: Inlet) -> OpenedSource:
     for sense in empty:
         logger.warning("%s: nothing of its %s could be decoded", config.name, sense)
     return OpenedSource(readers=[*readers], senses=senses)
+
+
+def _open_added(
+    config: SourceConfig, inlet: Inlet, kind: SourceKind, *, wait: bool
+) -> OpenedSource:
+    """Open a source of a kind that somebody added."""
+    senses = SourceSenses(picture=kind.picture, sound=kind.sound)
+    reader = kind.make(config, inlet)
+    if not (config.live and config.reconnect):
+        _in_thread(reader.open)
+        return OpenedSource(readers=[reader], senses=senses)
+    returning = ReconnectingReader(
+        name=reader.name,
+        make=lambda to, _: kind.make(config, to),
+        senses=[s for s, there in zip(Sense, (kind.picture, kind.sound), strict=True) if there],
+        config=config,
+        inlet=inlet,
+    )
+    fault = None
+    try:
+        returning.open()
+    except SourceError as error:
+        if not wait or isinstance(error, LibraryMissing):
+            raise
+        fault = error
+        _look_for(config, returning, fault)
+    return OpenedSource(readers=[returning], senses=senses, fault=fault)
 
 
 def _in_thread(work: Callable[[], Result]) -> Result:

@@ -15,6 +15,7 @@ from realtime.errors import SourceError
 from realtime.passing_thread import PassingThread
 from realtime.redaction import redacted_location
 from realtime.sources.nature import Nature
+from realtime.sources.registry import kind_of
 
 if TYPE_CHECKING:
     from realtime.clock import Clock
@@ -47,6 +48,11 @@ def inquire(config: SourceConfig, clock: Clock, stats: Stats) -> Answer:
     Raises:
         SourceError: It cannot be opened, or gives a still picture.
     """
+    kind = kind_of(config.media)
+    if kind is not None:  # somebody's own: it says itself
+        nature = Nature.LIVE if kind.live else Nature.RECORDING
+        pace = config.pace and kind.live  # what is read to its end has times of its own
+        return Answer(config=replace(config, nature=nature.value, pace=pace))
     if not is_untold(config):
         return Answer(config=config)
     # In a thread: Python hears no signal while a library is connecting.

@@ -2,16 +2,18 @@ import io
 import json
 import os
 import threading
+from typing import TextIO
 
 import pytest
 
 from realtime.errors import OutputError
 from realtime.mailbox import Mailbox, Policy
 from realtime.outputs.json_log import JsonLog
+from realtime.outputs.output import OutputLoop
 from realtime.outputs.wire import Message
+from realtime.stats import Stats
 
 EVENT = Message("event/door/", {"type": "event", "label": "Glocke läutet"})
-HEARTBEAT = Message("heartbeat/", {"type": "heartbeat"})
 
 
 def make_mailbox(*messages: Message) -> Mailbox[Message]:
@@ -22,9 +24,13 @@ def make_mailbox(*messages: Message) -> Mailbox[Message]:
     return mailbox
 
 
-def test_events_alone_are_written_one_a_line() -> None:
+def make_loop(stream: TextIO, mailbox: Mailbox[Message]) -> OutputLoop:
+    return OutputLoop(JsonLog(stream), mailbox, Stats())
+
+
+def test_events_are_written_one_a_line() -> None:
     stream = io.StringIO()
-    log = JsonLog(stream, make_mailbox(HEARTBEAT, EVENT, HEARTBEAT, EVENT))
+    log = make_loop(stream, make_mailbox(EVENT, EVENT))
     while log.step():
         pass
     assert [json.loads(line) for line in stream.getvalue().splitlines()] == [EVENT.body] * 2
@@ -33,14 +39,14 @@ def test_events_alone_are_written_one_a_line() -> None:
 def test_json_is_utf8_whatever_the_streams_encoding_is() -> None:
     raw = io.BytesIO()
     with io.TextIOWrapper(raw, encoding="ascii") as stream:
-        JsonLog(stream, make_mailbox()).write(EVENT)
+        JsonLog(stream).write(EVENT)
         assert raw.getvalue() == EVENT.payload() + b"\n"
 
 
 def test_each_line_is_there_before_the_next_step() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb", buffering=0) as reader, os.fdopen(writing, "w") as stream:
-        JsonLog(stream, make_mailbox()).write(EVENT)
+        JsonLog(stream).write(EVENT)
         assert reader.read(1000) == EVENT.payload() + b"\n"
 
 
@@ -48,7 +54,7 @@ def test_a_reader_that_has_gone_is_one_sentence_and_no_second_complaint() -> Non
     reading, writing = os.pipe()
     stream = os.fdopen(writing, "w")
     os.close(reading)
-    log = JsonLog(stream, make_mailbox(EVENT))
+    log = make_loop(stream, make_mailbox(EVENT))
     with pytest.raises(OutputError, match="has gone"):
         log.step()
     stream.close()  # flushes: to nowhere now
@@ -56,7 +62,7 @@ def test_a_reader_that_has_gone_is_one_sentence_and_no_second_complaint() -> Non
 
 def test_a_full_disk_is_one_sentence() -> None:
     with open("/dev/full", "w") as stream:  # noqa: PTH123 - a device, not a path of ours
-        log = JsonLog(stream, make_mailbox(EVENT))
+        log = make_loop(stream, make_mailbox(EVENT))
         with pytest.raises(OutputError, match="cannot write the JSON lines"):
             log.step()
 
@@ -64,7 +70,7 @@ def test_a_full_disk_is_one_sentence() -> None:
 def test_it_waits_for_messages_until_the_mailbox_closes() -> None:
     mailbox: Mailbox[Message] = Mailbox(10, Policy.WAIT)
     stream = io.StringIO()
-    log = JsonLog(stream, mailbox)
+    log = make_loop(stream, mailbox)
 
     def run() -> None:
         while log.step():

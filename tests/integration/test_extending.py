@@ -1,0 +1,118 @@
+"""The programs of docs/guide/extending.md, as they stand there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from integration.processes import ROOT, TIMEOUT_S, environment
+from integration.readme_blocks import blocks
+from integration.stand_in import write_video
+from realtime.sources.demo_scene import render_sound
+
+pytestmark = pytest.mark.timeout(300)
+GUIDE = "docs/guide/extending.md"
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the guide's programs, each under the name in its first line."""
+    folder = tmp_path_factory.mktemp("guide")
+    for text in blocks(GUIDE, "python"):
+        (folder / text.splitlines()[0].removeprefix("# ")).write_text(text, encoding="utf-8")
+    return folder
+
+
+def run(program: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(program), *map(str, arguments)],
+        cwd=program.parent,
+        env=environment(PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+@pytest.fixture
+def hook() -> Iterator[tuple[str, list[dict[str, object]]]]:
+    """A web hook: its address, and what was posted to it."""
+    posted: list[dict[str, object]] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/events", posted
+        server.shutdown()
+        thread.join()
+
+
+def test_programs_are_short() -> None:
+    for text in blocks(GUIDE, "python"):
+        assert len(text.splitlines()) < 120
+
+
+def test_source_is_recognized(programs: Path, tmp_path: Path) -> None:
+    log = tmp_path / "a log.npz"
+    pictures = np.full((100, 48, 64, 3), 90, np.uint8)
+    sound = render_sound()[3 * RATE : 13 * RATE]  # a siren from 1 to 9 s
+    np.savez(log, pictures=pictures, sound=sound, picture_hz=10, sample_rate=RATE)
+
+    result = run(programs / "my_source.py", log)
+
+    assert result.returncode == 0, result.stderr
+    label, onset_s = result.stdout.split()
+    assert label == "Siren"
+    assert float(onset_s) == pytest.approx(1.0, abs=0.5)
+
+
+def test_source_that_cannot_be_opened_is_one_sentence(programs: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.npz").write_text("nothing of the kind")
+
+    result = run(programs / "my_source.py", tmp_path / "text.npz")
+
+    assert "SourceError: " in result.stderr.splitlines()[-1]
+    assert "text.npz is no log" in result.stderr.splitlines()[-1]
+
+
+def test_output_gets_every_event(
+    programs: Path, hook: tuple[str, list[dict[str, object]]], tmp_path: Path
+) -> None:
+    url, posted = hook
+    write_video(tmp_path / "clip.mp4", "Siren", 3.0)
+
+    result = run(programs / "my_output.py", tmp_path / "clip.mp4", url)
+
+    assert result.returncode == 0, result.stderr
+    told = [line.split()[0] for line in result.stdout.splitlines()]
+    assert sorted(told) == sorted(
+        str(body["label"]).split()[0] for body in posted if body["phase"] == "onset"
+    )
+    assert {body["type"] for body in posted} <= {"event"}
+
+
+def test_output_that_cannot_be_opened_is_one_sentence(programs: Path, tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mp4", "Siren", 1.0)
+
+    result = run(programs / "my_output.py", tmp_path / "clip.mp4", "gopher://somewhere")
+
+    assert "OutputError: a web hook wants an http address" in result.stderr.splitlines()[-1]
