@@ -16,7 +16,6 @@ from realtime.packets import GRID_HZ
 from weights.event_spec import EventSpec
 
 DEFAULT_BIND = "tcp://127.0.0.1:5556"
-HOP_STEP_S = 1 / GRID_HZ  # hops lie on the picture grid
 MAX_KEPT_MESSAGES = 100_000  # of a few kB each; what a stopped subscriber may cost
 MAX_NAME_LENGTH = 100  # a subscription with a stream's name fits what the publisher takes
 NATURES = ("auto", "live", "recording")

@@ -1,10 +1,10 @@
-"""How much came over a connection that libzmq holds, and how to end it. No ZeroMQ here.
+"""How much came over a connection that libzmq made, and how to end it. No ZeroMQ here.
 
-libzmq bounds a frame (`ZMQ_MAXMSGSIZE`), not a message of many frames nor what subscriptions cost
-(4.3.5: `pipe.cpp` counts whole messages only, `xpub.cpp` queues them without a bound), and has no
-word for "hang up on this one". Its monitor tells each connection's file descriptor, though, and
-Linux counts what came over TCP: TCP_INFO's `tcpi_bytes_received`. After a `shutdown` libzmq sees
-the end of the stream, closes its side and frees what it had kept of an unfinished message.
+libzmq bounds a frame (`ZMQ_MAXMSGSIZE`), not a message of many frames (4.3.5: `pipe.cpp` counts
+whole messages only), and has no word for "hang up on this one". Its monitor tells each connection's
+file descriptor, though, and Linux counts what came over TCP: TCP_INFO's `tcpi_bytes_received`.
+After a `shutdown` libzmq sees the end of the stream, closes its side and frees what it had kept of
+an unfinished message.
 
 A descriptor may have been closed and given to somebody else by the time its number is read here: it
 is duplicated first, so that it stays what it is, and used only if it belongs to the endpoint.
@@ -29,17 +29,15 @@ class Connections:
     """All connections of one endpoint, each by its descriptor; any thread.
 
     Attributes:
-        endpoint: `tcp://HOST:PORT` or `ipc://PATH` as it is in force, no wildcard in the port.
-        is_bound: Whether it was bound; else it is what was connected to.
+        endpoint: What was connected to, `tcp://HOST:PORT`; of others nothing is known.
     """
 
     endpoint: str
-    is_bound: bool
 
     def received(self, descriptor: int) -> int | None:
         """Return how many bytes came so far; None where nobody counts, or it has ended."""
         with self._open(descriptor) as connection:
-            if connection is None or connection.family == socket.AF_UNIX:
+            if connection is None:
                 return None
             try:
                 info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
@@ -71,12 +69,10 @@ class Connections:
             yield connection if self._is_ours(connection) else None
 
     def _is_ours(self, connection: socket.socket) -> bool:
+        if connection.family not in (socket.AF_INET, socket.AF_INET6):
+            return False
         try:
-            name = connection.getsockname() if self.is_bound else connection.getpeername()
+            peer = connection.getpeername()
         except OSError:  # it has ended just now
             return False
-        scheme, _, place = self.endpoint.partition("://")
-        if scheme == "ipc":
-            return bool(name == (b"\0" + place[1:].encode() if place[:1] == "@" else place))
-        is_internet = connection.family in (socket.AF_INET, socket.AF_INET6)
-        return is_internet and str(name[1]) == place.rpartition(":")[2]
+        return str(peer[1]) == self.endpoint.rpartition(":")[2]

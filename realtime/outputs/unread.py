@@ -28,7 +28,7 @@ class Unread:
     """
 
     def __init__(self, socket: zmq.Socket[bytes], endpoint: str, most: int) -> None:
-        self._connections = Connections(endpoint=endpoint, is_bound=False)
+        self._connections = Connections(endpoint=endpoint)
         self._monitor = socket.get_monitor_socket(_EVENTS)
         self._socket = socket
         self._most = most
