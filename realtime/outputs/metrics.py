@@ -3,9 +3,9 @@
 Every counter of `realtime.stats` is `mafnet_<name>_total`; latencies are in seconds, the state of a
 sense is 1 under its name. With several streams the counters and latencies are the run's, and each
 stream's own stand beside them under `mafnet_stream_`. The page is made from a snapshot when it is
-asked for, in a thread of the server's own, so that nobody who asks often or reads slowly holds
-recognition up. It has no password and no encryption: what it tells is how the program does, not
-what happens in the room.
+asked for, in a thread of the server's own (`metrics_server`), so that nobody who asks often or
+reads slowly holds recognition up. It has no password and no encryption: what it tells is how the
+program does, not what happens in the room.
 
 On a loopback address it answers only who asks for this machine by name: a page in a browser may
 have its own host name lead here (DNS rebinding) and would read the figures as if they were its own.
@@ -81,13 +81,15 @@ class MetricsPage:
         Raises:
             OutputError: The address is taken or cannot be used.
         """
+        from realtime.outputs.metrics_server import serve
+
         registry = self._library.CollectorRegistry()
         registry.register(self)  # it asks for `collect` alone
+        app: WSGIApplication = self._library.make_wsgi_app(registry)
+        if is_loopback(self._host):
+            app = _for_this_machine(app)
         try:
-            server, thread = self._library.start_http_server(self._port, self._host, registry)
-            app = server.get_app()
-            if app is not None and is_loopback(self._host):
-                server.set_app(_for_this_machine(app))
+            server, thread = serve(app, self._host, self._port)
         except OSError as error:
             where = f"{self._host}:{self._port}"
             if error.errno == errno.EADDRINUSE:
@@ -95,7 +97,6 @@ class MetricsPage:
                     f"{where} is taken by another program; choose another port with --metrics"
                 ) from error
             raise OutputError(f"no metrics on {where} ({error.strerror})") from error
-        thread.name = "metrics"
 
         def close() -> None:
             server.shutdown()

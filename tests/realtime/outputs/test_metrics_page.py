@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import struct
 import sys
+import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 
@@ -13,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from realtime.addresses import split_address
 from realtime.config import RunConfig, SourceConfig
 from realtime.errors import OutputError, UsageError
+from realtime.outputs import metrics_server
 from realtime.outputs.metrics import MetricsPage
 from realtime.stats import Stats
 
@@ -159,3 +164,37 @@ def test_missing_library_is_one_sentence(stats: Stats, monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(UsageError, match="pip install prometheus-client"):
         make_page(stats)
+
+
+def test_idle_connections_cost_little_and_end(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_server._Handler, "timeout", 0.5)
+    n_before = threading.active_count()
+    with contextlib.ExitStack() as all_of_them:
+        for _ in range(100):
+            idle = socket.create_connection(("127.0.0.1", port))
+            all_of_them.enter_context(idle)
+        ended = []
+        idle.settimeout(30)
+        with contextlib.suppress(ConnectionResetError):  # as good as an end
+            ended.append(idle.recv(1))  # the last one was taken or hung up on, all before it too
+        assert threading.active_count() <= n_before + metrics_server.MAX_AT_ONCE
+        while threading.active_count() > n_before:  # the test's time-out ends it
+            time.sleep(0.05)
+        assert scrape(port)[("mafnet_frames_total",)] == 10
+        assert ended in ([], [b""])
+
+
+def test_who_goes_before_the_answer_leaves_no_traceback(
+    port: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    n_before = threading.active_count()
+    for _ in range(20):
+        hasty = socket.create_connection(("127.0.0.1", port))
+        hasty.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        hasty.sendall(b"GET /metrics HTTP/1.0\r\n")
+        hasty.close()
+    assert scrape(port)
+    while threading.active_count() > n_before:
+        time.sleep(0.05)
+
+    assert capfd.readouterr().err == ""
