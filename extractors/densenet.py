@@ -16,9 +16,10 @@ from torch import nn
 from torchvision.models import densenet201
 
 from extractors.frame_transform import DENSENET201_TRANSFORM, FrameTransform
+from extractors.visual_trunk import VisualTrunk
 
 
-class DenseNet201Trunk(nn.Module):
+class DenseNet201Trunk(VisualTrunk):
     """Pictures to pooled DenseNet-201 features; parameter names are torchvision's."""
 
     dim: ClassVar[int] = 1920

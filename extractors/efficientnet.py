@@ -15,9 +15,10 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from extractors.frame_transform import EFFICIENTNET_LITE0_TRANSFORM, FrameTransform
+from extractors.visual_trunk import VisualTrunk
 
 
-class EfficientNetLite0Trunk(nn.Module):
+class EfficientNetLite0Trunk(VisualTrunk):
     """Pictures to pooled EfficientNet-Lite0 features; parameter names are timm's."""
 
     dim: ClassVar[int] = 1280

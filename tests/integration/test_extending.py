@@ -15,7 +15,7 @@ import pytest
 
 from integration.processes import ROOT, TIMEOUT_S, environment
 from integration.readme_blocks import blocks
-from integration.stand_in import write_video
+from integration.stand_in import write_tables, write_video
 from realtime.sources.demo_scene import render_sound
 
 pytestmark = pytest.mark.timeout(300)
@@ -116,3 +116,23 @@ def test_output_that_cannot_be_opened_is_one_sentence(programs: Path, tmp_path: 
     result = run(programs / "my_output.py", tmp_path / "clip.mp4", "gopher://somewhere")
 
     assert "OutputError: a web hook wants an http address" in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.timeout(900)
+def test_trunk_is_extracted_with_trained_on_and_recognized_with(
+    programs: Path, tmp_path: Path
+) -> None:
+    tables = write_tables(tmp_path)
+    program = tmp_path / "my_trunk.py"  # it writes beside itself
+    text = (programs / "my_trunk.py").read_text(encoding="utf-8")
+    program.write_text(text.replace("n_epochs: int = 60", "n_epochs: int = 1"), encoding="utf-8")
+
+    trained = run(program, "train", *tables)
+
+    assert trained.returncode == 0, trained.stderr
+    manifest = json.loads((tmp_path / "mine" / "bundle.json").read_text())
+    assert manifest["visual"]["trunk"] == "mobilenet_v3_small"
+    write_video(tmp_path / "clip.mp4", "Bark", 2.0)
+    result = run(program, tmp_path / "clip.mp4")
+    assert result.returncode == 0, result.stderr
+    assert {line.split()[0] for line in result.stdout.splitlines()} <= {"Bark", "Siren"}
