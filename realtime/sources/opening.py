@@ -11,7 +11,9 @@ index lies at its end). It is copied into a temporary file without a name first.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
+import shutil
 import tempfile
 import threading
 import time
@@ -37,6 +39,8 @@ _HTTP_OPTIONS = {"request_size": str(10**12)}
 _RECORDING_OPTIONS = {"reconnect": "1", "reconnect_delay_max": "8"}  # a server that grew impatient
 _CLEAR_S = 0.5  # a server says 503 while it still puts the refused session away
 _SPOOL_BLOCK = 1 << 16
+_SPOOL_LOOK = 16 << 20  # bytes copied between two looks at the disk
+_SPOOL_RESERVE = 256 << 20  # bytes that others may need; the temporary folder may lie in memory
 
 
 def open_location(
@@ -110,8 +114,12 @@ def spool(av: Any, location: str) -> IO[bytes]:
             options={**_HTTP_OPTIONS, "raw_packet_size": str(_SPOOL_BLOCK)},
             timeout=(OPEN_TIMEOUT_S, RECORDING_TIMEOUT_S),
         ) as source:
+            n_left = 0
             for packet in source.demux():
-                file.write(bytes(packet))
+                if n_left <= 0:
+                    _require_room()
+                    n_left = _SPOOL_LOOK
+                n_left -= file.write(bytes(packet))
         file.seek(0)
     except (av.error.FFmpegError, OSError) as error:
         file.close()
@@ -120,6 +128,11 @@ def spool(av: Any, location: str) -> IO[bytes]:
             f"it, and that failed: {reason_of(error)}; copy it yourself and give the file"
         ) from error
     return file
+
+
+def _require_room() -> None:
+    if shutil.disk_usage(tempfile.gettempdir()).free < _SPOOL_RESERVE:
+        raise OSError(errno.ENOSPC, "the temporary folder has no room for it")
 
 
 def timed_out(av: Any, error: BaseException, seconds: float, limit_s: float) -> bool:

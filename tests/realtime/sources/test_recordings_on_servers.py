@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,15 @@ def test_all_of_a_recording_comes_from_a_server(server: WebServer, name: str, mo
     all_pictures, all_samples = content(str(server.folder / name))
     assert n_pictures == all_pictures
     assert 0 <= n_samples - all_samples <= PADDING
+
+
+def test_a_recording_is_not_copied_until_the_disk_is_full(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: shutil._ntuple_diskusage(1, 1, 0))
+
+    with pytest.raises(SourceError, match="the temporary folder has no room for it; copy it you"):
+        content(server.url("whole", "index-last.mp4"))
 
 
 @pytest.mark.parametrize("mode", ["parts", "whole"])
