@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mafnet.attention import PICTURE
 from mafnet.model import MAFnet
-from research.lessons import TEACHER_OFFSET, Heard, load_heard
+from research.lessons import TEACHER_OFFSET, UNHEARD, Heard, load_heard
 from research.listeners import Teacher
 from research.settings import EVENTS
 from research.start import load_state, make_start, save_head
@@ -33,7 +33,6 @@ SHARE = 0.5  # of the way from the common threshold to the estimate: it is of fe
 KEEN = 0.1  # all thresholds are lower by so many logits: what is joined over time is surer
 LOWEST, HIGHEST = 0.35, 0.8  # thresholds are kept in here
 TRACE = 0.02  # a file's share of a second's power that may be heard
-UNHEARD = 0.25  # the teacher's probability below which it does not hear a label
 CONTEXT = np.float32(EVENTS["context"])
 Array = NDArray[np.float32]
 

@@ -3,13 +3,16 @@
     python -m research.compare --data ../shared/data --features runs/features --yamnet YAMNET \
         --bundle starter --judge ../shared/tools/judge_clips.py
 
-Composed streams of test material, hours in which nothing of the vocabulary happens, and real clips.
-What the trunks hear and see is kept in `--features`; the same command goes on from there. All but
-the starter have one threshold for all labels. Intervals are of 95 %.
+Composed streams of test material, hours in which nothing of the vocabulary happens, whole windows
+that are heard and seen, and real clips. What the trunks hear and see, and what each scores, is kept
+in `--features`; the same command goes on from there. All but the starter have one threshold for all
+labels. Intervals are of 95 %.
 """
 
 import argparse
 import dataclasses
+import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,27 +21,32 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.streaming.material import Material, load_material
-from benchmarks.streaming.replay import Scores, replay
-from benchmarks.streaming.scene import Scene, SceneSettings, compose
-from benchmarks.streaming.scoring import Detection, StreamResult, Truth, summarize, truths_of
-from benchmarks.streaming.scoring import score as score_events
 from mafnet.attention import PICTURE, SOUND
 from mafnet.load import load_head
 from mafnet.metrics import wilson_interval
 from mafnet.model import MAFnet
 from research.clips import features_of
 from research.composed import stream_features
+from research.files import WINDOW_CLIPS, file_maps, heard_and_seen
+from research.intervals import f1_interval, rate_interval
 from research.judge import judged, load_judge
-from research.poisson import rate_interval
+from research.listeners import Teacher
+from research.nothing import EMPTY_MINUTES, empty_streams, without_events
+from research.pictures import load_pictures
 from research.prepare import Ears
+from research.psds import SCENARIOS, Scored, cuts_of, psds
+from research.sound_corpus import load_corpus
 from research.start import make_start
+from research.streaming.material import Material, load_material
+from research.streaming.replay import Scores, read_scores, replay, write_scores
+from research.streaming.scene import SceneSettings, compose
+from research.streaming.scoring import Detection, StreamResult, Truth, summarize, truths_of
+from research.streaming.scoring import score as score_events
 from research.streams import Eyes, StreamFeatures, read_features, score
 from research.vocabulary import Vocabulary, load_vocabulary
 from weights.bundle import Bundle, load_bundle
 
 EVENT_KINDS = ("both", "unseen", "sound", "picture")
-EMPTY_MINUTES = {"rooms": 30.0, "noise": 15.0, "quiet": 15.0}  # of each hour of nothing
 PLAIN: dict[str, Any] = {
     "on": 0.7,
     "off": 0.4,
@@ -47,6 +55,7 @@ PLAIN: dict[str, Any] = {
     "smooth": 3,
     "confirm": (1, 1),
 }
+Rows = dict[str, list[str]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +66,23 @@ class Contender:
     model: MAFnet
     bundle: Bundle
     only: int | None = None
+    is_rule: bool = True
+
+    def scores(self, features: StreamFeatures, kept: Path, stream: str) -> Scores:
+        """Score a stream, or read what an earlier call scored."""
+        head = "rule" if self.is_rule else self.bundle.head.sha256[:12]
+        path = kept / f"{stream}-{head}-{self.only}.npz"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_scores(score(self.model, features, self.only, not self.is_rule), path)
+        return read_scores(path)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
     """A stream's features and its truth."""
 
+    name: str
     kind: str
     seconds: float
     truths: tuple[Truth, ...]
@@ -77,7 +97,7 @@ def contenders(bundle: Bundle, vocabulary: Vocabulary, yamnet: Path) -> list[Con
         Contender(name="YAMNet alone", model=rule, bundle=plain, only=SOUND),
         Contender(name="EfficientNet alone", model=rule, bundle=plain, only=PICTURE),
         Contender(name="fixed rule", model=rule, bundle=plain),
-        Contender(name="starter", model=load_head(bundle), bundle=bundle),
+        Contender(name="starter", model=load_head(bundle), bundle=bundle, is_rule=False),
     ]
 
 
@@ -88,35 +108,15 @@ def event_streams(
     settings = SceneSettings(minutes=options.minutes, seed=1)
     for kind in EVENT_KINDS:
         scene = compose(kind, material.labels(kind), settings)
-        path = options.features / "streams" / f"test-{kind}-1-{options.minutes:g}.npz"
-        yield _stream(scene, stream_features(path, scene, material, settings, ears, eyes))
-
-
-def empty_streams(
-    options: argparse.Namespace, material: Material, ears: Ears, eyes: Eyes
-) -> Iterator[Stream]:
-    """Compose and hear the hours of nothing; noise is softer by 4 dB each hour."""
-    for hour in range(options.hours):
-        for kind, minutes in EMPTY_MINUTES.items():
-            settings = SceneSettings(minutes=minutes, seed=100 + hour, noise_db=-30.0 - 4 * hour)
-            scene = compose(kind, [], settings)
-            path = options.features / "nothing" / f"{kind}-{hour}.npz"
-            yield _stream(scene, stream_features(path, scene, material, settings, ears, eyes))
-
-
-def _stream(scene: Scene, features: StreamFeatures) -> Stream:
-    return Stream(
-        kind=scene.kind,
-        seconds=scene.seconds,
-        truths=truths_of(scene.events),
-        features=features,
-    )
-
-
-def told(contender: Contender, features: StreamFeatures) -> list[Detection]:
-    """Return what a contender tells of a stream."""
-    scores = score(contender.model, features, contender.only)
-    return replay(scores, contender.bundle)
+        name = f"test-{kind}-{len(material.labels(kind))}-{options.minutes:g}"
+        path = options.features / "streams" / f"{name}.npz"
+        yield Stream(
+            name=name,
+            kind=kind,
+            seconds=scene.seconds,
+            truths=truths_of(scene.events),
+            features=stream_features(path, scene, material, settings, ears, eyes),
+        )
 
 
 def without_wider(
@@ -143,22 +143,21 @@ def main() -> None:
     bundle = load_bundle(options.bundle)
     ears, eyes = Ears(options.yamnet, options.data / "teacher"), Eyes()
     four = contenders(bundle, vocabulary, options.yamnet)
-    material = load_material(options.data, bundle, "test")
-    table = Table("", *(contender.name for contender in four))
-    rows: dict[str, list[str]] = {}
     known = dataclasses.replace(bundle, labels=tuple(set(options.labels) & set(bundle.labels)))
-    of_labels = load_material(options.data, known, "test") if options.labels else material
-    for stream in event_streams(options, of_labels, ears, eyes):
-        rows[f"F1, {stream.kind}"] = [_f1(contender, stream) for contender in four]
-    seconds, false = 0.0, [0] * len(four)
-    for stream in empty_streams(options, material, ears, eyes):
-        seconds += stream.seconds
-        for k, contender in enumerate(four):
-            false[k] += len(told(contender, stream.features))
-    if seconds:
-        name = f"false events an hour in {seconds / 3600:.1f} h of nothing"
-        rows[name] = [_rate(n, seconds / 3600) for n in false]
+    events = load_material(options.data, known if options.labels else bundle, "test")
+    rows = _events(options, four, list(event_streams(options, events, ears, eyes)))
+    if options.hours:
+        classes = vocabulary.sound_in(Teacher.class_names(options.data / "teacher"))
+        material = load_material(options.data, bundle, "test")
+        empty = without_events(material, ears, classes)
+        print(
+            f"nothing: {len(empty.pauses)} of {len(material.pauses)} pauses and "
+            f"{len(empty.beds)} of {len(material.beds)} beds hold no label, says the teacher"
+        )
+        rows.update(_nothing(options, four, empty, ears, eyes))
+    rows.update(_windows(options, four, vocabulary, ears))
     rows.update(_clips(options, four, ears, eyes))
+    table = Table("", *(contender.name for contender in four))
     for name, cells in rows.items():
         table.add_row(name, *cells)
     Console(width=140, highlight=False).print(table)
@@ -177,24 +176,112 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _f1(contender: Contender, stream: Stream) -> str:
-    detections = told(contender, stream.features)
-    detections = without_wider(detections, stream.truths, contender.bundle.events.groups)
-    result: StreamResult = score_events(stream.kind, stream.seconds, stream.truths, detections)
+def _events(
+    options: argparse.Namespace, four: Sequence[Contender], streams: Sequence[Stream]
+) -> Rows:
+    kept = options.features / "scores"
+    rows: Rows = {}
+    for stream in streams:
+        for contender in four:
+            scores = contender.scores(stream.features, kept, stream.name)
+            detections = replay(scores, contender.bundle)
+            groups = contender.bundle.events.groups
+            detections = without_wider(detections, stream.truths, groups)
+            result = score_events(stream.kind, stream.seconds, stream.truths, detections)
+            for name, cell in _cells(result, detections).items():
+                rows.setdefault(f"{stream.kind}: {name}", []).append(cell)
+    for scenario in SCENARIOS:
+        row = rows.setdefault(f"PSDS, {scenario}", [])
+        for contender in four:
+            scored = [
+                Scored(
+                    seconds=stream.seconds,
+                    truths=stream.truths,
+                    scores=contender.scores(stream.features, kept, stream.name),
+                    context=contender.bundle.events.context,
+                )
+                for stream in streams
+            ]
+            whole, low, high = psds(scored, contender.bundle.labels, scenario)
+            row.append(f"{whole:.3f} ({low:.3f} to {high:.3f})")
+    return rows
+
+
+def _cells(result: StreamResult, detections: Sequence[Detection]) -> dict[str, str]:
+    truths = [found.truth for found in result.found]
+    pieces = []
+    for first, last in itertools.pairwise(cuts_of(truths, result.seconds)):
+        own = [k for k, truth in enumerate(truths) if first <= truth.onset_s < last]
+        told = sum(first <= detection.onset_s < last for detection in detections)
+        pieces.append((sum(result.matched[k] for k in own), len(own), told))
     total = summarize([result])
-    delay = total["delay_s"]
-    late = "" if delay is None else f", {delay['median']:.2f} s"
-    return f"{total['f1'] or 0.0:.2f}{late}"
+    low, high = f1_interval(pieces)
+    found = sum(each.detection is not None for each in result.found)
+    late, away = total["delay_s"], total["onset_error_s"]
+    return {
+        "F1": f"{total['f1'] or 0.0:.2f} ({low:.2f} to {high:.2f})",
+        "found": f"{found} of {len(truths)}",
+        "delay, onset error": "–"
+        if late is None
+        else f"{late['median']:.2f}, {away['median']:.2f} s",
+    }
 
 
-def _rate(n: int, hours: float) -> str:
-    low, high = rate_interval(n, hours)
-    return f"{n / hours:.1f} ({low:.1f} to {high:.1f})"
+def _nothing(
+    options: argparse.Namespace,
+    four: Sequence[Contender],
+    material: Material,
+    ears: Ears,
+    eyes: Eyes,
+) -> Rows:
+    counts = [Counter[str]() for _ in four]
+    labels = Counter[str]()
+    hour = Counter[str]()
+    for kind, features in empty_streams(
+        options.features / "nothing", options.hours, material, ears, eyes
+    ):
+        for contender, count in zip(four, counts, strict=True):
+            name = f"{kind}-{hour[kind]}"
+            told = replay(
+                contender.scores(features, options.features / "scores", name), contender.bundle
+            )
+            count[kind] += len(told)
+            if not contender.is_rule:
+                labels.update(f"{detection.label} ({kind})" for detection in told)
+        hour[kind] += 1
+    told_of = ", ".join(f"{label} {n}" for label, n in labels.most_common())
+    print(f"nothing, told by the starter: {told_of or 'nothing'}")
+    rows = {
+        f"nothing, {kind}, false an hour": [
+            _rate(count[kind], options.hours * minutes / 60) for count in counts
+        ]
+        for kind, minutes in EMPTY_MINUTES.items()
+    }
+    rows["nothing, all"] = [_rate(count.total(), options.hours) for count in counts]
+    return rows
 
 
-def _clips(
-    options: argparse.Namespace, four: Sequence[Contender], ears: Ears, eyes: Eyes
-) -> dict[str, list[str]]:
+def _windows(
+    options: argparse.Namespace, four: Sequence[Contender], vocabulary: Vocabulary, ears: Ears
+) -> Rows:
+    corpus = load_corpus(options.data, options.features)
+    maps = file_maps(corpus, "test", ears, options.features)
+    pictures = load_pictures(options.data, options.features)
+    rows: Rows = {}
+    for contender in four:
+        hits = heard_and_seen(contender.model, maps, corpus, pictures, vocabulary, contender.only)
+        rows.setdefault(f"windows heard and seen, T = {WINDOW_CLIPS}", []).append(
+            _share(sum(hits), len(hits))
+        )
+        if not contender.is_rule:
+            for sense, name in ((SOUND, "sound"), (PICTURE, "picture")):
+                alone = heard_and_seen(contender.model, maps, corpus, pictures, vocabulary, sense)
+                cells = ["–"] * (len(four) - 1) + [_share(sum(alone), len(alone))]
+                rows[f"the same, {name} alone"] = cells
+    return rows
+
+
+def _clips(options: argparse.Namespace, four: Sequence[Contender], ears: Ears, eyes: Eyes) -> Rows:
     if options.judge is None:
         return {}
     judge = load_judge(options.judge)
@@ -205,14 +292,11 @@ def _clips(
         if not kept.exists():
             features_of(options.data / name, ears, eyes).write(kept)
         features[Path(name).stem] = read_features(kept)
-    rows: dict[str, list[str]] = {
-        "clips: recall": [],
-        "clips: precision": [],
-        "clips: strongest": [],
-    }
+    rows: Rows = {"clips: recall": [], "clips: precision": [], "clips: strongest": []}
     for contender in four:
-        scores: dict[str, Scores] = {
-            name: score(contender.model, each, contender.only) for name, each in features.items()
+        scores = {
+            name: contender.scores(each, options.features / "scores", f"clip-{name}")
+            for name, each in features.items()
         }
         found: dict[str, Any] = judged(judge, table, scores, contender.bundle)
         hits, wanted, false = found["found"], found["labels"], found["false events"]
@@ -222,9 +306,14 @@ def _clips(
     return rows
 
 
+def _rate(n: int, hours: float) -> str:
+    low, high = rate_interval(n, hours)
+    return f"{n / hours:.1f} ({low:.1f} to {high:.1f})"
+
+
 def _share(n: int, of: int) -> str:
     low, high = wilson_interval(n, of)
-    return f"{n / max(1, of):.2f} ({low:.2f} to {high:.2f})"
+    return f"{n / max(1, of):.3f} ({low:.3f} to {high:.3f})"
 
 
 if __name__ == "__main__":

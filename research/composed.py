@@ -1,20 +1,17 @@
 """Features of composed streams: scenes are rendered and heard, without a media file between.
 
-Place in the flow: `benchmarks.streaming`'s scenes and material → **features** → `research.streams`.
-Also the hours in which nothing happens, of which an hour's pictures are few.
+Place in the flow: `research.streaming`'s scenes and material → **features** → `research.streams`.
 """
 
-import dataclasses
-import itertools
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.streaming.material import Material
-from benchmarks.streaming.render import FRAME_RATE, render_frames, render_sound
-from benchmarks.streaming.scene import Scene, SceneSettings
 from extractors.log_mel import SAMPLE_RATE
 from research.prepare import Ears
+from research.streaming.material import Material
+from research.streaming.render import render_frames, render_sound
+from research.streaming.scene import Scene, SceneSettings
 from research.streams import (
     FRAMES_A_SECOND,
     HOPS_A_SECOND,
@@ -41,15 +38,9 @@ def stream_features(
         maps = hear(wave, ears)[:n_hops]
     visual = np.zeros((n_hops, 1280), np.float16)
     if has_picture:
-        frames = render_frames(scene, material, settings)
-        some = itertools.islice(frames, 0, None, FRAME_RATE // FRAMES_A_SECOND)
-        visual = see(some, n_hops, eyes)
+        frames = render_frames(scene, material, settings, FRAMES_A_SECOND)
+        visual = see(frames, n_hops, eyes)
     present = np.array([has_picture, has_sound])
     features = StreamFeatures(maps=maps, visual=visual, present=present)
     features.write(path)
     return features
-
-
-def hours(settings: SceneSettings, minutes: float) -> SceneSettings:
-    """Return settings of a stream of so many minutes, with a seed of its own."""
-    return dataclasses.replace(settings, minutes=minutes, seed=settings.seed + round(minutes))

@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 
 from extractors.log_mel import SAMPLE_RATE
-from mafnet.attention import PICTURE
+from mafnet.attention import PICTURE, SOUND
 from mafnet.metrics import wilson_interval
 from mafnet.model import MAFnet
+from research.pictures import Pictures
 from research.prepare import Ears
 from research.sound_corpus import SoundCorpus, load_corpus
 from research.start import load_state, make_start
@@ -26,6 +27,7 @@ from research.vocabulary import Vocabulary, load_vocabulary
 from weights.files import written_whole
 
 MOST_S = 5
+WINDOW_CLIPS = 10
 # docs/evaluation.md: each source of these labels is left out once.
 LEFT_OUT = {
     "Bark": ("animalsound", "esc10", "urbansound8k"),
@@ -35,6 +37,12 @@ LEFT_OUT = {
     "Clarinet": ("philharmonia", "freesound30"),
     "Saxophone": ("philharmonia", "freesound30"),
 }
+# Sources left out together: in each of these, one of every label's.
+FOLDS = (
+    ("animalsound", "dronedataset", "donateacry", "philharmonia"),
+    ("esc10", "freesound30"),
+    ("urbansound8k",),
+)
 
 
 def file_maps(
@@ -68,6 +76,52 @@ def logits_of(model: MAFnet, maps: Sequence[NDArray[np.float16]]) -> NDArray[np.
         visual = torch.zeros(1, audio.shape[1], model.config.visual_dim)
         rows.append(model(visual, audio, present).logits[0].numpy())
     return np.stack(rows)
+
+
+def heard_and_seen(
+    model: MAFnet,
+    maps: Sequence[NDArray[np.float16]],
+    corpus: SoundCorpus,
+    pictures: Pictures,
+    vocabulary: Vocabulary,
+    only: int | None = None,
+) -> list[bool]:
+    """Name windows of ten clips: each test file of a label that has pictures, with one of these.
+
+    Args:
+        model: In evaluation.
+        maps: Of the test split's files, repeated to ten seconds.
+        corpus: Whose files.
+        pictures: Of the table; those of the test split are shown, one a window.
+        vocabulary: The labels.
+        only: `PICTURE` or `SOUND` to mask the other sense.
+
+    Returns:
+        Whether the highest among these labels is the window's, of each.
+    """
+    shows: dict[int, list[int]] = {}
+    for k, (name, split) in enumerate(zip(pictures.labels, pictures.splits, strict=True)):
+        label = vocabulary.index(name)
+        if split == "test" and label is not None:
+            shows.setdefault(label, []).append(k)
+    labels = [vocabulary.index(corpus.names[int(corpus.labels[k])]) for k in corpus.files("test")]
+    known = sorted({label for label in labels if label is not None and label in shows})
+    rng = np.random.default_rng(0)
+    hits = []
+    for own, label in zip(maps, labels, strict=True):
+        if label is None or label not in shows:
+            continue
+        place = int(rng.choice(shows[label]))
+        views = rng.integers(0, pictures.features.shape[1], WINDOW_CLIPS)
+        visual = torch.from_numpy(pictures.features[place, views].astype(np.float32))[None]
+        audio = torch.from_numpy(np.resize(own, (WINDOW_CLIPS, *own.shape[1:])).astype(np.float32))
+        present = torch.ones(1, WINDOW_CLIPS, 2, dtype=torch.bool)
+        if only is not None:
+            present[:, :, SOUND if only == PICTURE else PICTURE] = False
+        with torch.inference_mode():
+            logits = model(visual, audio[None], present).logits[0, known]
+        hits.append(known[int(logits.argmax())] == label)
+    return hits
 
 
 def named(

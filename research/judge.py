@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from benchmarks.streaming.replay import Scores, replay
+from research.streaming.replay import Scores, replay
 from weights.bundle import Bundle
 
 

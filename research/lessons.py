@@ -20,6 +20,7 @@ from research.pictures import Pictures
 from research.vocabulary import Vocabulary
 
 TEACHER_OFFSET = 1.0  # its logits run low on short windows
+UNHEARD = 0.25  # its probability below which it does not hear a label
 HEARD = 0.1  # of a second's power: from here on a file's label is heard in it
 OWN_SAY = 0.35  # of a file's own label, beside the teacher's
 SEEN_ONLY = 0.9  # target of a label that is seen, where there is no sound
@@ -47,14 +48,20 @@ class Heard:
     heard: NDArray[np.float16]
 
 
-def load_heard(folder: Path, vocabulary: Vocabulary, teacher_names: list[str]) -> Heard:
-    """Read the blocks of a split."""
+def load_heard(
+    folder: Path,
+    vocabulary: Vocabulary,
+    teacher_names: list[str],
+    without: frozenset[str] = frozenset(),
+) -> Heard:
+    """Read the blocks of a split, but for windows with a file of some sources in them."""
     classes = vocabulary.sound_in(teacher_names)
     blocks: dict[str, list[NDArray[np.float16]]] = {}
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as block:
+            rows = [without.isdisjoint(str(each).split("|")) for each in block["sources"]]
             for name in ("maps", "short", "long", "heard"):
-                blocks.setdefault(name, []).append(block[name])
+                blocks.setdefault(name, []).append(block[name][rows])
     joined = {name: np.concatenate(parts) for name, parts in blocks.items()}
     return Heard(
         maps=joined["maps"],

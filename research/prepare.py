@@ -3,12 +3,14 @@
     python -m research.prepare --data ../shared/data --to runs/features --split train --windows 8000
 
 Each block holds sound maps of YAMNet, the teacher's logits on the last four and on all ten seconds,
-and what the files' labels say. Can be stopped; the same command goes on with the next block.
+what the files' labels say, and which sources they are of. Can be stopped; the same command goes on
+with the next block.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,14 +81,13 @@ def main() -> None:
     parser.add_argument("--yamnet", type=Path, required=True, help="its safetensors")
     parser.add_argument("--split", choices=("train", "val", "test"), default="train")
     parser.add_argument("--windows", type=int, default=8000)
-    parser.add_argument("--without", nargs="*", default=[], help="sources left out")
     parser.add_argument("--backwards", action="store_true", help="the last missing block first")
     parser.add_argument("--most", type=int, default=10_000, help="blocks in this run")
     options = parser.parse_args()
     torch.set_num_threads(1)
     vocabulary = load_vocabulary(options.data / "vocabulary.csv")
     corpus = load_corpus(options.data, options.to)
-    source = WindowSource(corpus, vocabulary, options.split, frozenset(options.without))
+    source = WindowSource(corpus, vocabulary, options.split)
     ears = Ears(options.yamnet, options.data / "teacher")
     paths = [options.to / options.split / f"{k:04d}.npz" for k in range(options.windows // N_BLOCK)]
     missing = [(k, path) for k, path in enumerate(paths) if not path.exists()]
@@ -94,23 +95,27 @@ def main() -> None:
         if path.exists():  # another run was here
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        arrays = hear(
-            source, ears, [seed_of(options.split, block * N_BLOCK + k) for k in range(N_BLOCK)]
-        )
+        seeds = [seed_of(options.split, block * N_BLOCK + k) for k in range(N_BLOCK)]
+        arrays = hear(source, ears, seeds, corpus.sources)
         with written_whole(path) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
         print(path, flush=True)
 
 
-def hear(source: WindowSource, ears: Ears, seeds: list[int]) -> dict[str, NDArray[np.float16]]:
-    """Draw windows and hear them."""
-    rows: dict[str, list[NDArray[np.float16]]] = {"maps": [], "short": [], "long": [], "heard": []}
+def hear(
+    source: WindowSource, ears: Ears, seeds: list[int], sources: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    """Draw windows and hear them; `sources` are of the corpus's files."""
+    rows: dict[str, list[NDArray[Any]]] = {
+        name: [] for name in ("maps", "short", "long", "heard", "sources")
+    }
     for seed in seeds:
         window = source.draw(seed)
         rows["maps"].append(ears.maps(window.waveform))
         rows["short"].append(ears.taught(window.waveform[-SHORT_S * SAMPLE_RATE :]))
         rows["long"].append(ears.taught(window.waveform))
         rows["heard"].append(window.heard.astype(np.float16))
+        rows["sources"].append(np.array("|".join(sorted({sources[k] for k in window.files}))))
     return {name: np.stack(each) for name, each in rows.items()}
 
 

@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import logging
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,6 @@ BACKGROUND = "Background"
 BED_LABELS = (BACKGROUND, "Air conditioner")  # recordings in which nothing happens
 SILENT = 1e-4  # loud level, full scale 1, under which there is nothing to hear
 LEVEL_BLOCK = 320  # 20 ms: short enough to find a click, long enough to measure a note
-HALVES = ("fusion", "settle")
 
 Samples = NDArray[np.float32]
 
@@ -63,24 +61,12 @@ class SoundCorpus:
         """File numbers of one split.
 
         Args:
-            split: `train`, `val`, `test`, or one half of `val`, parted by group: `fusion` to
-                learn what the trunk's answers are worth on sounds that it was not trained on,
-                `settle` to choose temperature and thresholds.
+            split: `train`, `val` or `test`.
 
         Returns:
             Increasing file numbers.
         """
-        if split not in HALVES:
-            return np.flatnonzero(np.array(self.splits) == split)
-        files = self.files("val")
-        half = np.array([half_of(self.groups[index]) for index in files])
-        chosen: NDArray[np.int64] = files[half == split]
-        return chosen
-
-
-def half_of(group: str) -> str:
-    """Return which of `HALVES` a recording of the validation split is in."""
-    return HALVES[zlib.crc32(group.encode()) % 2]
+        return np.flatnonzero(np.array(self.splits) == split)
 
 
 def load_corpus(data: Path, cache: Path) -> SoundCorpus:

@@ -1,7 +1,7 @@
 """A stream's features, kept, and what any head makes of them: the recognizer without its threads.
 
 Place in the flow: composed scenes and media files → **features of each hop** → scores → event
-tracker (`benchmarks.streaming.replay`). The trunks run once a stream, so that heads and settings
+tracker (`research.streaming.replay`). The trunks run once a stream, so that heads and settings
 are tried in seconds. It differs from the pipeline in one thing: a second's picture is the mean of
 `FRAMES_A_SECOND` frames, not of sixteen.
 """
@@ -14,16 +14,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from benchmarks.streaming.replay import Scores
 from extractors.efficientnet import EfficientNetLite0Trunk
 from extractors.log_mel import SAMPLE_RATE
 from extractors.openvino_graphs import convert
 from extractors.openvino_trunks import OpenVinoTrunk
 from extractors.visual import load_visual_trunk
 from mafnet.attention import PICTURE, SOUND
+from mafnet.film import SOUND_CHANNELS
 from mafnet.model import MAFnet
 from research.prepare import Ears
+from research.streaming.replay import Scores
 from weights.bundle import packaged_efficientnet_lite0
 from weights.files import written_whole
 
@@ -114,13 +116,17 @@ def see(frames: Iterator[NDArray[np.uint8]], n_hops: int, eyes: Eyes) -> NDArray
 
 
 @torch.inference_mode()
-def score(model: MAFnet, features: StreamFeatures, only: int | None = None) -> Scores:
+def score(
+    model: MAFnet, features: StreamFeatures, only: int | None = None, corrects: bool = True
+) -> Scores:
     """Return what the recognizer would say at each hop.
 
     Args:
         model: In evaluation.
         features: Of the stream.
         only: `PICTURE` or `SOUND` to mask the other sense.
+        corrects: Whether its head adds anything; the fixed rule's does not, and its convolutions
+            are left out.
     """
     n_hops = len(features.maps)
     has = torch.from_numpy(features.present.copy())
@@ -130,7 +136,8 @@ def score(model: MAFnet, features: StreamFeatures, only: int | None = None) -> S
     for k in range(0, n_hops, N_BATCH):
         audio = torch.from_numpy(features.maps[k : k + N_BATCH].astype(np.float32))
         visual = torch.from_numpy(features.visual[k : k + N_BATCH].astype(np.float32))
-        parts.append(model.encode_clips(visual, audio, has.expand(len(audio), 2)))
+        convolve = None if corrects else _nothing_convolved
+        parts.append(model.encode_clips(visual, audio, has.expand(len(audio), 2), convolve))
     vectors = torch.cat([part.vectors for part in parts])
     attention = torch.cat([part.scores for part in parts])
     evidence = torch.cat([part.evidence for part in parts if part.evidence is not None])
@@ -149,3 +156,7 @@ def score(model: MAFnet, features: StreamFeatures, only: int | None = None) -> S
             out.append(decision.probabilities.numpy())
     ends = (HOPS_A_SECOND + np.arange(n_hops, dtype=np.int64)) * NS_PER_HOP
     return Scores(end_t_ns=ends, window=np.concatenate(windows), newest=np.concatenate(newest))
+
+
+def _nothing_convolved(audio: Tensor) -> Tensor:
+    return torch.zeros(len(audio), 2, SOUND_CHANNELS, *audio.shape[2:])

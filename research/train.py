@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--start", type=Path, help="a head to go on from, in place of the rule")
     parser.add_argument("--kind", choices=KINDS, default="full", help="full, or less of it")
-    parser.add_argument("--without", nargs="*", default=[], help="sources left out (pictures)")
+    parser.add_argument("--without", nargs="*", default=[], help="sources left out")
     options = parser.parse_args()
     torch.set_num_threads(1)
     vocabulary = load_vocabulary(options.data / "vocabulary.csv")
@@ -55,14 +55,15 @@ def main() -> None:
     assert start is not None
     if options.kind == "maps":
         silence_evidence(model)
+    without = frozenset(options.without)
     lessons = {
         split: Lessons(
-            load_heard(options.features / split, vocabulary, names),
+            load_heard(options.features / split, vocabulary, names, without),
             pictures,
             split,
             vocabulary,
             start,
-            frozenset(options.without),
+            without,
         )
         for split in ("train", "val")
     }

@@ -40,11 +40,13 @@ class Window:
         heard: `(10, n_labels)`: how loud each label's own files are in each second, over all
             else, as a share of the second's power; 0 where none is audible.
         kind: `events`, `unnamed` or `nothing`.
+        files: Numbers of the files that went into it.
     """
 
     waveform: Samples
     heard: NDArray[np.float32]
     kind: str
+    files: frozenset[int]
 
 
 class WindowSource:
@@ -54,7 +56,6 @@ class WindowSource:
         corpus: All sounds.
         vocabulary: The labels.
         split: `train`, `val` or `test`.
-        without: Sources left out.
         shares: Of events, unnamed and nothing.
     """
 
@@ -63,13 +64,12 @@ class WindowSource:
         corpus: SoundCorpus,
         vocabulary: Vocabulary,
         split: str,
-        without: frozenset[str] = frozenset(),
         shares: tuple[float, float, float] = (0.6, 0.2, 0.2),
     ) -> None:
         self._corpus = corpus
         self._vocabulary = vocabulary
         self._shares = np.cumsum(shares)
-        files = [k for k in corpus.files(split) if corpus.sources[k] not in without]
+        files = corpus.files(split).tolist()
         self._pools: dict[str, dict[str, list[int]]] = {}
         for k in files:
             name = corpus.names[int(corpus.labels[k])]
@@ -79,11 +79,13 @@ class WindowSource:
         self._weights = np.array(weights) / sum(weights)
         self._beds = [name for name in BEDS if name in self._pools]
         self._all = files
+        self._used: set[int] = set()
         self._spectra = [k for k in files if corpus.names[int(corpus.labels[k])] not in GO_ON]
 
     def draw(self, seed: int) -> Window:
         """Draw the window of a seed."""
         rng = np.random.default_rng(seed)
+        self._used.clear()
         heard = np.zeros((WINDOW_S, len(self._vocabulary.labels)), np.float32)
         kind = ("events", "unnamed", "nothing")[
             min(2, int(np.searchsorted(self._shares, rng.random())))
@@ -96,7 +98,8 @@ class WindowSource:
         wave = _elsewhere(wave, rng)
         wave = _unit(wave) * np.float32(10 ** (level_db / 20))
         floor = rng.standard_normal(N_SAMPLES) * 10 ** (rng.uniform(-95, -60) / 20)
-        return Window(np.clip(wave + floor, -1, 1).astype(np.float32), heard, kind)
+        wave = np.clip(wave + floor, -1, 1).astype(np.float32)
+        return Window(wave, heard, kind, frozenset(self._used))
 
     def _events(self, rng: np.random.Generator, heard: NDArray[np.float32]) -> Samples:
         n_events = 1 + int(rng.random() < 0.4) + int(rng.random() < 0.15)
@@ -163,7 +166,7 @@ class WindowSource:
             return _unit(_mirrored(part[::-1] if rng.random() < 0.4 else part))
         if chance < 0.7:
             k = int(rng.choice(self._spectra))
-            part = np.resize(self._corpus.waveform(k), N_SAMPLES).astype(np.float32)
+            part = np.resize(self._file(k), N_SAMPLES).astype(np.float32)
             return noise_like(part, float(rng.uniform(*SMOOTHING_HZ)), rng)
         kind = SYNTHESISED_BACKGROUND[int(rng.integers(0, len(SYNTHESISED_BACKGROUND)))]
         return _unit(kind(N_SAMPLES, rng))
@@ -172,8 +175,12 @@ class WindowSource:
         sources = self._pools[name]
         roots = np.array([len(files) ** 0.5 for files in sources.values()])
         source = str(rng.choice(list(sources), p=roots / roots.sum()))
-        wave = self._corpus.waveform(int(rng.choice(sources[source])))
+        wave = self._file(int(rng.choice(sources[source])))
         return wave if len(wave) else np.zeros(1, np.float32)
+
+    def _file(self, number: int) -> Samples:
+        self._used.add(number)
+        return self._corpus.waveform(number)
 
     def _faster(self, wave: Samples, rng: np.random.Generator, most: float) -> Samples:
         factor = float(np.exp(rng.uniform(-most, most)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from held_out_folder import write_data
 
-from benchmarks.streaming.__main__ import main as streaming
+from research.streaming.__main__ import main as streaming
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -3,7 +3,6 @@ import pytest
 
 from research.calibrate import HIGHEST, LOWEST, thresholds
 from research.lessons import Heard
-from research.poisson import rate_interval
 from research.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(
@@ -60,11 +59,3 @@ def test_wider_label_is_no_mistake_where_a_narrower_ones_file_is_heard() -> None
     marked.heard[:50, -1, 1] = 1.0
 
     assert probability(thresholds(logits, marked, VOCABULARY)[0]) == pytest.approx(LOWEST)
-
-
-@pytest.mark.parametrize(
-    ("count", "low", "high"), [(0, 0.0, 3.689), (1, 0.025, 5.572), (10, 4.795, 18.39)]
-)
-def test_interval_of_a_rate_is_garwoods(count: int, low: float, high: float) -> None:
-    assert rate_interval(count, 1.0) == pytest.approx((low, high), abs=0.005)
-    assert rate_interval(count, 2.0)[1] == pytest.approx(high / 2, abs=0.005)

@@ -1,5 +1,5 @@
-from benchmarks.streaming.scoring import Detection, Truth
 from research.compare import without_wider
+from research.streaming.scoring import Detection, Truth
 
 GROUPS = {"Flute": "Music"}
 

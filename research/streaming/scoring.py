@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.streaming.scene import SceneEvent
+from research.streaming.scene import SceneEvent
 
 COLLAR_S = 1.0  # a clip is a second
 OF_LENGTH = 0.5  # share of an event's length that its offset may be off by

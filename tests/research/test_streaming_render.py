@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.streaming.material import Material
-from benchmarks.streaming.render import BED_S, render_sound
-from benchmarks.streaming.scene import SceneSettings, compose
 from extractors.log_mel import SAMPLE_RATE
 from research.sound_corpus import Samples
+from research.streaming.material import Material
+from research.streaming.render import BED_S, render_sound
+from research.streaming.scene import SceneSettings, compose
 
 SETTINGS = SceneSettings(minutes=1.0)
 

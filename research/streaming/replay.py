@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.streaming.scoring import Detection
 from realtime.bundle_settings import event_settings
 from realtime.clock import NS_PER_S
 from realtime.event_tracker import EventTracker
 from realtime.packets import Event, LabelScores, Phase, Prediction, join_scores
+from research.streaming.scoring import Detection
 from weights.bundle import Bundle, EventSpec
 from weights.files import written_whole
 
@@ -52,17 +52,22 @@ class ScoreRecorder:
         Raises:
             OSError: It cannot be written.
         """
-        with written_whole(path) as temporary, temporary.open("wb") as file:
-            np.savez(
-                file,
-                end_t_ns=np.array([p.end_t_ns for p in self._predictions], np.int64),
-                window=np.array([p.window for p in self._predictions], np.float32),
-                newest=np.array([p.newest for p in self._predictions], np.float32),
-            )
+        scores = Scores(
+            end_t_ns=np.array([p.end_t_ns for p in self._predictions], np.int64),
+            window=np.array([p.window for p in self._predictions], np.float32),
+            newest=np.array([p.newest for p in self._predictions], np.float32),
+        )
+        write_scores(scores, path)
+
+
+def write_scores(scores: Scores, path: Path) -> None:
+    """Keep a stream's scores; whole or not at all."""
+    with written_whole(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, end_t_ns=scores.end_t_ns, window=scores.window, newest=scores.newest)
 
 
 def read_scores(path: Path) -> Scores:
-    """Read what `ScoreRecorder.write` wrote."""
+    """Read what `write_scores` wrote."""
     with np.load(path) as kept:
         return Scores(end_t_ns=kept["end_t_ns"], window=kept["window"], newest=kept["newest"])
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.streaming.material import load_material
 from extractors.log_mel import SAMPLE_RATE
+from research.streaming.material import load_material
 from weights.bundle import Bundle
 
 BUNDLE = cast(

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.streaming.scoring import COLLAR_S, OF_LENGTH, Detection, Truth, detections_of
+from research.streaming.scoring import COLLAR_S, OF_LENGTH, Detection, Truth, detections_of
 
 
 def f1_of_sed_eval(folder: Path, names: Sequence[str]) -> float | None:
@@ -17,7 +17,7 @@ def f1_of_sed_eval(folder: Path, names: Sequence[str]) -> float | None:
     Returns:
         F1 over all events, or None where the library or the streams are missing.
     """
-    from benchmarks.streaming.run import read_messages
+    from research.streaming.run import read_messages
 
     streams = []
     for name in names:
@@ -42,7 +42,8 @@ def sed_eval_f1(
         return None
     if not streams:
         return None
-    labels = {e.label for _, truths, said in streams for e in (*truths, *said)}
+    labels = {e.label for _, truths, _ in streams for e in truths}
+    labels |= {e.label for _, _, said in streams for e in said}
     metrics = EventBasedMetrics(
         event_label_list=sorted(labels), t_collar=COLLAR_S, percentage_of_length=OF_LENGTH
     )

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks.streaming.scene import EMPTY, KINDS, SceneSettings, compose
+from research.streaming.scene import EMPTY, KINDS, SceneSettings, compose
 
 LABELS = tuple("abcdef")
 

@@ -1,6 +1,6 @@
 """Composes streams, runs the real pipeline over them and over real clips, scores and reports.
 
-    python -m benchmarks.streaming --data ../shared/data --minutes 30 --to runs/streaming
+    python -m research.streaming --data ../shared/data --minutes 30 --to runs/streaming
 
 Can be stopped at any time; the same command goes on after the last whole stream. Exit codes: 0
 done, 1 something failed (one sentence), 2 usage, 130 interrupted.
@@ -17,13 +17,13 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from benchmarks.streaming.command import exit_code_of
-from benchmarks.streaming.material import MaterialError, load_material
-from benchmarks.streaming.render import write_stream
-from benchmarks.streaming.report import figures_of, print_tables, write_report
-from benchmarks.streaming.run import read_messages, recognize_file
-from benchmarks.streaming.scene import KINDS, SceneSettings, compose
-from benchmarks.streaming.scoring import (
+from research.streaming.command import exit_code_of
+from research.streaming.material import MaterialError, load_material
+from research.streaming.render import write_stream
+from research.streaming.report import figures_of, print_tables, write_report
+from research.streaming.run import read_messages, recognize_file
+from research.streaming.scene import KINDS, SceneSettings, compose
+from research.streaming.scoring import (
     COLLAR_S,
     StreamResult,
     Truth,
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.streaming", description=(__doc__ or "").partition("\n")[0]
+        prog="python -m research.streaming", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--bundle", default="starter", help="starter or a bundle's folder")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="of sounds.csv")
@@ -154,7 +154,7 @@ def _thresholds(options: argparse.Namespace) -> dict[str, object]:
 
 
 def _check_with_sed_eval(results: Sequence[StreamResult], options: argparse.Namespace) -> None:
-    from benchmarks.streaming.sed_check import f1_of_sed_eval
+    from research.streaming.sed_check import f1_of_sed_eval
 
     theirs = f1_of_sed_eval(options.to, [r.name for r in results if r.found])
     if theirs is None:

@@ -1,9 +1,8 @@
 """The held-out sounds and pictures that streams are composed of.
 
-Reads the `test` rows of a data folder's `sounds.csv` and `pictures.csv`, or those of the half of
-the validation split that settles thresholds. A sound is cut to where it can be heard, so that an
-event's onset and offset are true; a file with pauses gives its longest stretch. What streams of
-rooms are made of are the pauses of the same files, and their spectra.
+Reads a split's rows of a data folder's `sounds.csv` and `pictures.csv`. A sound is cut to where it
+can be heard, so that an event's onset and offset are true; a file with pauses gives its longest
+stretch. What streams of rooms are made of are the pauses of the same files, and their spectra.
 """
 
 import csv
@@ -16,12 +15,10 @@ import numpy as np
 from extractors.log_mel import SAMPLE_RATE
 from research.sound_corpus import (
     BED_LABELS,
-    HALVES,
     LEVEL_BLOCK,
     SILENT,
     Samples,
     block_levels,
-    half_of,
     loud_level,
     sound_of,
     to_unit_power,
@@ -78,8 +75,7 @@ def load_material(data: Path, bundle: Bundle, split: str = "test") -> Material:
     Args:
         data: Folder that holds `sounds.csv`, `pictures.csv` and what they name.
         bundle: Whose labels count.
-        split: Which rows; "settle" is the half of `val` whose sounds no head learned from
-            (`research.sound_corpus.HALVES`), with all of its pictures.
+        split: Which rows.
 
     Raises:
         MaterialError: A table is missing, or has no sound that serves.
@@ -89,7 +85,7 @@ def load_material(data: Path, bundle: Bundle, split: str = "test") -> Material:
     beds: list[Samples] = []
     pauses: list[Samples] = []
     spectra: list[Samples] = []
-    for row in _sound_rows(data / "sounds.csv", split):
+    for row in _rows(data / "sounds.csv", split):
         # A bed where the bundle does not name it.
         is_bed = row["label"] in BED_LABELS and row["label"] not in labels
         if not is_bed and row["label"] not in labels:
@@ -105,7 +101,7 @@ def load_material(data: Path, bundle: Bundle, split: str = "test") -> Material:
                 pauses += _pause_of(wave)
     pictures: dict[str, list[Path]] = {}
     scenes: list[Path] = []
-    for row in _rows(data / "pictures.csv", "val" if split in HALVES else split):
+    for row in _rows(data / "pictures.csv", split):
         path = data / row["file"]
         if row["label"] == FACE:
             for label in labels.intersection(SPEECH):
@@ -156,12 +152,6 @@ def _pause_of(wave: Samples) -> list[Samples]:
     loud = loud_level(block_levels(wave))
     pause = longest_pause(wave / np.float32(loud), loud) if loud >= SILENT else None
     return [] if pause is None else [to_unit_power(wave[pause[0] : pause[1]])]
-
-
-def _sound_rows(table: Path, split: str) -> list[dict[str, str]]:
-    if split not in HALVES:
-        return _rows(table, split)
-    return [row for row in _rows(table, "val") if half_of(row["group"]) == split]
 
 
 def _rows(table: Path, split: str) -> list[dict[str, str]]:

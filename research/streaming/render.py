@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.streaming.material import Material
-from benchmarks.streaming.scene import Scene, SceneSettings
 from extractors.log_mel import SAMPLE_RATE
 from research.noise import SMOOTHING_HZ, noise_like
 from research.sound_corpus import Samples
 from research.sound_pauses import mirrored
+from research.streaming.material import Material
+from research.streaming.scene import Scene, SceneSettings
 from weights.files import written_whole
 
 FRAME_RATE = 16  # the grid's
@@ -158,15 +158,15 @@ def _coloured(n: int, slope: float, rng: np.random.Generator) -> Samples:
 
 
 def render_frames(
-    scene: Scene, material: Material, settings: SceneSettings
+    scene: Scene, material: Material, settings: SceneSettings, rate: int = FRAME_RATE
 ) -> Iterator[NDArray[np.uint8]]:
-    """Yield a scene's frames, RGB uint8 `(256, 256, 3)`, sixteen a second."""
+    """Yield a scene's frames, RGB uint8 `(256, 256, 3)`, sixteen a second or another `rate`."""
     rng = np.random.default_rng((scene.seed, 1))
     shows_events = scene.kind in ("both", "picture")
     waiting = list(scene.events) if shows_events else []
     shown, until_s, event_shown = None, -1.0, False
-    for k in range(round(scene.seconds * FRAME_RATE)):
-        t_s = k / FRAME_RATE
+    for k in range(round(scene.seconds * rate)):
+        t_s = k / rate
         while waiting and waiting[0].offset_s <= t_s:
             waiting.pop(0)
         event = waiting[0] if waiting and waiting[0].onset_s <= t_s else None

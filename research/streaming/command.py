@@ -4,8 +4,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.streaming.material import MaterialError
 from realtime.errors import RecognizerError
+from research.streaming.material import MaterialError
 from weights.errors import WeightsError
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.streaming.scoring import (
+from research.streaming.scoring import (
     Detection,
     Truth,
     by_label,
@@ -13,7 +13,7 @@ from benchmarks.streaming.scoring import (
     score,
     summarize,
 )
-from benchmarks.streaming.sed_check import sed_eval_f1
+from research.streaming.sed_check import sed_eval_f1
 
 
 def truth(label: str, onset_s: float, offset_s: float, snr_db: float | None = None) -> Truth:

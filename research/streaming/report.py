@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.streaming.scoring import StreamResult, by_label, by_snr, summarize
+from research.streaming.scoring import StreamResult, by_label, by_snr, summarize
 from weights.files import written_whole
 
 _STYLE = """
