@@ -164,7 +164,7 @@ class Recognizer:
         """Take one picture; sixteen a second are enough, more do no harm.
 
         Args:
-            picture: RGB uint8 `(H, W, 3)`, upright; nobody writes to it any more.
+            picture: RGB uint8 `(H, W, 3)`, upright; it is copied, so that a driver may reuse it.
             t_s: When it was taken, seconds. One before the stream's beginning, or before its
                 predecessor, is passed over.
 
@@ -316,7 +316,7 @@ class _FedStream:
         )
 
     def take_frame(self, picture: NDArray[np.uint8], time_ns: int) -> list[Event]:
-        self._video.append(time_ns, picture)
+        self._video.append(time_ns, picture.copy())  # which of a slot is taken shows later
         return self._run_to(time_ns)
 
     def take_sound(

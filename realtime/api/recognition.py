@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
@@ -151,7 +152,7 @@ class Recognition:
         outputs: Sequence[Output] = (),
     ) -> None:
         self._run = _Run(config, labels, phases, outputs)
-        self._finalizer = weakref.finalize(self, self._run.close)  # at the interpreter's end too
+        self._finalizer = weakref.finalize(self, self._run.forget)  # at the interpreter's end too
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -193,7 +194,8 @@ class Recognition:
 
     def close(self) -> None:
         """Stop all threads and close all that is open. May be called again."""
-        self._finalizer()
+        self._finalizer.detach()
+        self._run.close()
 
 
 class _Run:
@@ -249,9 +251,24 @@ class _Run:
         self._closed.set()
         if self._inbox is not None:
             self._inbox.close()
+        deadline_s = time.monotonic() + CLOSE_S
         survivors = self._pipeline.close(CLOSE_S)
+        while survivors and time.monotonic() < deadline_s:  # networks that are still loading
+            threading.Event().wait(POLL_S)
+            survivors = self._pipeline.close(POLL_S)
         if survivors:
             logger.warning("closed without waiting for %s", ", ".join(survivors))
+
+    def forget(self) -> None:
+        """Close for an iterator that is gone; whoever collects garbage calls it.
+
+        That may be a thread of the run itself, all of which are daemons: it cannot wait for its own
+        end.
+        """
+        if threading.current_thread().daemon:
+            threading.Thread(target=self.close, name="close").start()
+        else:
+            self.close()
 
     def _tell(self, message: Message) -> None:
         """Take a message; the recognize thread's."""

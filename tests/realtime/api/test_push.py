@@ -172,6 +172,18 @@ def test_last_picture_shows_until_the_stream_is_said_to_end() -> None:
     assert end(None) == pytest.approx(2.0, abs=0.3)
 
 
+def test_buffer_of_a_driver_may_be_used_again() -> None:
+    buffer = np.zeros((48, 64, 3), np.uint8)
+    with Recognizer(sound=False) as recognizer:
+        told = []
+        for k in range(40):
+            buffer[:] = 255
+            told += recognizer.feed_frame(buffer, k / 16)
+            buffer[:] = 0
+
+    assert [event.label for event in told] == ["Flash"]
+
+
 def test_no_thread_is_started() -> None:
     before = set(threading.enumerate())
     with Recognizer() as recognizer:

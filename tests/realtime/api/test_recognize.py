@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,6 +145,43 @@ def test_nothing_stays_when_the_loop_raises(
 def test_nothing_stays_when_nothing_was_asked(nothing_left: Check) -> None:
     recognize("demo")
     nothing_left()
+
+
+def test_nothing_stays_when_another_thread_collects_the_garbage(nothing_left: Check) -> None:
+    circle: list[object] = [recognize("demo", pace=True, loop=True)]
+    next(circle[0])  # type: ignore[call-overload]
+    circle.append(circle)
+    del circle
+    thread = threading.Thread(target=gc.collect, daemon=True)
+    thread.start()
+    thread.join()
+    for closing in [each for each in threading.enumerate() if each.name == "close"]:
+        closing.join()
+    nothing_left()
+
+
+def test_nothing_stays_when_it_is_interrupted_while_networks_load(
+    monkeypatch: pytest.MonkeyPatch, nothing_left: Check
+) -> None:
+    def load(*_: object) -> object:
+        _thread.interrupt_main()
+        time.sleep(0.5)
+        raise UsageError("nobody hears this any more")
+
+    monkeypatch.setattr("realtime.pipeline.load_models", load)
+
+    with pytest.raises(KeyboardInterrupt):
+        next(recognize("demo"))
+    nothing_left()
+
+
+def test_any_thread_may_iterate(clip: Path) -> None:
+    told: list[str] = []
+    thread = threading.Thread(target=lambda: told.extend(e.label for e in recognize(clip)))
+    thread.start()
+    thread.join()
+
+    assert told == ["Tone"]
 
 
 def test_socket_is_closed_with_the_rest(nothing_left: Check) -> None:
