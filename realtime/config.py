@@ -58,7 +58,7 @@ class SourceConfig:
         black_s: From here on pictures without light count as black; 0 never.
         silent_s: From here on digital zeros count as silent; 0 never.
         reopen_s: What is frozen, black or silent for so long is opened again, once; 0 never.
-        hang_s: A driver call that takes longer is given up.
+        hang_s: A driver call that takes longer is given up; the opening of a URL ends by itself.
         wait: A source of which nothing is there at the start is looked for, and is no error.
     """
 

@@ -15,6 +15,7 @@ import random
 import threading
 from typing import TYPE_CHECKING
 
+from realtime.addresses import is_network
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.errors import RecognizerError, SourceError
 from realtime.packets import Sense, SenseState, SenseStatus
@@ -36,6 +37,9 @@ logger = logging.getLogger(__name__)
 
 TICK_NS = 100 * NS_PER_MS
 PAUSE_NS = NS_PER_S  # a longer one between two ticks is this program's own, not the device's
+# FFmpeg gives each step of an opening ten seconds, and RTSP has up to three tries; then it ends by
+# itself. A slow source that was given up before would never be there again.
+OPENING_NS = 90 * NS_PER_S
 STEADY_NS = 10 * NS_PER_S  # of samples; until then the next loss begins with the second wait
 MAX_GIVEN_UP = 3  # threads that hang in a driver; no further attempt before one of them returns
 _JOIN_S = 0.7
@@ -68,6 +72,8 @@ class ReconnectingReader:
         self._inlet = inlet
         self._clock = inlet.clock
         self._hang_ns = round(config.hang_s * NS_PER_S)
+        is_url = any(is_network(place or "") for place in (config.media, config.camera))
+        self._opening_ns = max(self._hang_ns, OPENING_NS if is_url else 0)
         self._backoff = Backoff(config.retry_s, random_source or random.Random())
         self._watches = {
             sense: SenseWatch(sense, config, checks_rate=name == "capture-audio")
@@ -130,7 +136,7 @@ class ReconnectingReader:
         session = self._session
         if session is None:
             self._try_again(now_ns)
-        elif not session.is_over and session.in_call_ns(now_ns) >= self._hang_ns:
+        elif not session.is_over and session.in_call_ns(now_ns) >= self._longest_call_ns(session):
             self._give_up(session, now_ns)
         elif session.is_over:
             self._lose(self._reason or _reason(session), now_ns)
@@ -138,6 +144,9 @@ class ReconnectingReader:
             if not self._is_reading:
                 self._begin_watching(session, now_ns)
             self._judge(session, now_ns)
+
+    def _longest_call_ns(self, session: Session) -> int:
+        return self._hang_ns if session.has_opened else self._opening_ns
 
     def close(self) -> None:
         """Let go of the device; a call that hangs keeps its thread. May be called again."""

@@ -108,7 +108,7 @@ class DeviceReader:
 class Bench:
     """A stream with one device at a reader that comes back; the test moves the time."""
 
-    def __init__(self, sense: Sense, **settings: float) -> None:
+    def __init__(self, sense: Sense, camera: str = "0", **settings: float) -> None:
         self.clock = ManualClock(NS_PER_S)
         self.stream: Stream = make_stream(live=True, clock=self.clock)
         self.sense = sense
@@ -116,7 +116,7 @@ class Bench:
         config = SourceConfig(
             name="c",
             kind="live",
-            camera="0",
+            camera=camera,
             **{"hang_s": 15.0, **settings},  # type: ignore[arg-type]
         )
         self.reader = ReconnectingReader(

@@ -187,6 +187,26 @@ def test_a_driver_that_hangs_is_given_up_and_holds_nothing_up(camera: Bench) -> 
     assert camera.state is SenseState.OK
 
 
+def test_a_url_that_is_slow_to_open_is_not_given_up() -> None:
+    bench = Bench(Sense.PICTURE, camera="rtsp://camera/slow")
+    bench.reader.open()
+    bench.deliver(3)
+    unplug(bench)
+    bench.device.plugged = True
+    bench.device.hang()
+    bench.pass_time(1.3)
+    bench.tick_until(lambda: bench.device.n_hanging == 1)
+
+    bench.pass_time(45)  # a server that answers each step at the last moment
+    bench.device.come_to()
+    bench.tick_until(lambda: bench.device.n_openings == 2)
+    bench.deliver(3)
+
+    assert bench.state is SenseState.OK
+    assert bench.stream.count("hung_drivers") == 0
+    bench.reader.close()
+
+
 def test_what_a_given_up_driver_delivers_late_goes_nowhere(camera: Bench) -> None:
     camera.device.hang()
     camera.device.n_wanted += 1
