@@ -16,62 +16,48 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TextIO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from realtime.buffers.signal import DataSignal
 from realtime.build import (
-    fed_senses,
     frame_transform,
     load_models,
     make_recognizer,
-    make_recorder,
     make_stream,
 )
 from realtime.bundle_settings import event_settings, find_bundle
 from realtime.clock import NS_PER_S, BootClock, Clock, Timeline, WallClock
-from realtime.config import RunConfig, SourceConfig
+from realtime.config import RunConfig
 from realtime.errors import SourceError
-from realtime.offsets import Offsets
 from realtime.outlets import Outlets
 from realtime.outputs.base import DashboardSnapshot, RunView
 from realtime.outputs.json_log import JsonLog
 from realtime.outputs.output import Output
 from realtime.outputs.wire import Message, MessageStamper
-from realtime.packets import Prediction, Sense, SenseState, SenseStatus
+from realtime.packets import Prediction, SenseState
 from realtime.passing_thread import PassingThread, left_behind
 from realtime.rings import Rings
 from realtime.run_context import RunContext
+from realtime.run_source import (
+    RunSource,
+    ask_sources,
+    close_containers,
+    give_up_if_nothing_opened,
+)
 from realtime.scheduler import Scheduler
-from realtime.sources.base import Hangable, Reader, SourceSenses
-from realtime.sources.container import MediaContainer
-from realtime.sources.factory import OpenedSource, asked_senses, open_readers
-from realtime.sources.inquiry import Answer, inquire
+from realtime.sources.base import Hangable, Reader
+from realtime.sources.factory import OpenedSource
+from realtime.sources.inquiry import Answer
 from realtime.stats import Damage, Stats, StatsSnapshot
 from realtime.stream import Stream
 from realtime.worker import Worker
 from weights.bundle import Bundle
-from weights.store import default_home
 
 logger = logging.getLogger(__name__)
 
 JOIN_TIMEOUT_S = 1.5  # Ctrl-C ends within 2 s
-
-
-@dataclass(slots=True, kw_only=True)
-class _Source:
-    """One source of the run while it is opened and read."""
-
-    config: SourceConfig
-    rings: Rings
-    stats: Stats
-    readers: list[tuple[Reader, Worker]] = field(default_factory=list)
-    error: Exception | None = None  # the first that cost it a sense
-    stream: Stream | None = None
 
 
 class Pipeline:
@@ -106,7 +92,7 @@ class Pipeline:
         self._stats = Stats()
         self._bundle = find_bundle(config.bundle)
         self._events = event_settings(self._bundle, config.events)
-        self._sources: list[_Source] = []
+        self._sources: list[RunSource] = []
         self._outlets = self._make_outlets()
         self._recognize: Worker | None = None
         self._loading = PassingThread("load")
@@ -224,7 +210,7 @@ class Pipeline:
         shown = next((i for i, s in enumerate(self._sources) if s.stream and not s.stream.over), 0)
         return replace(views[shown], others=tuple(views[:shown] + views[shown + 1 :]))
 
-    def _view(self, source: _Source, warnings: tuple[str, ...]) -> DashboardSnapshot:
+    def _view(self, source: RunSource, warnings: tuple[str, ...]) -> DashboardSnapshot:
         if source.stream is None or self._run_view is None:
             raise ValueError("open the pipeline before it is looked at")
         return DashboardSnapshot(
@@ -253,34 +239,13 @@ class Pipeline:
             stats=self._stats,
         )
 
-    def _ask_sources(self) -> list[Answer | SourceError]:
-        """Find out what each URL gives: a recording changes how its stream is built."""
-        answers: list[Answer | SourceError] = []
-        try:
-            for source in self._config.sources:
-                try:
-                    answers.append(inquire(source, self._clock, self._stats))
-                except SourceError as error:
-                    if not (self._config.more_sources or source.wait):
-                        raise
-                    answers.append(error)
-        except BaseException:
-            _close_containers(answers)
-            raise
-        told = [
-            answer.config if isinstance(answer, Answer) else source
-            for answer, source in zip(answers, self._config.sources, strict=True)
-        ]
-        self._config = replace(self._config, source=told[0], more_sources=tuple(told[1:]))
-        self._outlets = self._make_outlets()
-        return answers
-
     def _open(self) -> None:
-        answers = self._ask_sources()
+        self._config, answers = ask_sources(self._config, self._clock, self._stats)
+        self._outlets = self._make_outlets()
         try:
             self._open_all(answers)
         except BaseException:
-            _close_containers(answers)  # of sources whose turn did not come
+            close_containers(answers)  # of sources whose turn did not come
             raise
 
     def _open_all(self, answers: list[Answer | SourceError]) -> None:
@@ -311,12 +276,21 @@ class Pipeline:
             stats = Stats(self._stats) if config.more_sources else self._stats
             grid_hz = self._bundle.visual.grid_hz
             rings = Rings(source_config, transform.size, timeline, stats, signal, grid_hz)
-            source = _Source(config=source_config, rings=rings, stats=stats)
+            source = RunSource(config=source_config, rings=rings, stats=stats)
             self._sources.append(source)
             container = answer.container if isinstance(answer, Answer) else None
             fault = answer if isinstance(answer, SourceError) else None
-            opened.append(self._open_source(run, source, transform.resize, container, fault))
-        self._give_up_if_nothing_opened(opened)
+            opened.append(
+                source.open(
+                    run,
+                    self._outlets,
+                    transform.resize,
+                    self._stop,
+                    container=container,
+                    fault=fault,
+                )
+            )
+        give_up_if_nothing_opened(self._sources, opened)
         if config.publisher is not None:
             self._outlets.open_publisher(
                 config.publisher, stamper, self._sense_states, insecure=config.insecure
@@ -363,69 +337,6 @@ class Pipeline:
             "recognize", self._scheduler.step, self._stop, self._recognize_ended
         )
 
-    def _open_source(
-        self,
-        run: RunContext,
-        source: _Source,
-        resize: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
-        container: MediaContainer | None,
-        fault: SourceError | None,
-    ) -> OpenedSource:
-        """Open a source's readers, its recorder first; one of several may fail, or come later."""
-
-        def remark(sentence: str) -> None:
-            if source.stream is not None:
-                source.stream.remark(sentence)
-
-        recording = make_recorder(
-            run, source.config, rings=source.rings, stats=source.stats, remark=remark
-        )
-        if recording is not None:
-            self._outlets.add_recorder(source.config.name, *recording)
-        rings = source.rings
-        try:
-            opened = open_readers(
-                source.config,
-                rings.timeline,
-                rings.frames,
-                rings.sounds,
-                resize,
-                self._clock,
-                source.stats,
-                tap=None if recording is None else recording[1],
-                offset_of=Offsets(default_home()).of,
-                container=container,
-                fault=fault,
-                wait=bool(self._config.more_sources),
-                lag=rings.lag,
-            )
-        except SourceError as error:
-            if not self._config.more_sources:
-                raise
-            source.error = error
-            asked = asked_senses(source.config)
-            lost = [
-                SenseStatus(sense=sense, state=SenseState.LOST, detail=str(error))
-                for sense, is_asked in zip(Sense, (asked.picture, asked.sound), strict=True)
-                if is_asked
-            ]
-            return OpenedSource(readers=[], senses=asked, problems=lost)
-        for reader in opened.readers:
-            worker = self._reader_worker(reader, opened.senses, source)
-            source.readers.append((reader, worker))
-        return opened
-
-    def _give_up_if_nothing_opened(self, opened: list[OpenedSource]) -> None:
-        """Raise the first source's fault if nothing of any is there, unless one is waited for."""
-        pairs = list(zip(self._sources, opened, strict=True))
-        faults = [fault for s, o in pairs if (fault := s.error or o.fault) is not None]
-        is_awaited = any(source.config.wait and o.fault is not None for source, o in pairs)
-        if len(faults) == len(pairs) and not is_awaited:
-            raise faults[0]
-        for source in self._sources:
-            if source.error is not None:
-                logger.warning("%s: running on without it: %s", source.config.name, source.error)
-
     def _readers(self) -> list[tuple[Reader, Worker]]:
         return [pair for source in self._sources for pair in source.readers]
 
@@ -444,17 +355,6 @@ class Pipeline:
         if not self._config.more_sources:
             return {}
         return {source.config.name: source.stats.snapshot() for source in self._sources}
-
-    def _reader_worker(self, reader: Reader, senses: SourceSenses, source: _Source) -> Worker:
-        def ended(error: Exception | None) -> None:
-            if error is not None:
-                source.error = source.error or error
-            for sense in fed_senses(reader, senses):
-                if source.stream is not None:
-                    source.stream.sense_ended(sense, None if error is None else str(error))
-            reader.close()
-
-        return Worker(reader.name, reader.step, self._stop, ended)
 
     def _clock_stepped(self, step_ns: int) -> None:
         """Say once that the wall clock was set; called in whichever thread saw it."""
@@ -481,9 +381,3 @@ class Pipeline:
     def _every_sense_is_gone(self) -> bool:
         gone = (SenseState.LOST, SenseState.ABSENT, SenseState.ENDED)
         return all(s.state in gone for stream in self._streams() for s in stream.senses())
-
-
-def _close_containers(answers: list[Answer | SourceError]) -> None:
-    for answer in answers:
-        if isinstance(answer, Answer) and answer.container is not None:
-            answer.container.close()
