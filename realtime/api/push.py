@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -160,7 +160,7 @@ class Recognizer:
         """What the bundle can name."""
         return self._bundle.labels
 
-    def feed_frame(self, picture: NDArray[np.uint8], t_s: float) -> list[Event]:
+    def feed_frame(self, picture: NDArray[Any], t_s: float) -> list[Event]:
         """Take one picture; sixteen a second are enough, more do no harm.
 
         Args:
@@ -186,7 +186,7 @@ class Recognizer:
         return self._stream(time_ns).take_frame(picture, time_ns)
 
     def feed_sound(
-        self, samples: NDArray[np.float32], sample_rate: int, t_s: float | None = None
+        self, samples: NDArray[Any], sample_rate: int, t_s: float | None = None
     ) -> list[Event]:
         """Take one block of sound, of any length.
 
