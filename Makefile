@@ -6,7 +6,7 @@ PIP_ARGS ?=
 CONSTRAINTS ?= -c constraints.txt
 BIN := $(VENV)/bin
 
-.PHONY: demo test check wheel device again fuzz faults soak soak-short live fuzz-hour bench clean
+.PHONY: demo test check wheel wheel-alone device again fuzz faults soak soak-short live fuzz-hour bench clean
 
 demo: $(VENV)/.installed  ## run the built-in scene, as it plays (40 s)
 	$(BIN)/python run_stream.py --source demo --pace
@@ -20,7 +20,10 @@ check: $(VENV)/.installed-dev  ## format, lint, types and the room plan
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-wheel: $(VENV)/bin/python  ## build the wheel, install it into an empty environment, try it in an empty folder
+wheel: $(VENV)/.installed-dev  ## build the wheel, try it in an empty folder with the libraries of .venv
+	$(BIN)/python .ci/wheel.py --libraries-of $(VENV)
+
+wheel-alone: $(VENV)/.installed-dev  ## the same in an empty environment, all libraries installed anew: many minutes with CUDA's
 	$(BIN)/python .ci/wheel.py $(PIP_ARGS)
 
 device: $(VENV)/.installed-dev  ## the real microphone path, live streams on loopback; wants what .ci/run installs

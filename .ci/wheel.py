@@ -1,11 +1,17 @@
 """Build the wheel, install it into an empty environment, and try it in an empty folder.
 
-The folder has nothing of the repository, so that what runs there runs from the wheel alone. Takes
-pip's own arguments, such as an index. Ends with one line, or with the output of what failed.
+The folder has nothing of the repository, so that what runs there runs from the wheel alone. Ends
+with one line, or with the output of what failed.
+
+    python .ci/wheel.py [PIP'S ARGUMENTS]      # all libraries are installed, as at a user's
+    python .ci/wheel.py --libraries-of VENV    # those of VENV are used: a minute instead of many
+
+Either way every library that the wheel imports must be among its dependencies or extras.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
@@ -14,6 +20,7 @@ import tempfile
 import time
 import venv
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -65,6 +72,7 @@ def main() -> int:
         place = Path(folder)
         wheel = build(place / "wheel")
         check_contents(wheel)
+        check_dependencies(wheel)
         tell("built", began_s)
         bin_folder = install(wheel, place / "environment", sys.argv[1:])
         tell("installed", began_s)
@@ -138,12 +146,44 @@ def check_contents(wheel: Path) -> None:
     require(extras == {"convert", "openvino", "report", "metrics"}, f"its extras are {extras}")
 
 
-def install(wheel: Path, folder: Path, pip_arguments: list[str]) -> Path:
+def check_dependencies(wheel: Path) -> None:
+    """Hold the wheel to asking for every library that it imports; some are for extras."""
+    imported: set[str] = set()
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if name.endswith(".py"):
+                for node in ast.walk(ast.parse(archive.read(name))):
+                    if isinstance(node, ast.Import):
+                        imported |= {alias.name.split(".")[0] for alias in node.names}
+                    elif isinstance(node, ast.ImportFrom) and not node.level:
+                        imported.add(str(node.module).split(".")[0])
+        (metadata,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        text = archive.read(metadata).decode()
+    asked = {plain(name) for name in re.findall(r"^Requires-Dist: ([\w.-]+)", text, re.MULTILINE)}
+    brought_by = packages_distributions()
+    for name in sorted(imported - PACKAGES - sys.stdlib_module_names):
+        makers = {plain(maker) for maker in brought_by.get(name, [name])}
+        require(bool(makers & asked), f"it imports {name} and does not ask for {sorted(makers)}")
+
+
+def plain(name: str) -> str:
+    """Return a distribution's name as all of its spellings are compared."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def install(wheel: Path, folder: Path, arguments: list[str]) -> Path:
     """Install into an environment that has nothing; return its `bin`."""
     venv.create(folder, with_pip=True)
     pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet"]
+    if arguments[:1] == ["--libraries-of"]:
+        # Behind the environment's own, and its .pth files are not read: no checkout comes with it.
+        (theirs,) = (ROOT / arguments[1]).resolve().glob("lib/python*/site-packages")
+        (ours,) = folder.glob("lib/python*/site-packages")
+        (ours / "libraries.pth").write_text(f"{theirs}\n", encoding="utf-8")
+        run(*pip, "--no-deps", "--ignore-installed", wheel, cwd=folder)
+        return folder / "bin"
     constraints = ROOT / "constraints.txt"
-    run(*pip, *pip_arguments, "-c", constraints, wheel, cwd=folder, timeout_s=1200)
+    run(*pip, *arguments, "-c", constraints, wheel, cwd=folder, timeout_s=1200)
     return folder / "bin"
 
 
