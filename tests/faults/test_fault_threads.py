@@ -144,7 +144,7 @@ def test_no_event_is_lost_when_the_disk_fills_up_while_recording(
     roomy, with_room = run(make_config(record=record))
     n_asked = 0
 
-    def fills_up(self: RecordStore) -> bool:
+    def fills_up(self: RecordStore, n_bytes: int = 0) -> bool:
         nonlocal n_asked
         n_asked += 1
         return not 40 <= n_asked < 400

@@ -71,7 +71,7 @@ def break_things(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     n_asked = 0
     when_full: list[int] = []
 
-    def sometimes_full(self: RecordStore) -> bool:
+    def sometimes_full(self: RecordStore, n_bytes: int = 0) -> bool:
         nonlocal n_asked
         n_asked += 1
         has_room = n_asked % FULL_EVERY < FULL_EVERY - FULL_FOR
