@@ -2,7 +2,7 @@
 
     python -m research.pictures --data ../shared/data --to runs/features
 
-The first view is the whole picture, the other a part of it, shifted, as a camera would show it.
+The first view is the whole picture, the others are parts of it, shifted, as a camera would show it.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from research.picture_augment import as_frame
 from weights.bundle import packaged_efficientnet_lite0
 from weights.files import written_whole
 
-N_VIEWS = 2
+N_VIEWS = 3
 N_BATCH = 16
 
 

@@ -1,6 +1,7 @@
 """The same event-based F1 by the field's library, where it is there (the extra `evaluation`)."""
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,8 +37,10 @@ def sed_eval_f1(
 ) -> float | None:
     """Likewise from events in memory."""
     try:
-        from dcase_util.containers import MetaDataContainer
-        from sed_eval.sound_event import EventBasedMetrics
+        with warnings.catch_warnings():  # of what it imports
+            warnings.simplefilter("ignore")
+            from dcase_util.containers import MetaDataContainer
+            from sed_eval.sound_event import EventBasedMetrics
     except ImportError:
         return None
     if not streams:
