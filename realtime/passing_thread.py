@@ -37,8 +37,8 @@ class PassingThread:
         outcome: Future[Result] = Future()
         thread = threading.Thread(target=_work, args=(work, outcome), name=self.name, daemon=True)
         self.alive = True
-        thread.start()
         try:
+            thread.start()  # a signal may come before it returns
             while not outcome.done():
                 wait((outcome,), LOOK_S)  # in parts: a signal may have gone to another thread
         except BaseException:
