@@ -182,7 +182,7 @@ class Pipeline:
         if errors and self._starved:
             raise errors[0]
         for source in self._sources if self._ran_out else ():
-            damage = Damage.of(source.stats.snapshot())
+            damage = Damage.counted(source.stats.counts())
             if damage and not source.config.live:
                 raise SourceError(
                     f"{source.config.name} is damaged ({damage.describe()}); all that could be "

@@ -175,7 +175,7 @@ class Stream:
             )
 
     def _tell(self, prediction: Prediction | None, events: tuple[Event, ...]) -> None:
-        quality = Quality.of(self._stats.snapshot())
+        quality = Quality.of(self._stats.counts())
         timeline, labels = self._rings.timeline, self._run.bundle.labels
         basis = prediction
         if basis is None and self._prediction is not None:

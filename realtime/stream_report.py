@@ -129,7 +129,7 @@ class StreamReport:
         """Return how the stream ended; its senses as `changes` last told them."""
         if error is not None:
             return self._status(StreamState.FAILED, redacted(str(error)))
-        return self._status(StreamState.ENDED, Damage.of(self._stats.snapshot()).describe())
+        return self._status(StreamState.ENDED, Damage.counted(self._stats.counts()).describe())
 
     def load(self) -> str:
         """Say what is given up to keep up."""
@@ -172,7 +172,7 @@ class StreamReport:
             device=self._device,
             backend=self._backend,
             lag_s=round(self._lag.ns / NS_PER_S, 3),
-            damage=Damage.of(self._stats.snapshot()),
+            damage=Damage.counted(self._stats.counts()),
             detail=detail,
         )
 

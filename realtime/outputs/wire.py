@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline, WallClock
 from realtime.packets import GRID_HZ, Event, Phase, Prediction, Sense, SenseStatus
 from realtime.redaction import redacted
-from realtime.stats import Damage, StatsSnapshot
+from realtime.stats import Damage
 from weights.printable import json_text
 
 VERSION = 1  # raised when a client that knows the old form would misread the new one
@@ -62,11 +62,11 @@ class Quality:
     audio_gap_samples: int = 0
 
     @classmethod
-    def of(cls, figures: StatsSnapshot) -> Quality:
-        """Take the losses out of a stream's figures."""
+    def of(cls, counts: Mapping[str, int]) -> Quality:
+        """Take the losses out of a stream's counters."""
         return cls(
-            dropped_frames=figures.count("dropped_frames"),
-            audio_gap_samples=figures.count("audio_gap_samples"),
+            dropped_frames=counts.get("dropped_frames", 0),
+            audio_gap_samples=counts.get("audio_gap_samples", 0),
         )
 
 
