@@ -12,7 +12,6 @@ once; the stream itself begins with `start`.
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -35,7 +34,7 @@ from realtime.outlets import Outlets
 from realtime.outputs.base import DashboardSnapshot, RunView
 from realtime.outputs.json_log import JsonLog
 from realtime.outputs.output import Output
-from realtime.outputs.wire import Message, MessageStamper
+from realtime.outputs.wire import Message
 from realtime.packets import Prediction, SenseState
 from realtime.passing_thread import PassingThread, left_behind
 from realtime.rings import Rings
@@ -251,19 +250,12 @@ class Pipeline:
     def _open_all(self, answers: list[Answer | SourceError]) -> None:
         config = self._config
         started_ns = self._clock.now_ns()
-        stamper = MessageStamper(
-            secrets.token_hex(4),
-            self._clock,
-            self._wall,
-            window_clips=config.window.n_clips,
-            window_weight=self._events.context,
-        )
-        run = RunContext(
-            config=config,
-            bundle=self._bundle,
-            events=self._events,
+        run = RunContext.begin(
+            config,
+            self._bundle,
+            self._events,
             clock=self._clock,
-            stamper=stamper,
+            wall=self._wall,
             emit=self._emit,
             observe=self._observe,
         )
@@ -293,7 +285,7 @@ class Pipeline:
         give_up_if_nothing_opened(self._sources, opened)
         if config.publisher is not None:
             self._outlets.open_publisher(
-                config.publisher, stamper, self._sense_states, insecure=config.insecure
+                config.publisher, run.stamper, self._sense_states, insecure=config.insecure
             )
         if config.metrics is not None:
             self._outlets.open_metrics(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from realtime.clock import NS_PER_S, Clock
+from realtime.clock import NS_PER_S, Clock, WallClock
 from realtime.config import RunConfig
 from realtime.outputs.wire import Message, MessageStamper
 from realtime.packets import Prediction
@@ -33,6 +34,36 @@ class RunContext:
     stamper: MessageStamper
     emit: Callable[[Message], None]
     observe: Callable[[Prediction], None] | None = None
+
+    @classmethod
+    def begin(
+        cls,
+        config: RunConfig,
+        bundle: Bundle,
+        events: EventSpec,
+        *,
+        clock: Clock,
+        wall: WallClock,
+        emit: Callable[[Message], None],
+        observe: Callable[[Prediction], None] | None = None,
+    ) -> RunContext:
+        """Give a new run its name, under which its messages are numbered; `wall` dates them."""
+        stamper = MessageStamper(
+            secrets.token_hex(4),
+            clock,
+            wall,
+            window_clips=config.window.n_clips,
+            window_weight=events.context,
+        )
+        return cls(
+            config=config,
+            bundle=bundle,
+            events=events,
+            clock=clock,
+            stamper=stamper,
+            emit=emit,
+            observe=observe,
+        )
 
     @property
     def until_t_ns(self) -> int | None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -31,7 +30,7 @@ from realtime.bundle_settings import event_settings, find_bundle
 from realtime.clock import NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import RunConfig, SourceConfig
 from realtime.event import Event
-from realtime.outputs.wire import Message, MessageStamper
+from realtime.outputs.wire import Message
 from realtime.packets import SLOT_NS, Sense
 from realtime.passing_thread import PassingThread
 from realtime.rings import Rings
@@ -272,7 +271,6 @@ class _FedStream:
     ) -> None:
         source = config.source
         transform = frame_transform(bundle)
-        events = event_settings(bundle, config.events)
         self._clock = ManualClock(begin_ns)
         self._wanted = wanted
         self._events: list[Event] = []
@@ -289,19 +287,9 @@ class _FedStream:
         self._audio: AudioIntake | None = None
         self.sound_end_ns: int | None = None
         self._recognizer = make_recognizer(models, self._clock)
-        run = RunContext(
-            config=config,
-            bundle=bundle,
-            events=events,
-            clock=self._clock,
-            stamper=MessageStamper(
-                secrets.token_hex(4),
-                self._clock,
-                wall,
-                window_clips=config.window.n_clips,
-                window_weight=events.context,
-            ),
-            emit=self._emit,
+        events = event_settings(bundle, config.events)
+        run = RunContext.begin(
+            config, bundle, events, clock=self._clock, wall=wall, emit=self._emit
         )
         senses = SourceSenses(
             picture=source.camera is not None, sound=source.microphone is not None
