@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,19 @@ logger = logging.getLogger(__name__)
 _MAX_DEFAULT_NAME = MAX_NAME_LENGTH - len(f"-{MAX_SOURCES}")  # a number may be put behind it
 
 
-def make_config(arguments: argparse.Namespace) -> RunConfig:
+def make_config(arguments: argparse.Namespace, file: Mapping[str, Any] | None = None) -> RunConfig:
     """Join defaults, the config file and the flags.
+
+    Args:
+        arguments: As `realtime.flags` reads them.
+        file: What `arguments.config` says, where it was read already.
 
     Raises:
         UsageError: They contradict one another or cannot work.
     """
-    settings = read_config_file(arguments.config) if arguments.config is not None else {}
+    if file is None:
+        file = {} if arguments.config is None else read_config_file(arguments.config)
+    settings = dict(file)
     tables = settings.pop("source", {})
     sources = _sources(arguments, tables if isinstance(tables, list) else [tables])
     window = dict(settings.pop("window", {}))

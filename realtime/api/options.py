@@ -68,7 +68,6 @@ def make_run_config(
     if not sources and camera is None and microphone is None and "source" not in file:
         raise UsageError(_NOTHING)
     arguments = make_parser().parse_args([])
-    arguments.config = None if config is None else Path(config).expanduser()
     arguments.source = [_as_text(each) for each in sources] or None
     arguments.camera = None if camera is None else str(camera)
     arguments.mic = None if microphone is None else str(microphone)
@@ -80,7 +79,7 @@ def make_run_config(
     for name, value in given.items():
         if name not in devices:
             setattr(arguments, name, value)
-    run = make_config(arguments)
+    run = make_config(arguments, file)
     if per_label is not None:
         pairs = {label: {"on": on, "off": off} for label, (on, off) in per_label.items()}
         run = replace(run, events={**run.events, "per_label": pairs})
