@@ -24,6 +24,11 @@ def run_module(*arguments: str, timeout_s: float = TIMEOUT_S) -> subprocess.Comp
     return _run_to_end([sys.executable, "-m", *arguments], timeout_s)
 
 
+def run_program(text: str) -> subprocess.CompletedProcess[str]:
+    """Run a program's text to the end; stdout and stderr as text."""
+    return _run_to_end([sys.executable, "-c", text], TIMEOUT_S)
+
+
 def _run_to_end(words: list[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         words,

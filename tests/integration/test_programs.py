@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from integration.processes import ROOT, TIMEOUT_S, environment
+from integration.processes import ROOT, TIMEOUT_S, environment, run_program
 from integration.stand_in import write_video
 from realtime import Event, Recognizer, recognize
 
@@ -104,14 +104,6 @@ from realtime import recognize
 events = recognize("demo", pace=True, loop=True, phases="all", bundle={str(random_bundle)!r})
 print(next(events).label)
 """
-    result = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    result = run_program(program)
 
     assert (result.returncode, result.stderr) == (0, "")

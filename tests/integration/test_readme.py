@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
 
 import mafnet.__main__
@@ -22,10 +21,8 @@ import weights.__main__
 from integration.processes import ROOT, TIMEOUT_S, environment
 from integration.readme_blocks import blocks, shell_commands
 from realtime.flags import make_parser
-from realtime.sources.demo_scene import render_sound
 
 pytestmark = pytest.mark.timeout(300)
-RATE = 16_000
 PROGRAMS = blocks("README.md", "python")
 SELF_CONTAINED = [
     text
@@ -39,21 +36,8 @@ COMMANDS = shell_commands("README.md")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with `clip.mp4`: a siren of eight seconds in ten."""
     folder = tmp_path_factory.mktemp("readme")
-    sound = render_sound()[3 * RATE : 13 * RATE]
-    with av.open(str(folder / "clip.mp4"), "w") as clip:
-        video = clip.add_stream("mpeg4", rate=8)
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        audio = clip.add_stream("aac", rate=RATE, layout="mono")
-        for k in range(80):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")
-            frame.pts, frame.time_base = k, Fraction(1, 8)
-            clip.mux(video.encode(frame))
-        clip.mux(video.encode(None))
-        samples = (sound * 32_767).astype(np.int16)[None]
-        block = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
-        block.sample_rate, block.pts = RATE, 0
-        clip.mux(audio.encode(block))
-        clip.mux(audio.encode(None))
+    with contextlib.chdir(folder):
+        runpy.run_path(str(ROOT / ".ci" / "make_clip.py"))
     return folder
 
 
