@@ -195,14 +195,7 @@ def _open_added(
         config=config,
         inlet=inlet,
     )
-    fault = None
-    try:
-        returning.open()
-    except SourceError as error:
-        if not wait or isinstance(error, LibraryMissing):
-            raise
-        fault = error
-        _look_for(config, returning, fault)
+    fault = _open_or_look_for(config, returning, None, wait=wait)
     return OpenedSource(readers=[returning], senses=senses, fault=fault)
 
 
@@ -244,16 +237,28 @@ def _open_network(
     shared = ReconnectingReader(
         name="capture-media", make=make, senses=list(Sense), config=config, inlet=inlet
     )
+    fault = _open_or_look_for(config, shared, fault, wait=wait)
+    return OpenedSource(readers=[shared], senses=shared.senses, fault=fault)
+
+
+def _open_or_look_for(
+    config: SourceConfig, reader: ReconnectingReader, fault: SourceError | None, *, wait: bool
+) -> SourceError | None:
+    """Open it, unless a fault is known already; what is not there may be looked for.
+
+    Returns:
+        What was wrong, where it is looked for.
+    """
     if fault is None:
         try:
-            shared.open()
+            reader.open()
         except SourceError as error:
             if not wait or isinstance(error, LibraryMissing):
                 raise
             fault = error
     if fault is not None:
-        _look_for(config, shared, fault)
-    return OpenedSource(readers=[shared], senses=shared.senses, fault=fault)
+        _look_for(config, reader, fault)
+    return fault
 
 
 def _look_for(config: SourceConfig, reader: ReconnectingReader, error: SourceError) -> None:
