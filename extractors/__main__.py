@@ -18,7 +18,7 @@ from extractors.backend_flags import add_backend_flags
 from extractors.errors import ExtractorError
 from weights.dependencies import restrain
 from weights.paths import to_path
-from weights.printable import PlainFormatter, PlainParser, clean
+from weights.printable import PlainFormatter, PlainParser, clean, first_line
 from weights.store import default_home
 
 if TYPE_CHECKING:
@@ -291,7 +291,7 @@ def _load_encoders(args: argparse.Namespace) -> Encoders:
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:  # torch has no type for "no such device"
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ExtractorError(f"cannot use the device {device}: {reason}") from error
     try:
         return load_encoders(

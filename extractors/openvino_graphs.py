@@ -27,6 +27,7 @@ from torch import nn
 from extractors.errors import OpenVinoError
 from weights.dependencies import rule_out_telemetry
 from weights.files import sha256_of, written_whole
+from weights.printable import first_line
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +136,7 @@ def convert(trunk: nn.Module, shape: tuple[int, ...]) -> Any:
             graph = frontend.convert(frontend.load(decoder))
         graph.reshape({graph.inputs[0]: openvino.PartialShape([-1, *shape])})
     except (OpConversionFailure, RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = first_line(error)
         raise OpenVinoError(f"OpenVINO cannot convert {type(trunk).__name__}: {reason}") from error
     return graph
 

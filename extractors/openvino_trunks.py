@@ -20,6 +20,7 @@ from extractors.errors import OpenVinoError
 from extractors.frame_transform import TRANSFORMS, FrameTransform
 from extractors.log_mel import N_MEL_FRAMES, N_MELS
 from extractors.openvino_graphs import import_openvino, load_graph
+from weights.printable import first_line
 
 Precision = Literal["float32", "bfloat16"]
 _HINTS: dict[str, str] = {"float32": "f32", "bfloat16": "bf16"}
@@ -61,7 +62,7 @@ class OpenVinoTrunk:
             self._request = compiled.create_infer_request()
             self._prepare()
         except RuntimeError as error:
-            reason = str(error).strip().partition("\n")[0]
+            reason = first_line(error)
             raise OpenVinoError(f"OpenVINO cannot compile a trunk here: {reason}") from error
 
     def encode(self, batch: NDArray[Any]) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from mafnet.errors import RunError
 from mafnet.model import MAFnet
 from weights.files import written_whole
+from weights.printable import first_line
 from weights.tensor_files import save_tensors
 
 BETTER_BY = 1e-4  # authors' train.py: accuracy must rise by more than this to be saved
@@ -90,7 +91,7 @@ def _written(path: Path) -> Iterator[Path]:
         with written_whole(path) as temporary:
             yield temporary
     except (OSError, SafetensorError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        reason = getattr(error, "strerror", None) or first_line(error)
         raise RunError(
             f"cannot write {path} ({reason}): make room, then go on with --resume"
         ) from error

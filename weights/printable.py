@@ -33,6 +33,11 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else REPLACEMENT for c in text)
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what a library says, or the error's kind where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 def clean_lines(text: str) -> str:
     """Return `text` cleaned line by line: for a traceback or a table, whose line feeds are ours."""
     return "\n".join(map(clean, text.split("\n")))

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from extractors.picture_limit import MAX_PICTURE_PIXELS
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.errors import LibraryMissing, SourceError
-from realtime.sources.capture import Capture, first_line, open_capture, to_rgb
+from realtime.sources.capture import Capture, open_capture, to_rgb
 from realtime.sources.identity import DeviceIdentity, device_path, find_camera, stable_name
+from weights.printable import first_line
 
 if TYPE_CHECKING:
     from realtime.sources.base import Inlet

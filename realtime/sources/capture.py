@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from realtime.errors import SourceError
+from weights.printable import first_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class Capture:
     """
 
     def __init__(self, cv2: Any, capture: Any) -> None:
-        self._faults = (cv2.error, MemoryError, SystemError, TypeError, ValueError)
+        self._faults = _faults_of(cv2)
         self._capture = capture
 
     def is_open(self) -> bool:
@@ -87,12 +88,17 @@ def open_capture(cv2: Any, target: int | str, api: int) -> Capture | None:
     """Open a device; None where it does not open."""
     try:
         capture = Capture(cv2, cv2.VideoCapture(target, api))
-    except (cv2.error, MemoryError, SystemError, TypeError, ValueError):
+    except _faults_of(cv2):
         return None
     if not capture.is_open():
         capture.release()
         return None
     return capture
+
+
+def _faults_of(cv2: Any) -> tuple[type[Exception], ...]:
+    """Return what OpenCV throws where a device, or what it gives, is at fault."""
+    return cv2.error, MemoryError, SystemError, TypeError, ValueError
 
 
 def to_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -112,8 +118,3 @@ def to_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
     if n_channels == 1:  # an infrared or thermal camera
         return np.repeat(bytes_only.reshape(*image.shape[:2], 1), 3, axis=2)
     return np.ascontiguousarray(bytes_only[:, :, 2::-1])  # OpenCV's order is blue, green, red
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of what a library says."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__
