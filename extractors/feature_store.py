@@ -3,8 +3,8 @@
 `{split}_visual.npy` (N, T, dim), `{split}_audio.npy` (N, T, H, W, C), `{split}_target.npy`
 (N, labels) one-hot, `{split}_present.npy` (N, T, 2) where a sense is missing somewhere,
 `{split}_frames.npy` (N, T, 75, 75, 3) for reports, `{split}_names.json`, `{split}_items.json`,
-and `features.json`, which is written last: a folder without it is not finished. docs/features.md
-describes them. Room on the disk is reserved before an array is filled.
+and `features.json`, which is written last: a folder without it is not finished.
+docs/reference/features.md describes them. Room on the disk is reserved before an array is filled.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ before it is read, and made anew when anything differs.
 
 A program with a camera phones nobody: the package by which OpenVINO reports to its makers is ruled
 out first (`weights.dependencies`). Nor does it go through `openvino.convert_model`, which has more
-to tell: the PyTorch frontend below it does the same work (docs/adr/0005-openvino-backend.md).
+to tell: the PyTorch frontend below it does the same work
+(docs/design/adr/0005-openvino-backend.md).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Sound at any rate to whole seconds at 16 kHz, block by block.
 
 The stream is resampled as one (soxr, HQ), not second by second as the authors do: a second's
-edges then know their neighbours, and a file gives what a live stream gives. docs/paper.md has
-the measured difference. Memory stays at a few blocks, however long the sound.
+edges then know their neighbours, and a file gives what a live stream gives. docs/design/paper.md
+has the measured difference. Memory stays at a few blocks, however long the sound.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from extractors.sample_rate import SAMPLE_RATE as SAMPLE_RATE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-QUALITY: Final = "HQ"  # soxr's VHQ comes no nearer to the authors' log-mel: docs/paper.md
+QUALITY: Final = "HQ"  # soxr's VHQ comes no nearer to the authors' log-mel: docs/design/paper.md
 
 
 def resample_blocks(

@@ -2,7 +2,8 @@
 
 A folder of ours holds `features.json` and arrays that are memory-mapped, so that AVE's 6.5 GB of
 training sound need not fit in memory; the authors' holds `{split}Set_{visual,audio,target}.p`.
-docs/features.md describes both. Features are read as they were made: nothing is normalised here.
+docs/reference/features.md describes both. Features are read as they were made: nothing is
+normalised here.
 """
 
 import json

@@ -5,8 +5,8 @@
     for event in recognize("clip.mp4"):
         print(event.label, event.onset_s)
 
-The names of `__all__` are the public interface (docs/adr/0018-public-interface.md). Each is loaded
-when it is first asked for, so that `import realtime` costs next to nothing.
+The names of `__all__` are the public interface (docs/design/adr/0018-public-interface.md). Each is
+loaded when it is first asked for, so that `import realtime` costs next to nothing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """An event as programs get it: what its message says, typed and frozen. Pure; the standard library.
 
 `recognize`, `Recognizer` and `Subscriber` hand out the same `Event`, because all three read the
-message that goes over the wire (`realtime.outputs.wire`); docs/messages.md explains the fields.
-The tracker's own packet is `realtime.packets.Event`.
+message that goes over the wire (`realtime.outputs.wire`); docs/reference/messages.md explains the
+fields. The tracker's own packet is `realtime.packets.Event`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Guess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a decision rests on; see docs/messages.md, `evidence`.
+    """What a decision rests on; see docs/reference/messages.md, `evidence`.
 
     Attributes:
         attention: Share of picture and sound for each second of the window, oldest first; all

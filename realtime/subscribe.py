@@ -64,7 +64,7 @@ NEEDED = {"run": str, "type": str, "seq": int, "topic_seq": int}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A message as it came: see docs/messages.md for the body's fields.
+    """A message as it came: see docs/reference/messages.md for the body's fields.
 
     Attributes:
         topic: Such as `event/front-door/`.
@@ -80,7 +80,8 @@ class Received:
         """Return an event message as the `Event` that `recognize` hands out.
 
         Raises:
-            ValueError: It is a message of another kind, or not as docs/messages.md has it.
+            ValueError: It is a message of another kind, or not as docs/reference/messages.md has
+            it.
         """
         return Event.from_message(self.body)
 

@@ -1,7 +1,7 @@
 """Keeps the features of real clips, so that looking at them again costs seconds.
 
 The clips judge designs. No threshold is set and nothing is trained on them; each look is reported
-in docs/starter.md.
+in docs/lab/starter.md.
 """
 
 from collections.abc import Iterator

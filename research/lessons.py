@@ -2,7 +2,8 @@
 
 Place in the flow: blocks of `research.prepare` and features of `research.pictures` → **lessons** →
 `research.train`. Targets are mostly what others think: the teacher on the last seconds, YAMNet on
-the newest, the picture trunk's own classes; a file's own label has a smaller say (docs/starter.md).
+the newest, the picture trunk's own classes; a file's own label has a smaller say
+(docs/lab/starter.md).
 """
 
 import dataclasses

@@ -3,8 +3,8 @@
 `NAME.index` is a LevelDB-style table from variable names to `BundleEntryProto`;
 `NAME.data-XXXXX-of-YYYYY` holds raw little-endian values. Written from the public formats:
 LevelDB `doc/table_format.md`, TensorFlow `core/protobuf/tensor_bundle.proto`. Why not TensorFlow
-itself: docs/adr/0002. Nothing is unpickled, every length is checked before it is used, and
-checksums guard the table's blocks and each variable that is read.
+itself: docs/design/adr/0002-own-checkpoint-reader.md. Nothing is unpickled, every length is checked
+before it is used, and checksums guard the table's blocks and each variable that is read.
 """
 
 import math

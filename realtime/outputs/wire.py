@@ -1,9 +1,9 @@
 """Packets to messages: what subscribers and `--log-json` get. Pure: no socket, no thread.
 
-`docs/messages.md` explains the messages and `realtime/message.schema.json` describes them; a test
-holds this module to the schema. Numbers are rounded here, once: times to 0.1 ms, probabilities and
-shares to 4 digits. JSON has no NaN; a probability that is not finite is refused while the culprit
-is still on the stack.
+`docs/reference/messages.md` explains the messages and `realtime/message.schema.json` describes
+them; a test holds this module to the schema. Numbers are rounded here, once: times to 0.1 ms,
+probabilities and shares to 4 digits. JSON has no NaN; a probability that is not finite is refused
+while the culprit is still on the stack.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ libzmq asks over an in-process socket (https://rfc.zeromq.org/spec/27) for each 
 proved to hold the secret key of the public one it shows. pyzmq's `ThreadAuthenticator` answers too,
 but with a thread and an event loop of its own, keys read once, and one broken file among them
 shutting out all. Here the publisher's thread answers in its poll, and the keys are looked up in the
-folder as it is now (docs/adr/0006-curve.md).
+folder as it is now (docs/design/adr/0006-curve.md).
 
 Whatever is not a known client of CURVE is refused. A key that is not known may be tomorrow: such a
 client is sent away for now (status 300: libzmq says nothing, hangs up after `ZMQ_HANDSHAKE_IVL`,

@@ -2,8 +2,8 @@
 
 A driver call can block for half a minute (OpenCV's do) or for ever, and nothing unblocks a thread
 from outside. It holds nothing up: OpenCV, PyAV and PortAudio let go of Python's lock while they
-wait, and what the thread delivers when it comes back meets a shut gate. docs/adr/0008 says why this
-is a thread and not a process.
+wait, and what the thread delivers when it comes back meets a shut gate.
+docs/design/adr/0008-sources-that-come-back.md says why this is a thread and not a process.
 """
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ import pytest
 from realtime.event import Event, Guess
 from realtime.packets import Phase, Sense
 
-MESSAGES = Path(__file__).parents[2] / "docs" / "messages.md"
+MESSAGES = Path(__file__).parents[2] / "docs" / "reference" / "messages.md"
 
 
 def documented_event() -> dict[str, Any]:
-    """Return the event of docs/messages.md."""
+    """Return the event of docs/reference/messages.md."""
     text = MESSAGES.read_text(encoding="utf-8")
     blocks = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     body = next(each for each in map(json.loads, blocks) if each["type"] == "event")

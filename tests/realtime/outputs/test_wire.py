@@ -128,7 +128,8 @@ def test_the_schema_knows_every_state() -> None:
 
 def test_the_documented_examples_keep_to_the_schema() -> None:
     examples = [
-        part.split("```")[0] for part in (DOCS / "messages.md").read_text().split("```json\n")[1:]
+        part.split("```")[0]
+        for part in (DOCS / "reference" / "messages.md").read_text().split("```json\n")[1:]
     ]
     bodies = [json.loads(example) for example in examples]
     assert {body["type"] for body in bodies} == {"event", "prediction", "status", "heartbeat"}
