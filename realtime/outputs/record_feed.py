@@ -29,7 +29,8 @@ N_FRAMES = 8  # uncompressed: 50 MB at 1080p, while the recorder is kept from th
 N_BLOCKS = 500  # ten seconds of a microphone's 20 ms blocks
 N_MESSAGES = 1000
 _PUT_S = 0.1
-_EARLY = 0.9  # of the shortest interval: a frame's time stamp may be so much early
+_SURPLUS = 0.9  # of the shortest interval: a camera's rate may be so much above what it says
+_UNEVEN_NS = NS_PER_S // 2  # so much may frames come before their time: the rate counts, not gaps
 
 T = TypeVar("T")
 
@@ -76,8 +77,9 @@ class RecordFeed:
         self.frames: Mailbox[RawFrame] = Mailbox(N_FRAMES, policy)
         self.sounds: Mailbox[RawSound] = Mailbox(N_BLOCKS, policy)
         self.messages: Mailbox[Message] = Mailbox(N_MESSAGES, policy, worth_of)
-        self._interval_ns = round(_EARLY * NS_PER_S / max_fps)
+        self._interval_ns = round(_SURPLUS * NS_PER_S / max_fps)
         self._last_ns: int | None = None
+        self._next_ns = 0  # when the next frame would be taken if all were even
         self._n_frames = self._n_blocks = 0
         self._closed = threading.Event()
         self._news = threading.Event()
@@ -87,7 +89,7 @@ class RecordFeed:
     def take_frame(
         self, time_ns: int, render: Callable[[], NDArray[np.uint8]]
     ) -> Callable[[], NDArray[np.uint8]]:
-        """Take a frame in, unless one came just before.
+        """Take a frame in, unless too many came just before.
 
         Args:
             time_ns: When it was taken, on the run's clock.
@@ -96,16 +98,22 @@ class RecordFeed:
         Returns:
             What hands out the same frame without making it again.
         """
-        last_ns = self._last_ns
-        if self._closed.is_set() or (
-            last_ns is not None and 0 <= time_ns - last_ns < self._interval_ns
-        ):
+        if self._closed.is_set() or not self._is_within_rate(time_ns):
             return render
-        self._last_ns = time_ns
         image = render()
         self._n_frames += 1
         self._put(self.frames, RawFrame(self._n_frames, time_ns, image))
         return lambda: image
+
+    def _is_within_rate(self, time_ns: int) -> bool:
+        """Say whether a frame keeps to the rate, and count it (GCRA, ITU-T I.371, annex A)."""
+        if self._last_ns is None or time_ns < self._last_ns:  # the first, or another clock
+            self._next_ns = time_ns
+        self._last_ns = time_ns
+        if time_ns < self._next_ns - _UNEVEN_NS:
+            return False
+        self._next_ns = max(time_ns, self._next_ns) + self._interval_ns
+        return True
 
     def take_sound(self, first_index: int, samples: NDArray[np.float32]) -> None:
         """Take samples in, mono float32 `(n,)` at 16 kHz, which nobody writes to any more."""

@@ -190,6 +190,7 @@ class Recording:
         if self._pending is not None:
             before, before_pts = self._pending
             if pts <= before_pts:  # the fitted clock moved by more than a frame
+                self._ring.note_lost(Sense.PICTURE, frame.time_ns, 1)
                 return
             is_near = frame.time_ns - before.time_ns < SPARSE_NS
             if is_near and self._may_thin and self._ring.is_short:

@@ -9,7 +9,7 @@ with 15 s between key frames shows its first picture at once. A recording on a s
 `realtime.sources.media` reads it.
 
 Time: the sender's time stamps, laid on the run's clock (`realtime.sources.sender_clock`). A JPEG
-stream bears no time: its frames are dated when they arrive.
+stream bears no time: its frames are dated by arrival (`realtime.sources.arrival_dates`).
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from realtime.buffers.signal import DataSignal
 from realtime.clock import NS_PER_S
+from realtime.sources.arrival_dates import ArrivalDates
 from realtime.sources.delivery import Delivery
 from realtime.sources.sender_clock import SenderClock
 
@@ -45,15 +46,21 @@ class Stamps:
     play_ns: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Arrived(Generic[T]):
-    """What waits: `stamps` is None for what bears no time, `origin` as in `SenderClock`."""
+    """What waits: `stamps` is None for what bears no time, `origin` as in `SenderClock`.
+
+    Of what bears no time, `realtime.sources.arrival_dates` says what it is dated and when it is
+    due, both on the run's clock.
+    """
 
     item: T
     arrived_ns: int
     n_bytes: int
     stamps: Stamps | None
     origin: int
+    date_ns: int = 0
+    due_ns: int = 0
 
 
 class Playout(Generic[T]):
@@ -75,6 +82,7 @@ class Playout(Generic[T]):
         self._known_lag_ns = delivery.lag_ns
         self._lag = lag
         self._sender = SenderClock()
+        self._arrivals: ArrivalDates[T] = ArrivalDates()
         self._lock = threading.Lock()
         self._queues: dict[int, deque[Arrived[T]]] = {}
         self._n_bytes = 0
@@ -108,6 +116,8 @@ class Playout(Generic[T]):
                 stamps=stamps,
                 origin=self._sender.origin,
             )
+            if stamps is None:
+                self._arrivals.arrived(arrived)
             stream = -1 if stamps is None else stamps.stream
             self._queues.setdefault(stream, deque()).append(arrived)
             self._n_bytes += n_bytes
@@ -139,6 +149,7 @@ class Playout(Generic[T]):
                 return None
             arrived = queue.popleft()
             self._n_bytes -= arrived.n_bytes
+            self._arrivals.taken(arrived)
             return arrived
 
     def time_ns(self, media_ns: int, arrived: Arrived[T]) -> int:
@@ -146,11 +157,12 @@ class Playout(Generic[T]):
 
         Args:
             media_ns: The sample's time by the sender's clock.
-            arrived: The packet that it came of; one without time is dated by its arrival.
+            arrived: The packet that it came of; one without time is dated by its arrival
+                (`realtime.sources.arrival_dates`).
         """
         with self._lock:
             if arrived.stamps is None:
-                return arrived.arrived_ns
+                return arrived.date_ns
             return self._sender.time_ns(media_ns, arrived.origin)
 
     # Each of the following needs the lock.
@@ -172,5 +184,5 @@ class Playout(Generic[T]):
 
     def _due_ns(self, arrived: Arrived[T]) -> int:
         if arrived.stamps is None:
-            return arrived.arrived_ns
+            return arrived.due_ns
         return self._sender.time_ns(arrived.stamps.play_ns, arrived.origin) + self._lag.ns
