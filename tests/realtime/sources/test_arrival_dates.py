@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import numpy as np
@@ -98,6 +99,6 @@ def test_dates_never_go_back_whatever_comes() -> None:
         taken = played(arrivals, look_ns=rng.choice([1, 7, 60]) * NS_PER_MS)
         assert sorted(taken) == list(range(200))
         in_order = [taken[number] for number in range(200)]
-        assert all(a[0] <= b[0] for a, b in zip(in_order, in_order[1:], strict=False))
+        assert all(a[0] <= b[0] for a, b in itertools.pairwise(in_order))
         assert all(date <= at for date, at in in_order)
         assert max(at - arrivals[n] for n, (_, at) in taken.items()) <= 250 * NS_PER_MS
