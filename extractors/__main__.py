@@ -74,7 +74,7 @@ def _add_weights(parser: argparse.ArgumentParser, backend: str) -> None:
     kinds = "safetensors, or a file that `python -m weights convert` reads"
     picture = weights.add_mutually_exclusive_group()
     picture.add_argument("--densenet201", type=to_path, metavar="FILE", help=kinds)
-    picture.add_argument("--efficientnet-lite0", type=to_path, metavar="FILE")
+    picture.add_argument("--efficientnet-lite0", type=to_path, metavar="FILE", help=kinds)
     sound = weights.add_mutually_exclusive_group()
     sound.add_argument("--vggish", type=to_path, metavar="FILE", help=kinds)
     sound.add_argument("--yamnet", type=to_path, metavar="FILE", help=kinds)

@@ -33,6 +33,7 @@ from weights.program import called_as
 from weights.store import default_home
 
 _TRUNKS_BUNDLE = {"densenet201": "ave", "efficientnet_lite0": "starter"}
+FOLDER = "a folder that `extractors extract` wrote, or the authors' pickles"
 _SETTLED_STEPS = 3000  # 0.999^3000 = 5 % of the averages' start is left
 
 
@@ -73,18 +74,21 @@ def _parser() -> argparse.ArgumentParser:
     training = commands.add_parser(
         "train", help="features → a bundle", prog=called_as("mafnet train")
     )
-    training.add_argument("--features", type=to_path, required=True, metavar="DIR")
+    training.add_argument("--features", type=to_path, required=True, metavar="DIR", help=FOLDER)
     training.add_argument("--to", type=to_path, required=True, metavar="DIR", help="the bundle")
     training.add_argument(
         "--recipe",
         choices=["authors", "modern"],
         default="authors",
+        help="the paper's training, or one for small sets and for streams",
     )
-    training.add_argument("--epochs", type=int, help="authors: 300, modern: 60")
-    training.add_argument("--batch-size", type=int, default=32)
-    training.add_argument("--patience", type=int, help="authors: 50, modern: none")
-    training.add_argument("--lr", type=float, help="default: the recipe's")
-    training.add_argument("--seed", type=int, default=0)
+    training.add_argument("--epochs", type=int, help="at most (authors: 300, modern: 60)")
+    training.add_argument("--batch-size", type=int, default=32, help="windows a step")
+    training.add_argument(
+        "--patience", type=int, help="epochs without a better one (authors: 50, modern: none)"
+    )
+    training.add_argument("--lr", type=float, help="learning rate (default: the recipe's)")
+    training.add_argument("--seed", type=int, default=0, help="of start, order and draws")
     training.add_argument("--resume", action="store_true", help="go on with the run in --to")
     training.add_argument(
         "--trunks", metavar="BUNDLE", help="whose trunks made the features (default: by name)"
@@ -94,16 +98,24 @@ def _parser() -> argparse.ArgumentParser:
     training.set_defaults(run=_train)
 
     testing = commands.add_parser("test", help="accuracy, confusions, calibration")
-    testing.add_argument("--features", type=to_path, required=True, metavar="DIR")
+    testing.add_argument("--features", type=to_path, required=True, metavar="DIR", help=FOLDER)
     _add_weights(testing)
-    testing.add_argument("--split", choices=SPLITS, default="test")
+    testing.add_argument("--split", choices=SPLITS, default="test", help="which part")
     testing.add_argument("--report", type=to_path, metavar="DIR", help="figures and one HTML page")
     testing.set_defaults(run=_test)
 
     predicting = commands.add_parser("predict", help="features in an .npz → logits and the rest")
     _add_weights(predicting)
-    predicting.add_argument("--features", type=to_path, required=True, metavar="IN.npz")
-    predicting.add_argument("--to", type=to_path, required=True, metavar="OUT.npz")
+    predicting.add_argument(
+        "--features",
+        type=to_path,
+        required=True,
+        metavar="IN.npz",
+        help="as `extractors features` writes it",
+    )
+    predicting.add_argument(
+        "--to", type=to_path, required=True, metavar="OUT.npz", help="the arrays to write"
+    )
     predicting.set_defaults(run=_predict)
     return parser
 

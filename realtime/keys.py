@@ -114,15 +114,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="server|client|allow")
     server = commands.add_parser(SERVER, help="a recognizer's pair and its folder of clients")
-    server.add_argument("folder", type=to_path)
+    server.add_argument("folder", type=to_path, help="where they go")
     server.set_defaults(run=lambda a: make_server(a.folder))
     client = commands.add_parser(CLIENT, help="a subscriber's pair")
-    client.add_argument("folder", type=to_path)
-    client.add_argument("--server", type=to_path, required=True, metavar="server.key")
+    client.add_argument("folder", type=to_path, help="where it goes")
+    client.add_argument(
+        "--server",
+        type=to_path,
+        required=True,
+        metavar="server.key",
+        help="the recognizer's public key",
+    )
     client.set_defaults(run=lambda a: make_client(a.folder, a.server))
     letting = commands.add_parser("allow", help="let a subscriber in")
     letting.add_argument("folder", type=to_path, help="the recognizer's folder")
-    letting.add_argument("client", type=to_path, metavar="client.key")
+    letting.add_argument(
+        "client", type=to_path, metavar="client.key", help="the subscriber's public key"
+    )
     letting.add_argument("--name", required=True, help="what to call it")
     letting.set_defaults(run=lambda a: allow(a.folder, a.client, a.name))
     return parser

@@ -80,8 +80,8 @@ class Received:
         """Return an event message as the `Event` that `recognize` hands out.
 
         Raises:
-            ValueError: It is a message of another kind, or not as docs/reference/messages.md has
-            it.
+            ValueError: It is a message of another kind, or not as docs/reference/messages.md
+                has it.
         """
         return Event.from_message(self.body)
 

@@ -88,8 +88,10 @@ def _parser() -> argparse.ArgumentParser:
         type=to_path,
         help="a TensorFlow checkpoint's prefix, folder or archive, a SavedModel, a .h5, a .pth",
     )
-    converting.add_argument("--as", dest="kind", choices=KINDS, required=True)
-    converting.add_argument("--to", type=to_path, required=True, metavar="FILE.safetensors")
+    converting.add_argument("--as", dest="kind", choices=KINDS, required=True, help="what it is")
+    converting.add_argument(
+        "--to", type=to_path, required=True, metavar="FILE.safetensors", help="the file to write"
+    )
     converting.add_argument(
         "--half", action="store_true", help="kernels in half precision, as a bundle carries them"
     )

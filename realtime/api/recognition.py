@@ -74,9 +74,8 @@ def recognize(
         phases: Which messages of an event: of `onset`, `update` and `offset`, or `"all"`. By
             default each event comes once, as soon as it began; with `"offset"` it comes once when
             it is over and its `offset_s` is known.
-        config: A settings file (docs/guide/operation.md), over which the keywords win; or a
-        `RunConfig`
-            in place of all keywords.
+        config: A settings file (docs/reference/settings.md), over which the keywords win; or a
+            `RunConfig` in place of all keywords.
         bundle: `starter` (the default), `ave` or a bundle's folder.
         device: `auto`, `cpu`, `cuda` or `mps`.
         backend: `auto`, `torch` or `openvino`.
