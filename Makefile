@@ -38,8 +38,8 @@ again: $(VENV)/.installed-dev  ## what failed last of the tests MARK: work of ot
 fuzz: $(VENV)/.installed-dev  ## bad input of all kinds: it works or is one sentence
 	$(BIN)/python -m pytest -m fuzz tests/fuzz
 
-faults: $(VENV)/.installed-dev  ## break a live stream in all ways; writes the table of docs/guide/reliability.md
-	$(BIN)/python -m pytest tests/faults --reliability docs/guide/reliability.md
+faults: $(VENV)/.installed-dev  ## break a live stream in all ways; writes the table of docs/reference/faults.md
+	$(BIN)/python -m pytest tests/faults --reliability docs/reference/faults.md
 
 soak-short: $(VENV)/.installed-dev  ## the long tests, with ten minutes of stream: what is bounded stays so
 	$(BIN)/python -m pytest -m soak

@@ -62,7 +62,8 @@ def pages() -> dict[str, str]:
         "api.md": _interface(package),
     }
     return {
-        name: re.sub(r"\n{3,}", "\n\n", "\n".join(lines)) + "\n" for name, lines in written.items()
+        name: re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
+        for name, lines in written.items()
     }
 
 

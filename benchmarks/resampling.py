@@ -3,7 +3,7 @@
     python benchmarks/resampling.py ../shared/reference
 
 The authors resample second by second with resampy (kaiser_best); versions 0.2.2 and 0.4.3 of it
-differ from each other. Prints the tables of docs/design/paper.md, section Resampling.
+differ from each other. Prints the tables of docs/lab/2026-11-23-resampling.md.
 """
 
 from __future__ import annotations

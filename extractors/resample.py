@@ -1,8 +1,9 @@
 """Sound at any rate to whole seconds at 16 kHz, block by block.
 
 The stream is resampled as one (soxr, HQ), not second by second as the authors do: a second's
-edges then know their neighbours, and a file gives what a live stream gives. docs/design/paper.md
-has the measured difference. Memory stays at a few blocks, however long the sound.
+edges then know their neighbours, and a file gives what a live stream gives.
+docs/lab/2026-11-23-resampling.md has the measured difference. Memory stays at a few blocks, however
+long the sound.
 """
 
 from __future__ import annotations

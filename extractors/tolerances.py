@@ -5,7 +5,7 @@ away, a wrong graph over 1e-2 (tests/parity/test_backends_parity.py). The bounds
 admit its rounding, of a graph that float32 has shown to be right: DenseNet-201 lay 0.02 to 0.027
 away, VGGish 0.016 to 0.032, by its weights, YAMNet 0.030, EfficientNet-Lite0 0.092. (Starter 6, on
 real input: 0.015 on half of 86 sounds and at most 0.047; 0.05 to 0.06 on photographs.)
-docs/guide/performance.md tells what that changes in what the bundle says.
+docs/lab/2026-11-25-precision.md tells what that changes in what the bundle says.
 """
 
 from __future__ import annotations

@@ -221,7 +221,7 @@ class PublisherConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordConfig:
-    """What is recorded of events, and how much of it is kept; see docs/guide/recording.md.
+    """What is recorded of events, and how much of it is kept; see docs/reference/recordings.md.
 
     Attributes:
         directory: The folder; made if it is not there. Of several streams, each has one in it.

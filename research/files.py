@@ -28,7 +28,7 @@ from weights.files import written_whole
 
 MOST_S = 5
 WINDOW_CLIPS = 10
-# docs/guide/evaluation.md: each source of these labels is left out once.
+# docs/reference/scores.md: each source of these labels is left out once.
 LEFT_OUT = {
     "Bark": ("animalsound", "esc10", "urbansound8k"),
     "Helicopter": ("dronedataset", "esc10"),

@@ -19,7 +19,7 @@ def shell_commands(document: str) -> list[list[str]]:
     """Return the words of each command line, without comments and what a pipe leads to."""
     commands = []
     for block in blocks(document, "sh"):
-        for line in block.splitlines():
+        for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             if words:
                 commands.append(words[: words.index("|")] if "|" in words else words)

@@ -1,4 +1,4 @@
-"""The README's programs run and its command lines parse, as they are written there."""
+"""The README's programs run as they are written there."""
 
 from __future__ import annotations
 
@@ -8,19 +8,13 @@ import inspect
 import runpy
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import mafnet.__main__
 import realtime
-import realtime.keys
-import realtime.subscribe
-import weights.__main__
 from integration.processes import ROOT, TIMEOUT_S, environment
-from integration.readme_blocks import blocks, shell_commands
-from realtime.flags import make_parser
+from integration.readme_blocks import blocks
 
 pytestmark = pytest.mark.timeout(300)
 PROGRAMS = blocks("README.md", "python")
@@ -29,7 +23,6 @@ SELF_CONTAINED = [
     for text in PROGRAMS
     if '"clip.mp4"' in text and "camera" not in text and "rtsp" not in text
 ]
-COMMANDS = shell_commands("README.md")
 
 
 @pytest.fixture(scope="module")
@@ -71,35 +64,3 @@ def test_program_calls_what_there_is(program: str) -> None:
             called = getattr(realtime, node.func.id)
             keywords = {str(word.arg): None for word in node.keywords}
             inspect.signature(called).bind(*node.args, **keywords)
-
-
-def parsers() -> dict[str, Callable[[list[str]], object]]:
-    """Return what reads the words behind each command."""
-
-    def train(words: list[str]) -> object:
-        return mafnet.__main__._parser().parse_args(["train", *words])
-
-    live = make_parser().parse_args
-    return {
-        "run_stream.py": live,
-        "mafnet-live": live,
-        "mafnet-subscribe": realtime.subscribe._parser().parse_args,
-        "mafnet-keys": realtime.keys._parser().parse_args,
-        "mafnet-weights": weights.__main__._parser().parse_args,
-        "mafnet-train": train,
-        "mafnet": mafnet.__main__._parser().parse_args,
-    }
-
-
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_command_line_parses(words: list[str]) -> None:
-    while words[0] in ("python", "-m"):
-        words = words[1:]
-    read = parsers().get(words[0])
-    if read is None:
-        assert words[0] in {"pip", "make", "bash", "source", "extractors"}
-        return
-    try:
-        read(words[1:])
-    except SystemExit as end:
-        assert end.code == 0  # noqa: PT017 - `--help` ends so

@@ -1,9 +1,9 @@
 """Against reference/end_to_end: two videos through the authors' two extractor scripts.
 
-Sound: log-mel within 0.1 (resampy 0.2.2 there, soxr here; docs/design/paper.md has the figures),
-VGGish maps within 0.5 % of their largest value. Picture: the authors' own decoded frames give their
-features within 1e-4; from the video, whose frames pass through our JPEG encoder and decoder instead
-of theirs, within 5 % on average.
+Sound: log-mel within 0.1 (resampy 0.2.2 there, soxr here; docs/lab/2026-11-23-resampling.md has the
+figures), VGGish maps within 0.5 % of their largest value. Picture: the authors' own decoded frames
+give their features within 1e-4; from the video, whose frames pass through our JPEG encoder and
+decoder instead of theirs, within 5 % on average.
 """
 
 import lzma

@@ -1,6 +1,7 @@
 """Against reference/logmel (resampy 0.2.2): one second of 44.1 kHz stereo, soxr here.
 
-Tolerance: 0.1 in log-mel, 0.005 on average; docs/design/paper.md has what other resamplers give.
+Tolerance: 0.1 in log-mel, 0.005 on average; docs/lab/2026-11-23-resampling.md has what other
+resamplers give.
 """
 
 from pathlib import Path

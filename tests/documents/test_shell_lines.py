@@ -1,0 +1,95 @@
+"""Every command line of a document parses, and every `make` of one has its target."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+
+import extractors.__main__
+import mafnet.__main__
+import realtime.keys
+import realtime.subscribe
+import weights.__main__
+from integration.processes import TIMEOUT_S, environment
+from integration.readme_blocks import ROOT, shell_commands
+from realtime.flags import make_parser
+
+DOCUMENTS = [
+    "README.md",
+    *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "docs").rglob("*.md"))),
+]
+COMMANDS = sorted({tuple(words) for name in DOCUMENTS for words in shell_commands(name)})
+TARGETS = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+OTHERS = {"apt-get", "bash", "pip", "source"}  # not ours
+GUIDES_OWN = "my_"  # programs of extending.md, which test_extending runs
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def parsers() -> dict[str, Callable[[list[str]], object]]:
+    """Return what reads the words behind each command."""
+
+    def train(words: list[str]) -> object:
+        return mafnet.__main__._parser().parse_args(["train", *words])
+
+    live = make_parser().parse_args
+    return {
+        "run_stream.py": live,
+        "mafnet-live": live,
+        "mafnet-subscribe": realtime.subscribe._parser().parse_args,
+        "mafnet-keys": realtime.keys._parser().parse_args,
+        "mafnet-weights": weights.__main__._parser().parse_args,
+        "weights": weights.__main__._parser().parse_args,
+        "mafnet-train": train,
+        "mafnet": mafnet.__main__._parser().parse_args,
+        "extractors": extractors.__main__._parser().parse_args,
+    }
+
+
+@cache
+def flags_of(*program: str) -> frozenset[str]:
+    """Return the flags that a program's own help names."""
+    result = subprocess.run(
+        [sys.executable, *program, "--help"],
+        cwd=ROOT,
+        env=environment(PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=True,
+    )
+    return frozenset(re.findall(r"--[\w-]+", result.stdout))
+
+
+def test_there_are_commands_to_try() -> None:
+    assert len(COMMANDS) > 50
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=shlex.join)
+def test_command_line_parses(words: tuple[str, ...]) -> None:
+    rest = [word for word in words if not re.fullmatch(r"[A-Z_]+=\d+", word)]
+    if rest[0] == "make":
+        assert rest[1] in TARGETS
+        return
+    module = rest[:2] == ["python", "-m"]
+    program = rest[2] if module else rest[1] if rest[0] == "python" else rest[0]
+    read = parsers().get(program)
+    if program.startswith(GUIDES_OWN):
+        return
+    if read is None:
+        script = ["-m", program] if module else [program]
+        if rest[0] == "python" and program != "pytest":
+            assert {word for word in rest if word.startswith("--")} <= flags_of(*script)
+        else:
+            assert program in OTHERS | {"pytest"}
+        return
+    try:
+        read(rest[rest.index(program) + 1 :])
+    except SystemExit as end:
+        assert end.code == 0  # noqa: PT017 - `--help` ends so
