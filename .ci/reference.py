@@ -70,9 +70,9 @@ def pages() -> dict[str, str]:
 def _commands() -> Iterator[str]:
     import extractors.__main__
     import mafnet.__main__
-    import realtime.flags
-    import realtime.keys
-    import realtime.subscribe
+    import realtime.client.keys
+    import realtime.client.subscribe
+    import realtime.command_line.flags
     import weights.__main__
 
     yield from _head("Command lines", "the parsers")
@@ -81,12 +81,12 @@ def _commands() -> Iterator[str]:
         "command; so are `mafnet-train` and `python -m mafnet train`. Each has `--help`. A flag "
         "wins over a settings file."
     )
-    live = realtime.flags.make_parser()
+    live = realtime.command_line.flags.make_parser()
     yield from _command("mafnet-live", live.description or "", live)
-    subscribe = realtime.subscribe._parser()
+    subscribe = realtime.client.subscribe._parser()
     yield from _command("mafnet-subscribe", subscribe.description or "", subscribe)
     for name, parser, scripts in (
-        ("mafnet-keys", realtime.keys._parser(), {}),
+        ("mafnet-keys", realtime.client.keys._parser(), {}),
         ("mafnet-weights", weights.__main__._parser(), {}),
         ("python -m mafnet", mafnet.__main__._parser(), {"train": "mafnet-train"}),
         ("python -m extractors", extractors.__main__._parser(), {}),

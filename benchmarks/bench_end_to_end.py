@@ -44,9 +44,9 @@ from mafnet.model import MAFnet, MAFnetConfig
 from realtime.build import frame_transform
 from realtime.config import PublisherConfig, RunConfig, SourceConfig, WindowConfig
 from realtime.errors import RecognizerError
-from realtime.passing_thread import PassingThread
 from realtime.pipeline import Pipeline
 from realtime.recognition.models import load_models
+from realtime.threads.one_off import OneOffThread
 from weights.bundle import (
     AudioSpec,
     Bundle,
@@ -88,7 +88,7 @@ def main() -> int:
         bundles = {}
         for name in arguments.bundle:
             bundles[name] = (
-                PassingThread("bench").run(partial(write_random_paper_bundle, Path(folder)))
+                OneOffThread("bench").run(partial(write_random_paper_bundle, Path(folder)))
                 if name == "densenet201"
                 else name
             )
@@ -114,7 +114,7 @@ def main() -> int:
                 if source == "demo" and not paced:
                     progress.update(task, description=f"{name}, {backend}, bare trunks")
                     floors.append(
-                        PassingThread("bench").run(
+                        OneOffThread("bench").run(
                             partial(hold_against_floor, str(path), backend, rows[-1], arguments)
                         )
                     )

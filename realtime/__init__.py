@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from realtime.api.push import Recognizer
     from realtime.api.recognition import Recognition, recognize
+    from realtime.client.subscriber import Received, Subscriber
     from realtime.config import (
         PublisherConfig,
         RecordConfig,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from realtime.pipeline import Pipeline
     from realtime.sources.base import Inlet, Reader
     from realtime.sources.registry import SourceKind, register_source
-    from realtime.subscribe import Received, Subscriber
 
     __version__: str
 

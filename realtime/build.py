@@ -15,7 +15,7 @@ from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_S, Clock
 from realtime.config import RunConfig, SourceConfig
 from realtime.errors import ModelError, UsageError
-from realtime.label_states import LONGEST_RISE_NS
+from realtime.events.label_states import LONGEST_RISE_NS
 from realtime.packets import Sense
 from realtime.rings import Rings
 from realtime.run_context import RunContext
@@ -27,8 +27,8 @@ from weights.bundle import Bundle, EventSpec
 from weights.store import default_home
 
 if TYPE_CHECKING:
-    from realtime.outputs.record_feed import RecordFeed
-    from realtime.outputs.recorder import Recorder
+    from realtime.outputs.recording.feed import RecordFeed
+    from realtime.outputs.recording.recorder import Recorder
     from realtime.recognition.batch import BatchRecognizer
     from realtime.recognition.models import Models
 
@@ -139,9 +139,9 @@ def make_recorder(
     record = config.record
     if record is None:
         return None
-    from realtime.outputs.record_feed import RecordFeed
-    from realtime.outputs.record_store import RecordStore
-    from realtime.outputs.recorder import Recorder  # imports PyAV: only to record
+    from realtime.outputs.recording.feed import RecordFeed
+    from realtime.outputs.recording.recorder import Recorder  # imports PyAV: only to record
+    from realtime.outputs.recording.store import RecordStore
 
     base = Path(record.directory)
     record = replace(record, labels=chosen_labels(record.labels, run.bundle))

@@ -30,13 +30,12 @@ from realtime.bundle_settings import event_settings, find_bundle
 from realtime.clock import NS_PER_S, BootClock, Clock, Timeline, WallClock
 from realtime.config import RunConfig
 from realtime.errors import SourceError
-from realtime.outlets import Outlets
+from realtime.output_threads import OutputThreads
 from realtime.outputs.base import DashboardSnapshot, RunView
 from realtime.outputs.json_log import JsonLog
 from realtime.outputs.output import Output
 from realtime.outputs.wire import Message
 from realtime.packets import Prediction, SenseState
-from realtime.passing_thread import PassingThread, left_behind
 from realtime.rings import Rings
 from realtime.run_context import RunContext
 from realtime.run_source import (
@@ -51,7 +50,8 @@ from realtime.sources.factory import OpenedSource
 from realtime.sources.inquiry import Answer
 from realtime.stats import Damage, Stats, StatsSnapshot
 from realtime.stream import Stream
-from realtime.worker import Worker
+from realtime.threads.one_off import OneOffThread, left_behind
+from realtime.threads.worker import Worker
 from weights.bundle import Bundle
 
 logger = logging.getLogger(__name__)
@@ -92,9 +92,9 @@ class Pipeline:
         self._bundle = find_bundle(config.bundle)
         self._events = event_settings(self._bundle, config.events)
         self._sources: list[RunSource] = []
-        self._outlets = self._make_outlets()
+        self._output_threads = self._make_output_threads()
         self._recognize: Worker | None = None
-        self._loading = PassingThread("load")
+        self._loading = OneOffThread("load")
         self._scheduler: Scheduler | None = None
         self._run_view: RunView | None = None
         self._starved = False  # the run ended because no sense was left
@@ -129,7 +129,7 @@ class Pipeline:
         if self._recognize is None:
             raise ValueError("open the pipeline before it starts")
         self._started_ns = self._clock.now_ns()
-        self._outlets.start()
+        self._output_threads.start()
         self._recognize.start()
         for _, worker in self._readers():
             worker.start()
@@ -141,7 +141,7 @@ class Pipeline:
         """
         if not self._done.wait(timeout_s):
             return False
-        workers = self._outlets.workers
+        workers = self._output_threads.workers
         if self._config.live or any(worker.error is not None for worker in workers):
             return True
         return all(worker.join(timeout_s) for worker in workers)
@@ -164,17 +164,17 @@ class Pipeline:
             workers.append(self._recognize)
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
-        self._outlets.close(deadline)
+        self._output_threads.close(deadline)
         for reader, worker in self._readers():
             if not worker.alive:
                 reader.close()
         hanging = [n for r, _ in self._readers() if isinstance(r, Hangable) for n in r.survivors()]
-        names = (w.name for w in (*workers, *self._outlets.workers) if w.alive)
+        names = (w.name for w in (*workers, *self._output_threads.workers) if w.alive)
         return [*left_behind(), *names, *hanging]
 
     def raise_failure(self) -> None:
         """Raise what ended the run, if it was an error."""
-        for worker in (self._recognize, *self._outlets.workers):
+        for worker in (self._recognize, *self._output_threads.workers):
             if worker is not None and worker.error is not None:
                 raise worker.error
         errors = [source.error for source in self._sources if source.error is not None]
@@ -193,7 +193,7 @@ class Pipeline:
 
         Capture threads are not among them: a driver that hangs costs one sense, and says so.
         """
-        workers = [w for w in self._outlets.workers if w.name == "publish"]
+        workers = [w for w in self._output_threads.workers if w.name == "publish"]
         if self._recognize is not None:
             workers.append(self._recognize)
         return {worker.name: worker.n_steps for worker in workers if worker.alive}
@@ -218,19 +218,19 @@ class Pipeline:
             stream=source.stream.view(),
             stats=source.stats.snapshot(),
             elapsed_s=((self._ended_ns or self._clock.now_ns()) - self._started_ns) / NS_PER_S,
-            endpoint=self._outlets.endpoint,
-            n_subscribers=self._outlets.n_subscribers,
-            recording=self._outlets.recording(source.config.name),
+            endpoint=self._output_threads.endpoint,
+            n_subscribers=self._output_threads.n_subscribers,
+            recording=self._output_threads.recording(source.config.name),
             warnings=warnings,
         )
 
     def _emit(self, message: Message) -> None:
-        self._outlets.emit(message)
+        self._output_threads.emit(message)
         if self._tell is not None:
             self._tell(message)
 
-    def _make_outlets(self) -> Outlets:
-        return Outlets(
+    def _make_output_threads(self) -> OutputThreads:
+        return OutputThreads(
             live=self._config.live,
             stop=self._stop,
             on_error=self._done.set,
@@ -240,7 +240,7 @@ class Pipeline:
 
     def _open(self) -> None:
         self._config, answers = ask_sources(self._config, self._clock, self._stats)
-        self._outlets = self._make_outlets()
+        self._output_threads = self._make_output_threads()
         try:
             self._open_all(answers)
         except BaseException:
@@ -275,7 +275,7 @@ class Pipeline:
             opened.append(
                 source.open(
                     run,
-                    self._outlets,
+                    self._output_threads,
                     transform.resize,
                     self._stop,
                     container=container,
@@ -284,15 +284,15 @@ class Pipeline:
             )
         give_up_if_nothing_opened(self._sources, opened)
         if config.publisher is not None:
-            self._outlets.open_publisher(
+            self._output_threads.open_publisher(
                 config.publisher, run.stamper, self._sense_states, insecure=config.insecure
             )
         if config.metrics is not None:
-            self._outlets.open_metrics(
+            self._output_threads.open_metrics(
                 config.metrics, self._stream_figures, self._sense_states, insecure=config.insecure
             )
         for output in self._outputs:
-            self._outlets.open_output(output)
+            self._output_threads.open_output(output)
         self._loading.run(lambda: self._open_recognition(run, opened, signal))
 
     def _open_recognition(
@@ -366,7 +366,7 @@ class Pipeline:
             if self._scheduler is not None:
                 self._scheduler.finish(error)
         finally:
-            self._outlets.end()  # nothing more will be said; what was, goes out
+            self._output_threads.end()  # nothing more will be said; what was, goes out
             self._ended_ns = self._clock.now_ns()
             self._done.set()
 

@@ -9,9 +9,9 @@ from realtime.buffers.lag import MAX_LAG_NS, Lag
 from realtime.buffers.signal import DataSignal
 from realtime.clock import NS_PER_S, Timeline
 from realtime.config import SourceConfig
-from realtime.mailbox import Policy
 from realtime.packets import CLIP_SAMPLES, CLIP_SLOTS, GRID_HZ, Sense
 from realtime.stats import Stats
+from realtime.threads.mailbox import Policy
 
 RING_S = 4  # a reader may run this far ahead of recognition; a held frame may be this old
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.av_offset.offsets import Offsets
 from realtime.build import fed_senses, make_recorder
 from realtime.clock import Clock
 from realtime.config import RunConfig, SourceConfig
 from realtime.errors import SourceError
-from realtime.offsets import Offsets
-from realtime.outlets import Outlets
+from realtime.output_threads import OutputThreads
 from realtime.packets import Sense, SenseState, SenseStatus
 from realtime.rings import Rings
 from realtime.run_context import RunContext
@@ -29,7 +29,7 @@ from realtime.sources.factory import OpenedSource, asked_senses, open_readers
 from realtime.sources.inquiry import Answer, inquire
 from realtime.stats import Stats
 from realtime.stream import Stream
-from realtime.worker import Worker
+from realtime.threads.worker import Worker
 from weights.store import default_home
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class RunSource:
     def open(
         self,
         run: RunContext,
-        outlets: Outlets,
+        output_threads: OutputThreads,
         resize: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
         stop: threading.Event,
         *,
@@ -60,7 +60,7 @@ class RunSource:
 
         Args:
             run: What all streams share.
-            outlets: Where a recorder goes.
+            output_threads: Where a recorder goes.
             resize: Makes the trunk's picture of a frame.
             stop: Ends the readers' threads.
             container: The open stream, where it was opened to find out what it is.
@@ -73,7 +73,7 @@ class RunSource:
             run, self.config, rings=self.rings, stats=self.stats, remark=self._remark
         )
         if recording is not None:
-            outlets.add_recorder(self.config.name, *recording)
+            output_threads.add_recorder(self.config.name, *recording)
         rings = self.rings
         is_one_of_several = bool(run.config.more_sources)
         try:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_S
 from realtime.config import SourceConfig
-from realtime.event_detector import EventDetector
+from realtime.events.detector import EventDetector
 from realtime.load_governor import LoadLevel
 from realtime.outputs.base import StreamView, picture_share
 from realtime.outputs.wire import Quality

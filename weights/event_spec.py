@@ -17,7 +17,7 @@ MAX_GROUP_LEVELS = 8  # of groups within groups; AudioSet's ontology has six
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventSpec:
-    """How probabilities become events; see `realtime.event_tracker` for the meaning of each.
+    """How probabilities become events; see `realtime.events.tracker` for the meaning of each.
 
     The defaults are those of a bundle whose validation set settled nothing. Names are those of the
     manifest and of the settings file.

@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from realtime.command_line.config_file import read_config_file
+from realtime.command_line.flags import make_parser
+from realtime.command_line.settings import make_config
 from realtime.config import RunConfig, SourceConfig
-from realtime.config_file import read_config_file
 from realtime.errors import UsageError
-from realtime.flags import make_parser
-from realtime.settings import make_config
 
 Source = str | os.PathLike[str] | SourceConfig
 _NOTHING = (
@@ -48,7 +48,7 @@ def make_run_config(
         publish: Endpoint of an event socket.
         record: Folder for recordings.
         record_labels: What is recorded; none means all.
-        **flags: Of `realtime.flags` by their destinations; None is not given.
+        **flags: Of `realtime.command_line.flags` by their destinations; None is not given.
 
     Raises:
         UsageError: They contradict one another or cannot work.

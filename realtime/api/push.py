@@ -32,7 +32,6 @@ from realtime.config import RunConfig, SourceConfig
 from realtime.event import Event
 from realtime.outputs.wire import Message
 from realtime.packets import SLOT_NS, Sense
-from realtime.passing_thread import PassingThread
 from realtime.rings import Rings
 from realtime.run_context import RunContext
 from realtime.sources.audio_intake import AudioIntake
@@ -41,6 +40,7 @@ from realtime.sources.factory import OpenedSource
 from realtime.sources.video_intake import VideoIntake, slot_of
 from realtime.stats import Stats
 from realtime.stream import Stream
+from realtime.threads.one_off import OneOffThread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -148,7 +148,7 @@ class Recognizer:
         self._bundle = find_bundle(self._config.bundle)
         self._wanted = Wanted(labels, phases, self._bundle)
         event_settings(self._bundle, self._config.events)  # refused before seconds of loading
-        self._models: Models | None = PassingThread("load").run(
+        self._models: Models | None = OneOffThread("load").run(
             lambda: load_models(self._bundle, self._config)
         )
         self._start_utc = start_utc

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from realtime.api.options import Source, make_run_config
 from realtime.api.wanted import Wanted
 from realtime.event import Event
-from realtime.mailbox import Mailbox, Policy
 from realtime.pipeline import Pipeline
+from realtime.threads.mailbox import Mailbox, Policy
 
 if TYPE_CHECKING:
     from realtime.config import RunConfig

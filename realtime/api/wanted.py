@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from realtime.errors import UsageError
-from realtime.outputs.wanted_labels import WantedLabels
+from realtime.outputs.socket.wanted_labels import WantedLabels
 from realtime.packets import Phase
 
 if TYPE_CHECKING:

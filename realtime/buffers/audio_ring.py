@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realtime.buffers.audio_clock import AudioClock
-from realtime.mailbox import Policy
+from realtime.threads.mailbox import Policy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from realtime.mailbox import Policy
 from realtime.packets import GridFrame
+from realtime.threads.mailbox import Policy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ field may be anything.
 
 from __future__ import annotations
 
-from realtime.outputs.lines import MAX_TEXT
+from realtime.outputs.terminal.lines import MAX_TEXT
 from weights.printable import clean
 
 GONE = ("stale", "reconnecting", "lost", "ended", "absent")

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from realtime.mailbox import Mailbox
 from realtime.outputs.wire import Message
 from realtime.stats import Stats
+from realtime.threads.mailbox import Mailbox
 
 WAIT_S = 0.1
 KINDS = ("event", "prediction", "status")  # what a run's streams say

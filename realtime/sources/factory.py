@@ -17,7 +17,6 @@ from realtime.buffers.lag import Lag
 from realtime.config import SourceConfig
 from realtime.errors import LibraryMissing, SourceError
 from realtime.packets import Sense, SenseState, SenseStatus
-from realtime.passing_thread import PassingThread
 from realtime.sources.base import Inlet, Reader, SourceSenses, Tap
 from realtime.sources.files import check_file, local_path
 from realtime.sources.identity import DeviceIdentity
@@ -25,6 +24,7 @@ from realtime.sources.inquiry import inquire
 from realtime.sources.playback import Playback
 from realtime.sources.reconnecting import ReconnectingReader
 from realtime.sources.registry import SourceKind, kind_of
+from realtime.threads.one_off import OneOffThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,7 +201,7 @@ def _open_added(
 
 def _in_thread(work: Callable[[], Result]) -> Result:
     """Open in a thread: Python hears no signal while a library waits for a server or a disk."""
-    return PassingThread("capture-connect").run(work)
+    return OneOffThread("capture-connect").run(work)
 
 
 def _open_network(

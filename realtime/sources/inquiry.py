@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from realtime.addresses import is_network
 from realtime.errors import SourceError
-from realtime.passing_thread import PassingThread
 from realtime.redaction import redacted_location
 from realtime.sources.nature import Nature
 from realtime.sources.registry import kind_of
+from realtime.threads.one_off import OneOffThread
 
 if TYPE_CHECKING:
     from realtime.clock import Clock
@@ -56,7 +56,7 @@ def inquire(config: SourceConfig, clock: Clock, stats: Stats) -> Answer:
     if not is_untold(config):
         return Answer(config=config)
     # In a thread: Python hears no signal while a library is connecting.
-    return PassingThread("capture-connect").run(lambda: _ask(config, clock, stats))
+    return OneOffThread("capture-connect").run(lambda: _ask(config, clock, stats))
 
 
 def _ask(config: SourceConfig, clock: Clock, stats: Stats) -> Answer:

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.errors import SourceError
-from realtime.passing_thread import PassingThread
 from realtime.redaction import redacted_location
 from realtime.sources.base import SourceSenses
 from realtime.sources.container import (
@@ -35,7 +34,8 @@ from realtime.sources.inquiry import still_picture
 from realtime.sources.nature import Nature, nature_of
 from realtime.sources.opening import PLAYLISTS
 from realtime.sources.playout import Arrived, Playout
-from realtime.worker import Worker
+from realtime.threads.one_off import OneOffThread
+from realtime.threads.worker import Worker
 
 if TYPE_CHECKING:
     from realtime.config import SourceConfig
@@ -145,7 +145,7 @@ class NetworkReader:
 
     def _connect(self) -> MediaContainer:
         """Open the URL in a thread: Python hears no signal while a library is connecting."""
-        return PassingThread("capture-connect").run(self._open_live)
+        return OneOffThread("capture-connect").run(self._open_live)
 
     def _open_live(self) -> MediaContainer:
         container = MediaContainer(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from realtime.worker import Worker
+from realtime.threads.worker import Worker
 
 if TYPE_CHECKING:
     from realtime.clock import Clock

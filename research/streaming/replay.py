@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from realtime.bundle_settings import event_settings
 from realtime.clock import NS_PER_S
-from realtime.event_tracker import EventTracker
+from realtime.events.tracker import EventTracker
 from realtime.packets import Event, LabelScores, Phase, Prediction, join_scores
 from research.streaming.scoring import Detection
 from weights.bundle import Bundle, EventSpec

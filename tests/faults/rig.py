@@ -28,18 +28,18 @@ from faults.fault_layer import (
     apply,
 )
 from quick_recognition import QuickRecognizer, quick_bundle
+from realtime.client.continuity import Continuity
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import PublisherConfig, RunConfig, SourceConfig, WindowConfig
-from realtime.mailbox import Mailbox, Policy
-from realtime.outputs.continuity import Continuity
+from realtime.outputs.socket.zmq_publisher import ZmqPublisher
 from realtime.outputs.wire import Message, MessageStamper
-from realtime.outputs.zmq_publisher import ZmqPublisher
 from realtime.rings import Rings
 from realtime.run_context import RunContext
 from realtime.sources.base import Inlet
 from realtime.stats import Stats
 from realtime.stream import Stream
+from realtime.threads.mailbox import Mailbox, Policy
 
 TICK_NS = 20 * NS_PER_MS
 PERIOD_S, TONE_S, FLASH_FROM_S, FLASH_S, FIRST_S = 8.0, 3.0, 4.0, 2.0, 2.0

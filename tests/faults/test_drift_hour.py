@@ -12,10 +12,10 @@ import pytest
 from realtime.buffers.audio_ring import AudioRing
 from realtime.buffers.signal import DataSignal
 from realtime.clock import NS_PER_MS, NS_PER_S, Timeline
-from realtime.mailbox import Policy
 from realtime.packets import SAMPLE_RATE
 from realtime.sources.audio_intake import AudioIntake
 from realtime.stats import Stats
+from realtime.threads.mailbox import Policy
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -19,7 +19,7 @@ from extractors.file_packets import FilePackets
 from quick_recognition import QuickRecognizer, use_quick_recognition
 from realtime.config import PublisherConfig, RecordConfig, RunConfig, SourceConfig, WindowConfig
 from realtime.errors import OutputError, SourceError
-from realtime.outputs.record_store import RecordStore
+from realtime.outputs.recording.store import RecordStore
 from realtime.packets import SenseState
 from realtime.pipeline import Pipeline
 from realtime.sources.demo import DemoReader

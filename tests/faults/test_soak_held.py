@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 import zmq
 
+from realtime.client.continuity import Continuity
+from realtime.client.decoding import decode
 from realtime.config import PublisherConfig, RunConfig, SourceConfig
-from realtime.outputs.continuity import Continuity
 from realtime.pipeline import Pipeline
-from realtime.subscribe import decode
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
 

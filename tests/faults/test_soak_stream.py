@@ -24,12 +24,12 @@ import pytest
 import zmq
 
 from quick_recognition import use_quick_recognition
+from realtime.client.continuity import Continuity
+from realtime.client.decoding import decode
 from realtime.config import PublisherConfig, RecordConfig, RunConfig, SourceConfig, WindowConfig
-from realtime.outputs.continuity import Continuity
-from realtime.outputs.record_store import RecordStore
+from realtime.outputs.recording.store import RecordStore
 from realtime.pipeline import Pipeline
 from realtime.sources.demo import DemoReader
-from realtime.subscribe import decode
 
 STREAM_S = float(os.environ.get("SOAK_STREAM_S", "600"))
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(max(900, STREAM_S))]

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fuzz.program import Findings, Outcome, judge
-from realtime.cli import main
+from realtime.command_line.main import main
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(300)]
 

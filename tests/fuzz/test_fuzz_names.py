@@ -13,7 +13,7 @@ import pytest
 from fuzz.media_seeds import write
 from fuzz.program import Findings, judge
 from quick_recognition import use_quick_recognition
-from realtime.cli import main
+from realtime.command_line.main import main
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(600)]
 

@@ -21,7 +21,7 @@ from extractors.errors import MediaError
 from extractors.frame_transform import DENSENET201_TRANSFORM
 from fuzz.program import Findings, Outcome, judge
 from quick_recognition import use_quick_recognition
-from realtime.cli import main
+from realtime.command_line.main import main
 from stamped_media import write_stamped
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(900)]

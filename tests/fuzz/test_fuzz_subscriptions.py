@@ -18,17 +18,17 @@ from zmq.utils import z85
 
 import hostile_peers
 from fuzz.budget import TIMEOUT_S, Budget, damaged
+from realtime.client.keys import allow, make_client, make_server
+from realtime.client.subscriber import Subscriber
 from realtime.clock import MonotonicClock, WallClock
 from realtime.config import PublisherConfig
-from realtime.keys import allow, make_client, make_server
-from realtime.mailbox import Mailbox, Policy
-from realtime.outputs.curve_files import AllowedClients
+from realtime.outputs.socket.curve_files import AllowedClients
+from realtime.outputs.socket.zap import decide
+from realtime.outputs.socket.zmq_publisher import ZmqPublisher
 from realtime.outputs.wire import Message, MessageStamper
-from realtime.outputs.zap import decide
-from realtime.outputs.zmq_publisher import ZmqPublisher
 from realtime.stats import Stats
-from realtime.subscribe import Subscriber
-from realtime.worker import Worker
+from realtime.threads.mailbox import Mailbox, Policy
+from realtime.threads.worker import Worker
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT_S)]
 MAX_MB = 60

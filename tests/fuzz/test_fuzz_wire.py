@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 from fuzz.budget import TIMEOUT_S, Budget
 from fuzz.budget import damaged as damaged_bytes
+from realtime.client.continuity import Continuity
+from realtime.client.decoding import decode
 from realtime.clock import ManualClock, WallClock
-from realtime.outputs.continuity import Continuity
 from realtime.outputs.health import Health
-from realtime.outputs.lines import message_line
-from realtime.outputs.wanted_labels import WantedLabels
+from realtime.outputs.socket.wanted_labels import WantedLabels
+from realtime.outputs.terminal.lines import message_line
 from realtime.outputs.wire import MessageStamper
-from realtime.subscribe import decode
 from weights.printable import json_text
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT_S)]

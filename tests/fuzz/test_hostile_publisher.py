@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import hostile_peers
-from realtime.subscribe import MAX_MESSAGE_BYTES, MAX_UNREAD_BYTES, READ_AHEAD, Subscriber
+from realtime.client.subscriber import MAX_MESSAGE_BYTES, MAX_UNREAD_BYTES, READ_AHEAD, Subscriber
 
 pytestmark = [
     pytest.mark.fuzz,

@@ -23,11 +23,11 @@ import hostile_peers
 from fuzz.budget import FUZZ_S, TIMEOUT_S
 from realtime.clock import MonotonicClock, WallClock
 from realtime.config import PublisherConfig
-from realtime.mailbox import Mailbox, Policy
+from realtime.outputs.socket.zmq_publisher import ZmqPublisher
 from realtime.outputs.wire import Message, MessageStamper
-from realtime.outputs.zmq_publisher import ZmqPublisher
 from realtime.stats import Stats
-from realtime.worker import Worker
+from realtime.threads.mailbox import Mailbox, Policy
+from realtime.threads.worker import Worker
 
 pytestmark = [
     pytest.mark.fuzz,

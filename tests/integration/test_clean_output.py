@@ -9,7 +9,7 @@ import pytest
 
 import extractors.__main__
 import mafnet.__main__
-import realtime.cli
+import realtime.command_line.main
 import realtime.keys
 import realtime.subscribe
 import weights.__main__
@@ -30,12 +30,15 @@ Command = Callable[[list[str]], int]
         (mafnet.__main__.main, ["{}"]),
         (extractors.__main__.main, ["features", "{}", "--to", "x"]),
         (extractors.__main__.main, ["{}"]),
-        (realtime.cli.main, ["--source", "{}"]),
-        (realtime.cli.main, ["--config", "{}"]),
-        (realtime.cli.main, ["--source", "demo", "--name", "{}"]),
-        (realtime.cli.main, ["--source", "demo", "--bind", "{}"]),
-        (realtime.cli.main, ["--source", "demo", "--curve", "{}", "--duration", "0.1"]),
-        (realtime.cli.main, ["{}"]),
+        (realtime.command_line.main.main, ["--source", "{}"]),
+        (realtime.command_line.main.main, ["--config", "{}"]),
+        (realtime.command_line.main.main, ["--source", "demo", "--name", "{}"]),
+        (realtime.command_line.main.main, ["--source", "demo", "--bind", "{}"]),
+        (
+            realtime.command_line.main.main,
+            ["--source", "demo", "--curve", "{}", "--duration", "0.1"],
+        ),
+        (realtime.command_line.main.main, ["{}"]),
         (realtime.subscribe.main, ["{}"]),
         (realtime.keys.main, ["allow", "{}", "{}", "--name", "{}"]),
         (realtime.keys.main, ["client", "{}", "--server", "{}"]),
@@ -67,11 +70,11 @@ def test_settings_with_any_name_are_printed_clean_and_read_back(
 ) -> None:
     file = tmp_path / "settings.toml"
     flags = ["--source", f"https://host/{HOSTILE}", "--bundle", HOSTILE]
-    assert realtime.cli.main([*flags, "--name", "door", "--print-config"]) == 0
+    assert realtime.command_line.main.main([*flags, "--name", "door", "--print-config"]) == 0
     first = capsys.readouterr().out
     assert all(line.isprintable() for line in first.split("\n"))
     file.write_text(first, encoding="utf-8")
 
-    assert realtime.cli.main(["--config", str(file), "--print-config"]) == 0
+    assert realtime.command_line.main.main(["--config", str(file), "--print-config"]) == 0
 
     assert capsys.readouterr().out == first

@@ -49,7 +49,7 @@ def test_devices_are_listed_without_torch() -> None:
 def test_answers_come_without_loading_what_computes(flags: list[str]) -> None:
     program = f"""
 import sys
-from realtime.cli import main
+from realtime.command_line.main import main
 try:
     main({flags!r})
 except SystemExit:

@@ -11,7 +11,7 @@ import pytest
 
 from integration.quick_runs import run_file
 from quick_recognition import use_quick_recognition
-from realtime.cli import main
+from realtime.command_line.main import main
 from realtime.errors import SourceError
 from realtime.sources.container import MediaContainer
 from realtime.stats import Damage, Stats

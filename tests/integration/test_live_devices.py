@@ -24,10 +24,10 @@ from integration.live_devices import (
     sound_card,
 )
 from integration.processes import CLIPS, start_stream
+from realtime.client.subscriber import Subscriber
 from realtime.packets import SAMPLE_RATE
 from realtime.sources.demo_pictures import HEIGHT, WIDTH, ScenePainter
 from realtime.sources.demo_scene import SCRIPT, render_sound
-from realtime.subscribe import Subscriber
 
 pytestmark = [
     pytest.mark.device,

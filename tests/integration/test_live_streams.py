@@ -27,7 +27,7 @@ from integration.live_streams import (
 from integration.processes import start_stream
 from integration.test_rtsp_camera import PYTHON, SERVER, has_server, listens
 from integration.test_unplugged_devices import GONE
-from realtime.subscribe import Subscriber
+from realtime.client.subscriber import Subscriber
 
 pytestmark = [
     pytest.mark.device,

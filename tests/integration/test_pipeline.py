@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from realtime import pipeline as pipeline_module
+from realtime.client.subscriber import KINDS, Subscriber
 from realtime.config import PublisherConfig, RunConfig, SourceConfig, WindowConfig
 from realtime.errors import SourceError, UsageError
 from realtime.packets import Sense, SenseState
 from realtime.pipeline import Pipeline
-from realtime.subscribe import KINDS, Subscriber
 
 pytestmark = pytest.mark.timeout(300)
 

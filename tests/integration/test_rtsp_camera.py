@@ -15,7 +15,7 @@ from integration.live_devices import free_port
 from integration.processes import start_stream
 from integration.test_live_devices import wait_until_both_senses_work
 from integration.test_unplugged_devices import GONE, Story
-from realtime.subscribe import Subscriber
+from realtime.client.subscriber import Subscriber
 
 PYTHON = "/usr/bin/python3"  # the system's, which has Debian's python3-gi
 SERVER = Path(__file__).with_name("rtsp_camera.py")

@@ -11,7 +11,7 @@ import pytest
 from integration.live_devices import free_port, missing_programs, picture_server, sound_card
 from integration.processes import start_stream
 from integration.test_live_devices import siren_of_the_demo, wait_until_both_senses_work
-from realtime.subscribe import Subscriber
+from realtime.client.subscriber import Subscriber
 
 pytestmark = [
     pytest.mark.device,

@@ -26,7 +26,7 @@ from integration.live_devices import (
 )
 from integration.processes import start_stream
 from integration.test_live_devices import siren_of_the_demo, wait_until_both_senses_work
-from realtime.subscribe import Subscriber
+from realtime.client.subscriber import Subscriber
 
 pytestmark = [
     pytest.mark.device,

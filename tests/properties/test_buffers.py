@@ -8,8 +8,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from realtime.buffers.audio_ring import AudioRing
 from realtime.buffers.frame_ring import END_SLOT, FrameRing
 from realtime.buffers.signal import DataSignal
-from realtime.mailbox import Mailbox, Policy
 from realtime.stats import Stats
+from realtime.threads.mailbox import Mailbox, Policy
 
 
 class FrameRingMachine(RuleBasedStateMachine):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.clock import NS_PER_S
-from realtime.outputs.record_ring import FULL_SCALE, PreRollRing, StoredFrame
+from realtime.outputs.recording.ring import FULL_SCALE, PreRollRing, StoredFrame
 
 STEPS = st.lists(
     st.one_of(

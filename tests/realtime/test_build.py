@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from predictions import prediction
 
+from predictions import prediction
 from realtime.build import chosen_labels, lookback_s
 from realtime.bundle_settings import find_bundle
 from realtime.clock import NS_PER_S
 from realtime.errors import UsageError
-from realtime.event_detector import EventDetector
+from realtime.events.detector import EventDetector
 from realtime.packets import Phase
 from weights.event_spec import EventSpec
 

@@ -14,9 +14,9 @@ from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_S, ManualClock, Timeline
 from realtime.config import SourceConfig, WindowConfig
 from realtime.load_governor import LoadLevel
-from realtime.mailbox import Policy
 from realtime.packets import CLIP_SLOTS, GRID_HZ, SAMPLE_RATE, SLOT_NS, Clip, Sense, SenseState
 from realtime.stats import Stats
+from realtime.threads.mailbox import Policy
 
 SIZE = 2
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from realtime.addresses import split_address
-from realtime.cli import main
+from realtime.command_line.config_file import MAX_FILE_BYTES, format_config
+from realtime.command_line.flags import make_parser
+from realtime.command_line.main import main
+from realtime.command_line.settings import make_config
 from realtime.config import PublisherConfig, RunConfig, WindowConfig
-from realtime.config_file import MAX_FILE_BYTES, format_config
 from realtime.errors import UsageError
-from realtime.flags import make_parser
-from realtime.settings import make_config
 from weights.bundle import load_bundle
 
 

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from fuzz.media_seeds import write as write_media
-from realtime.cli import main
+from realtime.command_line.config_file import format_config
+from realtime.command_line.flags import make_parser
+from realtime.command_line.main import main
+from realtime.command_line.settings import make_config
 from realtime.config import RunConfig
-from realtime.config_file import format_config
 from realtime.errors import SourceError, UsageError
-from realtime.flags import make_parser
-from realtime.settings import make_config
 from realtime.sources.container import MediaContainer
 from realtime.sources.files import check_file, local_path
 from realtime.stats import Stats

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 
 from realtime.buffers.audio_ring import AudioRing
 from realtime.buffers.signal import DataSignal
-from realtime.mailbox import Policy
 from realtime.stats import Stats
+from realtime.threads.mailbox import Policy
 
 
 def ramp(start: int, stop: int) -> NDArray[np.float32]:

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 
 from realtime.buffers.frame_ring import END_SLOT, FrameRing
 from realtime.buffers.signal import DataSignal
-from realtime.mailbox import Policy
 from realtime.stats import Stats
+from realtime.threads.mailbox import Policy
 
 
 def image(value: int, size: int = 2) -> NDArray[np.uint8]:

@@ -7,11 +7,11 @@ from typing import TextIO
 import pytest
 
 from realtime.errors import OutputError
-from realtime.mailbox import Mailbox, Policy
 from realtime.outputs.json_log import JsonLog
 from realtime.outputs.output import OutputLoop
 from realtime.outputs.wire import Message
 from realtime.stats import Stats
+from realtime.threads.mailbox import Mailbox, Policy
 
 EVENT = Message("event/door/", {"type": "event", "label": "Glocke läutet"})
 

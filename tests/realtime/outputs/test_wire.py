@@ -5,15 +5,8 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from wire_samples import (
-    LABELS,
-    make_event,
-    make_prediction,
-    make_senses,
-    make_stamper,
-    make_timeline,
-)
 
+from realtime.client.subscriber import MAX_MESSAGE_BYTES
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock
 from realtime.config import MAX_WINDOW_CLIPS
 from realtime.outputs.wire import (
@@ -24,7 +17,14 @@ from realtime.outputs.wire import (
     StreamStatus,
 )
 from realtime.packets import Phase, Prediction, Sense, SenseState, SenseStatus
-from realtime.subscribe import MAX_MESSAGE_BYTES
+from wire_samples import (
+    LABELS,
+    make_event,
+    make_prediction,
+    make_senses,
+    make_stamper,
+    make_timeline,
+)
 
 DOCS = Path(__file__).parents[3] / "docs"
 SCHEMA = json.loads((DOCS.parent / "realtime" / "message.schema.json").read_text())

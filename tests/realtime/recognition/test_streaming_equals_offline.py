@@ -29,7 +29,6 @@ from realtime.buffers.signal import DataSignal
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_S, MonotonicClock, Timeline
 from realtime.config import SourceConfig, WindowConfig
-from realtime.mailbox import Policy
 from realtime.packets import (
     CLIP_SAMPLES,
     CLIP_SLOTS,
@@ -42,6 +41,7 @@ from realtime.packets import (
 from realtime.recognition.batch import BatchRecognizer
 from realtime.recognition.models import Models
 from realtime.stats import Stats
+from realtime.threads.mailbox import Policy
 
 SIZE = 8
 DIM = 12

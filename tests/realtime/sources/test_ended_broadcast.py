@@ -20,7 +20,7 @@ from realtime.sources.factory import OpenedSource, open_readers
 from realtime.sources.inquiry import inquire
 from realtime.sources.network import NetworkReader
 from realtime.stats import Stats
-from realtime.worker import Worker
+from realtime.threads.worker import Worker
 
 pytestmark = pytest.mark.timeout(120)
 END = "#EXT-X-ENDLIST\n"

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from source_builders import Stream, make_stream, read_to_end
 
-from realtime.cli import main
+from realtime.command_line.flags import make_parser
+from realtime.command_line.main import main
+from realtime.command_line.settings import make_config
 from realtime.config import SourceConfig
 from realtime.errors import SourceError
-from realtime.flags import make_parser
-from realtime.settings import make_config
 from realtime.sources.factory import open_readers
 from track_media import write_tracks
 

@@ -14,15 +14,15 @@ from device_fakes import wait_for
 from source_builders import Stream, make_stream, write_media
 from web_server import WebServer, serving
 
-from realtime.calibrate import calibrate
+from realtime.av_offset.calibrate import calibrate
+from realtime.av_offset.offsets import Offsets
 from realtime.clock import MonotonicClock
 from realtime.config import RunConfig, SourceConfig
 from realtime.errors import SourceError, UsageError
-from realtime.offsets import Offsets
 from realtime.packets import Sense, SenseState
 from realtime.pipeline import Pipeline
 from realtime.sources.factory import OpenedSource, open_readers
-from realtime.worker import Worker
+from realtime.threads.worker import Worker
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -23,7 +23,7 @@ from realtime.sources.delivery import Delivery
 from realtime.sources.factory import OpenedSource, open_readers
 from realtime.sources.playout import Playout, Stamps
 from realtime.sources.sender_clock import SenderClock
-from realtime.worker import Worker
+from realtime.threads.worker import Worker
 
 N_JPEGS = 40
 

@@ -21,7 +21,7 @@ from realtime.sources.factory import OpenedSource, open_readers
 from realtime.sources.inquiry import inquire
 from realtime.sources.opening import open_location
 from realtime.stats import Stats
-from realtime.worker import Worker
+from realtime.threads.worker import Worker
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -6,10 +6,10 @@ import av
 import pytest
 from rtsp_server import rtsp_server
 
+from realtime.command_line.flags import make_parser
+from realtime.command_line.settings import make_config
 from realtime.config import SourceConfig
 from realtime.errors import SourceError, UsageError
-from realtime.flags import make_parser
-from realtime.settings import make_config
 from realtime.sources.container import DecodedSound, MediaContainer
 from realtime.sources.opening import open_location
 from realtime.stats import Stats

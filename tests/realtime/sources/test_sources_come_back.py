@@ -23,7 +23,7 @@ from realtime.errors import SourceError
 from realtime.packets import Sense, SenseState
 from realtime.sources import portaudio
 from realtime.sources.factory import OpenedSource, open_readers
-from realtime.worker import Worker
+from realtime.threads.worker import Worker
 
 pytestmark = pytest.mark.timeout(120)
 

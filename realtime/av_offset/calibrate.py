@@ -1,0 +1,186 @@
+"""`--calibrate`: somebody claps in front of the camera, and the pair's constant offset is kept.
+
+It opens camera and microphone as a run would, takes every frame and block by their tap, and
+recognizes nothing. `claps` finds and measures, `offsets` keeps; a run of the same pair then dates
+its late sense so much earlier. Sound needs 3 ms a metre: clap near by.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from realtime.av_offset.claps import MIN_CLAPS, Measurement, heard, measure, seen
+from realtime.buffers.audio_ring import AudioRing
+from realtime.buffers.frame_ring import FrameRing
+from realtime.buffers.signal import DataSignal
+from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline
+from realtime.config import SourceConfig
+from realtime.errors import SourceError, UsageError
+from realtime.packets import CLIP_SAMPLES, CLIP_SLOTS
+from realtime.sources.factory import OpenedSource, open_readers
+from realtime.stats import Stats
+from realtime.threads.mailbox import Policy
+from realtime.threads.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from realtime.av_offset.offsets import Offsets
+
+LENGTH_S = 30.0
+ENOUGH_CLAPS = 6
+LOOK_NS = NS_PER_S // 2
+ROWS = 48  # of the shrunk picture in which movement is looked for
+_JOIN_S = 1.0
+
+
+class ClapTap:
+    """Notes what is captured; see `realtime.sources.base.Tap`. Each method has its own thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last: NDArray[np.float32] | None = None
+        self._frames: list[tuple[int, float]] = []  # time, movement since the frame before
+        self._blocks: list[tuple[int, NDArray[np.float32]]] = []
+
+    def take_frame(
+        self, time_ns: int, render: Callable[[], NDArray[np.uint8]]
+    ) -> Callable[[], NDArray[np.uint8]]:
+        """Note how much moved since the frame before."""
+        image = render()
+        step = max(1, image.shape[0] // ROWS)
+        small = image[::step, ::step].mean(axis=2, dtype=np.float32)
+        last, self._last = self._last, small
+        moved = 0.0
+        if last is not None and last.shape == small.shape:
+            moved = float(np.abs(small - last).mean())
+        with self._lock:
+            self._frames.append((time_ns, moved))
+        return lambda: image
+
+    def take_sound(self, first_index: int, samples: NDArray[np.float32]) -> None:
+        """Note samples and where they belong."""
+        with self._lock:
+            self._blocks.append((first_index, samples))
+
+    def measure(self, time_at: Callable[[int], int]) -> tuple[int, int, Measurement | None]:
+        """Return how many claps were heard and seen so far, and what they say.
+
+        Args:
+            time_at: When a sample of the ring was heard, on the run's clock.
+        """
+        with self._lock:
+            frames, blocks = list(self._frames), list(self._blocks)
+        if not frames or not blocks:
+            return 0, 0, None
+        first = blocks[0][0]
+        sound = np.zeros(blocks[-1][0] + len(blocks[-1][1]) - first, np.float32)
+        for index, samples in blocks:
+            sound[index - first : index - first + len(samples)] = samples
+        heard_ns = [time_at(first + index) for index in heard(sound)]
+        times = np.array([time_ns for time_ns, _ in frames], np.int64)
+        seen_ns = seen(times, np.array([moved for _, moved in frames]))
+        return len(heard_ns), len(seen_ns), measure(heard_ns, seen_ns)
+
+
+def calibrate(
+    source: SourceConfig,
+    offsets: Offsets,
+    clock: Clock,
+    say: Callable[[str], None],
+    length_s: float = LENGTH_S,
+) -> Measurement:
+    """Listen and look until enough claps agree, and keep what they say. Main thread.
+
+    Args:
+        source: A live one with camera and microphone.
+        offsets: Where the result is kept.
+        clock: The run's clock.
+        say: Prints a sentence for whoever claps.
+        length_s: It gives up after so long.
+
+    Raises:
+        UsageError: A sense is missing in the settings.
+        SourceError: A device cannot be opened or was lost, or the claps say nothing.
+        OutputError: The result cannot be kept.
+    """
+    if source.kind != "live" or source.camera is None or source.microphone is None:
+        raise UsageError("--calibrate wants a camera and a microphone: give --camera and --mic")
+    stats, signal, timeline = Stats(), DataSignal(), Timeline()
+    frames = FrameRing(CLIP_SLOTS, 1, Policy.DROP_OLDEST, signal, stats)
+    sounds = AudioRing(CLIP_SAMPLES, Policy.DROP_OLDEST, signal, stats)
+    tap = ClapTap()
+    dot = np.zeros((1, 1, 3), np.uint8)
+    # A run looks for what is missing; here nobody could clap to it.
+    source = replace(source, reconnect=False, wait=False)
+    opened = open_readers(
+        source, timeline, frames, sounds, lambda image: dot, clock, stats, tap=tap
+    )
+    stop = threading.Event()
+    workers = [Worker(r.name, r.step, stop) for r in opened.readers]
+    try:
+        for problem in opened.problems:
+            raise SourceError(f"--calibrate wants both senses: {problem.detail}")
+        say(
+            f"clap {ENOUGH_CLAPS} times near the camera, a second apart, the hands well in the "
+            f"picture; this ends by itself within {length_s:g} s"
+        )
+        for worker in workers:
+            worker.start()
+        measurement = _watch(tap, sounds, workers, clock, stop, say, length_s)
+    finally:
+        stop.set()
+        for worker in workers:
+            worker.join(_JOIN_S)
+        for reader in opened.readers:
+            reader.close()
+    camera, microphone = pair_of(opened)
+    offsets.keep(camera, microphone, measurement.offset_ns)
+    return measurement
+
+
+def pair_of(opened: OpenedSource) -> tuple[str, str]:
+    """Return what camera and microphone say of themselves, in this order."""
+    told = {reader.name: reader.describe() for reader in opened.readers}
+    return told.get("capture-video", ""), told.get("capture-audio", "")
+
+
+def _watch(
+    tap: ClapTap,
+    sounds: AudioRing,
+    workers: list[Worker],
+    clock: Clock,
+    stop: threading.Event,
+    say: Callable[[str], None],
+    length_s: float,
+) -> Measurement:
+    end_ns = clock.now_ns() + round(length_s * NS_PER_S)
+    n_told = 0
+    n_heard = n_seen = 0
+    measurement: Measurement | None = None
+    while clock.now_ns() < end_ns:
+        clock.wait(stop, LOOK_NS)
+        for worker in workers:
+            if worker.error is not None:
+                raise worker.error
+        if sounds.clock.ready:
+            n_heard, n_seen, measurement = tap.measure(sounds.clock.time_at)
+        if measurement is not None and measurement.n_claps > n_told:
+            n_told = measurement.n_claps
+            say(f"{n_told} of {ENOUGH_CLAPS}")
+        if measurement is not None and measurement.is_sure and n_told >= ENOUGH_CLAPS:
+            return measurement
+    if measurement is not None and measurement.is_sure:
+        return measurement
+    spread_ms = 0.0 if measurement is None else measurement.spread_ns / NS_PER_MS
+    raise SourceError(
+        f"the claps say nothing: {n_heard} heard, {n_seen} seen, {n_told} of them together, half "
+        f"of these within {spread_ms:.0f} ms; wanted are {MIN_CLAPS} that agree, so clap louder, "
+        "nearer, in more light, and keep still between"
+    )

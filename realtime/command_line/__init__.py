@@ -1,0 +1,1 @@
+"""The program: flags and settings file to one configuration, a run, its screen, its exit code."""

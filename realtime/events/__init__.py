@@ -1,0 +1,1 @@
+"""From what each decision says of each label to events."""

@@ -1,0 +1,133 @@
+"""Turns the scores of a stream into events: onset, updates, offset, with a stable number.
+
+Scores and times in (`packets.LabelScores`), events out; where the scores come from is not its
+business (`realtime.events.detector`). What each label's states and times mean stands in
+`realtime.events.label_states`.
+
+A score is the mean over the last `smooth` decisions. Labels that are hard to tell apart share one
+(`confusable_labels`). A wider label (Music) scores as much as the surest that belongs to
+it (Piano), and an event is told once, at the level that is sure: while an event of a narrower label
+goes on, or its score reaches its `on`, none of the wider one begins; one that goes on ends where
+the narrower one begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.events.confusable_labels import join
+from realtime.events.label_scores import LabelGroups, ScoreSmoother
+from realtime.events.label_states import Alone, LabelStates
+from realtime.packets import Event, LabelScores, Phase, begins_anew
+from weights.event_spec import EventSpec
+
+
+class EventTracker:
+    """Tracks all labels of one stream; one thread calls it.
+
+    Args:
+        events: Thresholds and times.
+        labels: The bundle's labels, in the order of the scores.
+    """
+
+    def __init__(self, events: EventSpec, labels: Sequence[str]) -> None:
+        unknown = set(events.labels_named()) - {events.background, *labels}
+        if unknown:
+            raise ValueError(f"settings of labels that the bundle has not: {sorted(unknown)}")
+        numbers = count(1)
+        self._groups = LabelGroups(labels, events.groups)
+        self._smoother = ScoreSmoother(events.smooth)
+        states = {
+            index: LabelStates(label, events, numbers)
+            for index, label in enumerate(labels)
+            if label != events.background
+        }
+        self._states = dict(sorted(states.items(), key=lambda i: self._groups.n_below(i[0])))
+        self._confusable = [np.array([labels.index(each) for each in g]) for g in events.kin]
+        pairs = [events.thresholds(label) for label in labels]
+        self._on, self._off = np.array(pairs, np.float64).reshape(-1, 2).T
+        self._last_end_t_ns: int | None = None
+
+    def active(self, end_t_ns: int) -> NDArray[np.bool_]:
+        """Tell of which labels an event goes on into the decision that ends then, `(n_labels,)`."""
+        active = np.zeros(len(self._on), np.bool_)
+        if not begins_anew(self._last_end_t_ns, end_t_ns):
+            active[[index for index, each in self._states.items() if each.is_active]] = True
+        return active
+
+    def update(self, heard: LabelScores) -> tuple[Event, ...]:
+        """Take one decision in.
+
+        Args:
+            heard: Its scores and its time.
+
+        Returns:
+            The event messages that follow, in order of labels, narrower before wider ones.
+        """
+        fresh = begins_anew(self._last_end_t_ns, heard.end_t_ns)
+        active = self.active(heard.end_t_ns)
+        self._last_end_t_ns = heard.end_t_ns
+        rows = heard.scores[None]
+        if heard.alone is not None:
+            rows = np.concatenate((rows, heard.alone))
+        said = self._smoother.update(rows, fresh)  # (1 or 3, n_labels)
+        scores, dates_at = said[0], self._off.copy()
+        for group in self._confusable:
+            scores[group], dates_at[group] = join(
+                scores[group],
+                heard.window[group],
+                self._on[group],
+                self._off[group],
+                bool(active[group].any()),
+            )
+        self._groups.widen(said)
+        events: list[Event] = []
+        for index, states in self._states.items():
+            told = states.update(
+                float(scores[index]),
+                heard.end_t_ns,
+                fresh,
+                float(dates_at[index]),
+                alone=_alone(said[1:, index], heard.senses) if len(said) > 1 else None,
+                may_start=not self._is_told_finer(index, scores),
+                withheld=heard.withheld is not None and bool(heard.withheld[index]),
+            )
+            events += self._give_way(index, told)
+            events += told
+        return tuple(events)
+
+    def close(self, end_t_ns: int) -> tuple[Event, ...]:
+        """End what is still going on, at stream time `end_t_ns`."""
+        events: list[Event] = []
+        for states in self._states.values():
+            events += states.close(end_t_ns)
+        return tuple(events)
+
+    def _is_told_finer(self, index: int, scores: NDArray[np.float64]) -> bool:
+        """Tell whether a label that belongs to this one is told, or may be in a moment."""
+        return any(
+            self._states[below].is_active or scores[below] >= self._on[below]
+            for below in self._groups.below(index)
+        )
+
+    def _give_way(self, index: int, told: Iterable[Event]) -> list[Event]:
+        """Have wider labels end, and begin again, where events of this one begin and end."""
+        ended: list[Event] = []
+        for event in told:
+            for wider in self._groups.above(index):
+                if event.phase is Phase.ONSET:
+                    ended += self._states[wider].give_way(event.onset_t_ns)
+                elif event.offset_t_ns is not None:
+                    self._states[wider].begin_after(event.offset_t_ns)
+        return ended
+
+
+def _alone(scores: NDArray[np.float64], senses: Sequence[bool]) -> Alone:
+    picture, sound = (
+        float(score) if there else None for score, there in zip(scores, senses, strict=True)
+    )
+    return picture, sound

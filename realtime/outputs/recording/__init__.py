@@ -1,0 +1,1 @@
+"""Events as MP4 files."""

@@ -1,0 +1,377 @@
+"""The dashboard's panels, each a pure function from a snapshot and a width to something drawable.
+
+Every text is cut to its place here, so that nothing wraps and rows stay where the eye left them.
+Shades and marks carry the meaning; colour only repeats it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rich import box
+from rich.console import RenderableType
+from rich.panel import Panel
+from rich.text import Text
+
+from realtime.clock import NS_PER_S
+from realtime.outputs.base import RECORDING_STOPPED, DashboardSnapshot
+from realtime.outputs.terminal.lines import (
+    cut,
+    decided_by,
+    milliseconds,
+    said_by,
+    share,
+    stream_time,
+)
+from realtime.packets import SAMPLE_RATE, Event, Sense, SenseState
+from realtime.stats import StatsSnapshot
+
+FRAME_COLUMNS = 4  # a panel's border and one space each side
+LEVEL_FLOOR_DB = -60.0  # below this the meter is empty
+VALUE_COLUMNS = 6
+SENSE_STYLES = {Sense.PICTURE: "cyan", Sense.SOUND: "magenta"}
+STATE_STYLES = {
+    SenseState.OK: "green",
+    SenseState.WAITING: "yellow",
+    SenseState.STALE: "yellow",
+    SenseState.FROZEN: "bold yellow",
+    SenseState.BLACK: "yellow",
+    SenseState.SILENT: "yellow",
+    SenseState.RECONNECTING: "bold yellow",
+    SenseState.LOST: "bold red",
+    SenseState.ENDED: "dim",
+    SenseState.ABSENT: "dim",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glyphs:
+    """What bars and maps are drawn with; `parts` and `shades` go from least to most."""
+
+    parts: str
+    full: str
+    shades: str
+    missing: str
+    dot: str
+    running: str
+
+
+UNICODE = Glyphs(parts="▏▎▍▌▋▊▉", full="█", shades="░▒▓█", missing="·", dot="●", running="▶")
+ASCII = Glyphs(parts="", full="#", shades=".:*#", missing=" ", dot="*", running=">")
+
+
+def header(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> RenderableType:
+    """Two lines: what runs for how long; what is connected."""
+    return Text("\n").join(
+        (_run_line(snapshot, columns, glyphs), _senses_line(snapshot, columns, glyphs))
+    )
+
+
+def _run_line(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Text:
+    line = Text(f" {glyphs.dot} ", style="bold green")
+    line.append(cut(snapshot.source, max(8, columns // 4)), style="bold white")
+    model = " · ".join(part for part in (snapshot.run.bundle, snapshot.run.backend) if part)
+    right = Text(f"{stream_time(snapshot.stream.t_s)[:-3]} ", style="bold white")
+    if snapshot.endpoint is not None:
+        peers = "" if snapshot.n_subscribers is None else f" → {snapshot.n_subscribers}"
+        right = Text(f"{snapshot.endpoint}{peers}  ", style="blue") + right
+    room = columns - line.cell_len - right.cell_len - 3
+    if room < len(model) and snapshot.endpoint is not None and columns < 60:
+        right = right[-len(f"{stream_time(snapshot.stream.t_s)[:-3]} ") :]
+        room = columns - line.cell_len - right.cell_len - 3
+    recording = _recording(snapshot)
+    what = recording or model  # that a camera records is said before all else
+    style = "bold red" if recording else "dim"
+    line.append(f"  {cut(what, max(0, room))}", style=style)
+    line.append(" " * max(1, columns - line.cell_len - right.cell_len))
+    line.append_text(right)
+    line.truncate(columns)
+    return line
+
+
+def _recording(snapshot: DashboardSnapshot) -> str:
+    """Return what is recorded, of the stream that is shown first; what cannot be comes last."""
+    said = [snapshot.recording] if snapshot.recording else []
+    said += [f"{o.source}: {o.recording}" for o in snapshot.others if o.recording]
+    said.sort(key=lambda text: RECORDING_STOPPED in text)
+    more = f" and {len(said) - 1} more" if len(said) > 1 else ""
+    return f"{said[0]}{more}" if said else ""
+
+
+def _senses_line(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Text:
+    line = Text(" ")
+    width = (columns - 2) // max(1, len(snapshot.stream.senses))
+    for status in snapshot.stream.senses:
+        style = STATE_STYLES.get(status.state, "yellow")
+        entry = Text(f"{glyphs.dot} ", style=style)
+        entry.append(status.sense.value, style=SENSE_STYLES[status.sense])
+        entry.append(f" {status.state.value}", style=style)
+        detail = status.detail
+        if detail:
+            entry.append(f" {cut(detail, max(0, width - entry.cell_len - 3))}", style="dim")
+        entry.truncate(width - 1)
+        entry.pad_right(width - entry.cell_len)
+        line.append_text(entry)
+    line.truncate(columns)
+    return line
+
+
+def now(snapshot: DashboardSnapshot, columns: int, n_rows: int, glyphs: Glyphs) -> RenderableType:
+    """The events that go on, the strongest first."""
+    width = columns - FRAME_COLUMNS
+    events = sorted(snapshot.stream.active, key=lambda event: (-event.score, event.number))
+    lines = [_running_line(snapshot, event, width, glyphs) for event in events]
+    if len(lines) > n_rows:
+        lines[n_rows - 1 :] = [Text(f"  and {len(lines) - n_rows + 1} more", style="dim")]
+    if not lines:
+        quiet = "waiting for the first second" if snapshot.stream.prediction is None else "nothing"
+        lines = [Text(quiet, style="dim")]
+    return _panel("Now", lines, "green" if events else "dim")
+
+
+def _running_line(snapshot: DashboardSnapshot, event: Event, width: int, glyphs: Glyphs) -> Text:
+    lasted_s = max(0.0, snapshot.stream.t_s - event.onset_t_ns / NS_PER_S)
+    end = f" {share(event.score)} {_duration(lasted_s):>6}"
+    if width >= 60 and event.alone is not None:
+        end = f"  {said_by(None, None, event.alone):<20}{end}"
+    elif width >= 50:
+        end = f"  {decided_by(*snapshot.stream.shares(event.number)):<12}{end}"
+    label = cut(event.label, width - len(end) - 2)
+    line = Text(f"{glyphs.running} ", style="bold green")
+    line.append(f"{label:<{width - len(end) - 2}}", style="bold white")
+    line.append(end)
+    return line
+
+
+def sources(
+    snapshot: DashboardSnapshot, columns: int, n_rows: int, glyphs: Glyphs
+) -> RenderableType:
+    """A row for each stream: its senses, how late it is and what goes on."""
+    width = columns - FRAME_COLUMNS
+    streams = sorted((snapshot, *snapshot.others), key=lambda each: each.source)
+    n_shown = len(streams) if len(streams) <= n_rows else n_rows - 1
+    name_width = min(max(len(each.source) for each in streams), max(8, width // 4))
+    lines = []
+    for each in streams[: max(0, n_shown)]:
+        mark = glyphs.running if each is snapshot else " "
+        line = Text(f"{mark} {cut(each.source, name_width):<{name_width}} ", style="bold")
+        for status in each.stream.senses:
+            style = STATE_STYLES.get(status.state, "yellow")
+            line.append(f" {glyphs.dot} {status.state.value:<7}", style=style)
+        late = each.stats.latency_p95_ms
+        line.append(f" {'' if late is None else milliseconds(late):>8}")
+        line.append(" slow " if each.stream.load else "      ", style="bold yellow")
+        events = sorted(each.stream.active, key=lambda event: (-event.score, event.number))
+        what = ", ".join(event.label for event in events)
+        line.append(cut(what, max(0, width - line.cell_len)), style="green")
+        line.truncate(width)
+        lines.append(line)
+    if n_shown < len(streams):
+        lines.append(Text(f"  and {len(streams) - n_shown} more", style="dim"))
+    return _panel(f"{len(streams)} sources", lines, "dim")
+
+
+def labels(
+    snapshot: DashboardSnapshot, columns: int, n_rows: int, glyphs: Glyphs
+) -> RenderableType:
+    """The likeliest labels with bars: the score that the event tracker sees."""
+    width = columns - FRAME_COLUMNS
+    label_width = min(30, width * 3 // 5)
+    lines: list[Text] = []
+    if snapshot.stream.prediction is not None:
+        scores = snapshot.stream.prediction.scores(snapshot.run.window_weight)
+        active = {event.label for event in snapshot.stream.active}
+        for index in np.argsort(-scores, kind="stable")[:n_rows]:
+            label, value = snapshot.run.labels[index], float(scores[index])
+            style = "green" if label in active else "cyan"
+            if label == snapshot.run.background:
+                style = "dim"
+            line = Text(f"{cut(label, label_width):<{label_width}} ", style=style)
+            bar_width = width - label_width - VALUE_COLUMNS
+            line.append(f"{_bar(value, bar_width, glyphs):<{bar_width}}", style=style)
+            line.append(f" {share(value)}")
+            lines.append(line)
+    return _panel(f"Top {n_rows}", lines, "dim")
+
+
+def attention(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> RenderableType:
+    """The window's attention: a row a sense, a cell a clip, the newest at the right."""
+    prediction = snapshot.stream.prediction
+    title = "Attention"
+    if prediction is None:
+        return _panel(title, [], "dim")
+    name_width, share_width = 8, 5
+    room = columns - FRAME_COLUMNS - name_width - share_width
+    n_clips = prediction.n_clips
+    cell = 3 if 3 * n_clips <= room else 2 if 2 * n_clips <= room else 1
+    n_shown = min(n_clips, room // cell)
+    shown = prediction.attention[-n_shown:]
+    strongest = max(float(prediction.attention.max()), 1e-9)
+    lines: list[Text] = []
+    for index, sense in enumerate(Sense):
+        line = Text(f"{sense.value:<{name_width}}", style=SENSE_STYLES[sense])
+        present = prediction.present[-n_shown:, index]
+        for value, is_there in zip(shown[:, index], present.tolist(), strict=True):
+            line.append_text(_shade(float(value) / strongest, is_there, cell, sense, glyphs))
+        line.append(" " * (room - n_shown * cell))
+        line.append(f"{float(prediction.attention[:, index].sum()):>{share_width}.0%}")
+        lines.append(line)
+    span = n_shown * cell
+    first = f"-{n_shown} s"
+    axis = f"{first}{'now':>{span - len(first)}}" if span >= len(first) + 4 else "now".rjust(span)
+    lines.append(Text(" " * name_width + axis, style="dim"))
+    clip, sense_index = np.unravel_index(
+        int(prediction.attention.argmax()), prediction.attention.shape
+    )
+    age_s = n_clips - 1 - int(clip)
+    when = "newest second" if age_s == 0 else f"{age_s} s ago"
+    lines.append(Text(f"strongest: {list(Sense)[int(sense_index)].value}, {when}", style="dim"))
+    length = f"{n_clips} clip" + ("" if n_clips == 1 else "s")
+    if n_clips < snapshot.run.window_clips:
+        length = f"{n_clips} of {snapshot.run.window_clips} clips"
+    return _panel(f"{title}, {length}", lines, "dim")
+
+
+def _shade(part: float, is_there: bool, cell: int, sense: Sense, glyphs: Glyphs) -> Text:
+    if not is_there:
+        return Text(glyphs.missing * cell, style="dim")
+    index = min(len(glyphs.shades) - 1, int(part * len(glyphs.shades)))
+    style = SENSE_STYLES[sense] + (" bold" if index == len(glyphs.shades) - 1 else "")
+    return Text(glyphs.shades[index] * cell, style=style)
+
+
+def figures(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> RenderableType:
+    """Sound level, times, rates and losses."""
+    stats = snapshot.stats
+    width = columns - FRAME_COLUMNS
+    lines = [_level_line(stats.sound_level_db, width, glyphs)]
+    # A file read faster than it plays has no latency; what a step takes is then the figure.
+    name, p50, p95 = "latency", stats.latency_p50_ms, stats.latency_p95_ms
+    if p50 is None:
+        name, p50, p95 = "step", stats.compute_p50_ms, stats.compute_p95_ms
+    lines.append(_figure(name, f"p50 {milliseconds(p50)}  p95 {milliseconds(p95)}"))
+    frames, hops = _rate(snapshot.frames_hz), _rate(snapshot.hops_hz)
+    lines.append(_figure("rates", f"{frames} frames/s  {hops} hops/s"))
+    skew_ms = None if snapshot.stream.prediction is None else snapshot.stream.prediction.av_skew_ms
+    if snapshot.stream.load:  # what is given up matters more
+        lines.append(_figure("load", "").append(snapshot.stream.load, style="bold yellow"))
+    else:
+        lines.append(_figure("av skew", "-" if skew_ms is None else f"{skew_ms:+.0f} ms"))
+    lines.append(_losses_line(stats))
+    for line in lines:
+        line.truncate(width)
+    return _panel("Stream", lines, "dim")
+
+
+def _losses_line(stats: StatsSnapshot) -> Text:
+    losses = [f"{_short(stats.count('dropped_frames'))} frames"]
+    losses.append(f"{stats.count('audio_gap_samples') / SAMPLE_RATE:.2f} s sound")
+    n_messages = stats.count("dropped_messages")
+    if n_messages:
+        losses.append(f"{_short(n_messages)} messages")
+    n_unrecorded = stats.count("record_dropped_frames")
+    if n_unrecorded:
+        losses.append(f"{_short(n_unrecorded)} recorded")
+    is_any = (
+        n_messages
+        or n_unrecorded
+        or stats.count("dropped_frames")
+        or stats.count("audio_gap_samples")
+    )
+    return _figure("lost", "").append(", ".join(losses), style="bold yellow" if is_any else "")
+
+
+def _level_line(level_db: float | None, width: int, glyphs: Glyphs) -> Text:
+    line = _figure("level", "")
+    if level_db is None:
+        return line.append("-")
+    value = f" {level_db:4.0f} dB" if level_db > -120 else "  silent"
+    bar_width = width - line.cell_len - len(value)
+    part = min(1.0, max(0.0, 1.0 - level_db / LEVEL_FLOOR_DB))
+    style = "red" if level_db > -3 else "yellow" if level_db > -9 else "green"
+    line.append(f"{_bar(part, bar_width, glyphs):<{bar_width}}", style=style)
+    return line.append(value)
+
+
+def recent(snapshot: DashboardSnapshot, columns: int, n_rows: int) -> RenderableType:
+    """The events that ended, the newest first."""
+    width = columns - FRAME_COLUMNS
+    is_wide = width >= 60
+    knows = any(event.alone is not None for event in snapshot.stream.recent)
+    fixed = 10 + 2 + 8 + 2 + 2 + 5 + (2 + (20 if knows else 16) if is_wide else 0)
+    label_width = max(8, width - fixed)
+    lines: list[Text] = []
+    if n_rows > 2:
+        head = f"{'onset':>10}  {'lasted':>8}  {'label':<{label_width}}  conf"
+        what = "each alone" if knows else "decided by"
+        lines.append(Text(head + (f"   {what}" if is_wide else ""), style="dim"))
+    for event in reversed(snapshot.stream.recent):
+        if len(lines) == n_rows:
+            break
+        lasted_s = ((event.offset_t_ns or event.onset_t_ns) - event.onset_t_ns) / NS_PER_S
+        line = Text(f"{stream_time(event.onset_t_ns / NS_PER_S):>10}  {_duration(lasted_s):>8}  ")
+        line.append(f"{cut(event.label, label_width):<{label_width}}", style="bold")
+        line.append(f"  {share(event.confidence)}")
+        if is_wide:
+            shares = snapshot.stream.shares(event.number)
+            line.append(f"   {said_by(*shares, event.alone)}", style="dim")
+        line.truncate(width)
+        lines.append(line)
+    return _panel("Recent events", lines, "dim")
+
+
+def warnings(snapshot: DashboardSnapshot, n_rows: int, columns: int) -> RenderableType:
+    """The newest warnings, one a line."""
+    texts = [cut(text, columns - 3) for text in snapshot.warnings[-n_rows:]]
+    return Text("\n").join(Text(f" ! {text}", style="yellow") for text in texts)
+
+
+def tiny(
+    snapshot: DashboardSnapshot, columns: int, rows: int, glyphs: Glyphs
+) -> list[RenderableType]:
+    """As much as a very small terminal holds: where we are, what goes on, the likeliest labels."""
+    lines = [_run_line(snapshot, columns, glyphs)]
+    lines += [_running_line(snapshot, e, max(30, columns), glyphs) for e in snapshot.stream.active]
+    if snapshot.stream.prediction is not None:
+        scores = snapshot.stream.prediction.scores(snapshot.run.window_weight)
+        for index in np.argsort(-scores, kind="stable")[:5]:
+            label = snapshot.run.labels[index]
+            room = max(2, columns - 7)
+            lines.append(Text(f"  {cut(label, room):<{room}} {share(float(scores[index]))}"))
+    for line in lines:
+        line.truncate(columns)
+    return list(lines[: max(1, rows)])
+
+
+def _panel(title: str, lines: list[Text], style: str) -> Panel:
+    body = Text("\n", no_wrap=True, overflow="crop").join(lines)
+    return Panel(body, title=title, title_align="left", border_style=style, box=box.ROUNDED)
+
+
+def _figure(name: str, value: str) -> Text:
+    line = Text(f"{name:<8}", style="dim")
+    return line.append(value, style="not dim")
+
+
+def _bar(part: float, width: int, glyphs: Glyphs) -> str:
+    """Return a bar of up to `width` characters for `part` in 0 to 1, in eighths where it can."""
+    eighths = round(min(1.0, max(0.0, part)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return glyphs.full * full + (glyphs.parts[rest - 1] if rest and glyphs.parts else "")
+
+
+def _duration(duration_s: float) -> str:
+    if duration_s < 100:
+        return f"{duration_s:.1f} s"
+    if duration_s < 6000:
+        return f"{duration_s / 60:.0f} min"
+    return f"{duration_s / 3600:.0f} h"
+
+
+def _rate(rate_hz: float | None) -> str:
+    return "-" if rate_hz is None else f"{rate_hz:.1f}"
+
+
+def _short(n: int) -> str:
+    return str(n) if n < 10_000 else f"{n / 1000:.0f}k" if n < 10_000_000 else f"{n / 1e6:.0f}M"
