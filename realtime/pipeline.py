@@ -303,7 +303,7 @@ class Pipeline:
         self._run_view = RunView(
             labels=self._bundle.labels,
             background=self._bundle.background,
-            window_weight=self._events.context,
+            window_weight=self._events.window_weight,
             window_clips=self._config.window.n_clips,
             bundle=f"{self._bundle.name} {self._bundle.version}",
             backend=models.describe(),

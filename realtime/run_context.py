@@ -53,7 +53,7 @@ class RunContext:
             clock,
             wall,
             window_clips=config.window.n_clips,
-            window_weight=events.context,
+            window_weight=events.window_weight,
         )
         return cls(
             config=config,

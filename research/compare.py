@@ -198,7 +198,7 @@ def _events(
                     seconds=stream.seconds,
                     truths=stream.truths,
                     scores=contender.scores(stream.features, kept, stream.name),
-                    context=contender.bundle.events.context,
+                    context=contender.bundle.events.window_weight,
                 )
                 for stream in streams
             ]

@@ -41,9 +41,9 @@ def read_events(
             merge_gap_s=fields.number("merge_gap_s"),
             cool_down_s=fields.number("cool_down_s"),
             confirm=_confirm(fields),
-            context=fields.number("context"),
+            window_weight=fields.number("context"),
             smooth=fields.integer("smooth", 1) if fields.has("smooth") else 1,
-            kin=_kin(fields) if fields.has("kin") else (),
+            confusable=_confusable(fields) if fields.has("kin") else (),
             groups=_groups(fields) if fields.has("groups") else {},
             background=background,
         )
@@ -67,9 +67,9 @@ def event_manifest(events: EventSpec) -> dict[str, object]:
         "merge_gap_s": events.merge_gap_s,
         "cool_down_s": events.cool_down_s,
         "confirm": list(events.confirm),
-        "context": events.context,
+        "context": events.window_weight,
         "smooth": events.smooth,
-        "kin": [list(group) for group in events.kin],
+        "kin": [list(group) for group in events.confusable],
         "groups": dict(events.groups),
     }
 
@@ -85,7 +85,7 @@ def _confirm(fields: Fields) -> tuple[int, int]:
     return (value[0], value[1])
 
 
-def _kin(fields: Fields) -> tuple[tuple[str, ...], ...]:
+def _confusable(fields: Fields) -> tuple[tuple[str, ...], ...]:
     value = fields.take("kin")
     if not isinstance(value, list) or not all(
         isinstance(group, list) and all(isinstance(label, str) for label in group)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 MAX_SECONDS = 3600.0
+NAMES_IN_BUNDLES = {"window_weight": "context", "confusable": "kin"}
 MAX_CONFIRM = 1000  # decisions
 MAX_SMOOTH = 1000  # decisions
 MAX_GROUP_LEVELS = 8  # of groups within groups; AudioSet's ontology has six
@@ -19,8 +20,8 @@ MAX_GROUP_LEVELS = 8  # of groups within groups; AudioSet's ontology has six
 class EventSpec:
     """How probabilities become events; see `realtime.events.tracker` for the meaning of each.
 
-    The defaults are those of a bundle whose validation set settled nothing. Names are those of the
-    manifest and of the settings file.
+    The defaults are those of a bundle without thresholds of its own. Names are those of the
+    settings file, and of the manifest but for `NAMES_IN_BUNDLES`.
 
     Attributes:
         on: Score in (0, 1] at which an event may start.
@@ -30,9 +31,9 @@ class EventSpec:
         merge_gap_s: A pause shorter than this does not end an event.
         cool_down_s: After an offset the same label stays silent for this long.
         confirm: (n, m): n of the last m decisions must be at `on` or more.
-        context: Window weight: share of the whole window in the score, 0 (newest second only) to 1.
+        window_weight: Share of the whole window in the score, 0 (newest second only) to 1.
         smooth: A score is the mean over so many decisions.
-        kin: Confusable labels: groups of them that are hard to tell apart, each label once.
+        confusable: Groups of labels that are hard to tell apart, each label once.
         groups: Label → the wider label that it belongs to.
         background: The label that is no event; in a manifest it stands beside the labels.
         update_s: Time between update messages of a running event; a run's, not in manifests.
@@ -48,9 +49,9 @@ class EventSpec:
     merge_gap_s: float = 0.5
     cool_down_s: float = 0.0
     confirm: tuple[int, int] = (2, 3)
-    context: float = 0.0
+    window_weight: float = 0.0
     smooth: int = 1
-    kin: tuple[tuple[str, ...], ...] = ()
+    confusable: tuple[tuple[str, ...], ...] = ()
     groups: Mapping[str, str] = field(default_factory=dict)
     background: str | None = None
     update_s: float = 1.0
@@ -68,7 +69,7 @@ class EventSpec:
             wanted = f"'smooth' must be an integer from 1 to {MAX_SMOOTH}"
             raise ValueError(f"{wanted}, got {self.smooth}")
         for name, low, high in (
-            ("context", 0.0, 1.0),
+            ("window_weight", 0.0, 1.0),
             ("min_duration_s", 0.0, MAX_SECONDS),
             ("merge_gap_s", 0.0, MAX_SECONDS),
             ("cool_down_s", 0.0, MAX_SECONDS),
@@ -76,12 +77,12 @@ class EventSpec:
         ):
             value = getattr(self, name)
             if not low <= value <= high:
-                wanted = f"{name!r} must be a number from {low:g} to {high:g}"
+                wanted = f"{_shown(name)} must be a number from {low:g} to {high:g}"
                 raise ValueError(f"{wanted}, got {value:g}")
-        named = [label for group in self.kin for label in group]
-        if any(len(group) < 2 for group in self.kin) or len(set(named)) < len(named):
-            wanted = "'kin' must be lists of two labels or more, each label once"
-            raise ValueError(f"{wanted}, got {list(self.kin)!r:.200}")
+        named = [label for group in self.confusable for label in group]
+        if any(len(group) < 2 for group in self.confusable) or len(set(named)) < len(named):
+            wanted = f"{_shown('confusable')} must be lists of two labels or more, each label once"
+            raise ValueError(f"{wanted}, got {list(self.confusable)!r:.200}")
         for label in self.groups:
             self._check_line(label)
 
@@ -93,7 +94,7 @@ class EventSpec:
     def labels_named(self) -> Iterator[str]:
         """Yield each label that a setting names; some more than once."""
         yield from self.per_label
-        for group in self.kin:
+        for group in self.confusable:
             yield from group
         for pair in self.groups.items():
             yield from pair
@@ -111,6 +112,12 @@ class EventSpec:
                 f"of up to {MAX_GROUP_LEVELS} levels, no label above itself and the background "
                 f"not, got {' in '.join(repr(each) for each in line)}"
             )
+
+
+def _shown(name: str) -> str:
+    """Return a setting's name as a message gives it: some are called otherwise in bundles."""
+    in_bundles = NAMES_IN_BUNDLES.get(name)
+    return repr(name) if in_bundles is None else f"{name!r} (in a bundle {in_bundles!r})"
 
 
 def _check_thresholds(on: float, off: float, whose: str) -> None:

@@ -150,8 +150,8 @@ def _check_value(key: str, value: Any, kind: str, where: str) -> object:
         return _thresholds(value, where)
     if key == "labels":
         return _labels(value, where)
-    if key == "kin":
-        return _kin(value, where)
+    if key == "confusable":
+        return _confusable(value, where)
     if key == "groups":
         return _groups(value, where)
     if key == "retry_s":
@@ -183,13 +183,15 @@ def _labels(value: Any, where: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _kin(value: Any, where: str) -> tuple[tuple[str, ...], ...]:
+def _confusable(value: Any, where: str) -> tuple[tuple[str, ...], ...]:
     groups = value if isinstance(value, list) else [value]
     if not all(
         isinstance(group, list) and all(isinstance(label, str) for label in group)
         for group in groups
     ):
-        raise UsageError(f'{where}: kin must be lists such as [["Bark", "Howl"]], got {value!r}')
+        raise UsageError(
+            f'{where}: confusable must be lists such as [["Bark", "Howl"]], got {value!r}'
+        )
     return tuple(tuple(group) for group in groups)
 
 

@@ -54,7 +54,7 @@ class LoneSenses:
     def __init__(self, events: EventSpec, labels: Sequence[str]) -> None:
         pairs = [events.thresholds(label) for label in labels]
         self._on, self._off = np.array(pairs, np.float64).reshape(-1, 2).T
-        self._window_weight = events.context
+        self._window_weight = events.window_weight
         self._last_end_t_ns: int | None = None
         self._expected: set[Sense] = set()
         self._known: set[Sense] = set()  # senses that were there

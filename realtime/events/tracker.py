@@ -47,7 +47,7 @@ class EventTracker:
             if label != events.background
         }
         self._states = dict(sorted(states.items(), key=lambda i: self._groups.n_below(i[0])))
-        self._confusable = [np.array([labels.index(each) for each in g]) for g in events.kin]
+        self._confusable = [np.array([labels.index(each) for each in g]) for g in events.confusable]
         pairs = [events.thresholds(label) for label in labels]
         self._on, self._off = np.array(pairs, np.float64).reshape(-1, 2).T
         self._last_end_t_ns: int | None = None

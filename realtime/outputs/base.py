@@ -52,7 +52,7 @@ class RunView:
     Attributes:
         labels: In the order of the probabilities.
         background: The label that is no event.
-        window_weight: `EventSpec.context`: how the shown scores join window and newest clip.
+        window_weight: `EventSpec.window_weight`: how the shown scores join window and newest clip.
         window_clips: T, the full window.
         bundle: Its name and version.
         backend: The device and what runs the trunks there.

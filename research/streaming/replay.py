@@ -105,7 +105,7 @@ def replay(scores: Scores, bundle: Bundle) -> list[Detection]:
                 )
 
     window, newest = scores.window[:, columns], scores.newest[:, columns]
-    joined = join_scores(window, newest, config.context, independent)
+    joined = join_scores(window, newest, config.window_weight, independent)
     for hop, end_t_ns in enumerate(scores.end_t_ns.tolist()):  # both senses are always there
         heard = LabelScores(end_t_ns=end_t_ns, scores=joined[hop], window=window[hop])
         take(tracker.update(heard), end_t_ns / NS_PER_S)
@@ -123,8 +123,8 @@ def _may_happen(
     All confusable labels may, and whatever a narrower label that may is part of.
     """
     on = np.array([config.thresholds(label)[0] for label in labels])
-    reached = scores.highest(config.context, independent) >= on
-    related = {label for group in config.kin for label in group}
+    reached = scores.highest(config.window_weight, independent) >= on
+    related = {label for group in config.confusable for label in group}
     told = {label for k, label in enumerate(labels) if reached[k] or label in related}
     while wider := {config.groups[label] for label in told if label in config.groups} - told:
         told |= wider

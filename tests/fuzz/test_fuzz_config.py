@@ -48,7 +48,7 @@ NAMES = (
     "bundle", "device", "source", "window", "publisher", "record", "events", "per_label", "hop_s",
     "n_clips", "bind", "directory", "labels", "on", "off", "name", "kind", "camera", "microphone",
     "media", "pace", "hold_s", "patience_s", "loop", "duration_s", "log_format", "metrics", "curve",
-    "insecure", "dashboard", "heartbeat_s", "capacity", "confirm_m", "context", "max_height",
+    "insecure", "dashboard", "heartbeat_s", "capacity", "confirm_m", "window_weight", "max_height",
 )  # fmt: skip
 STRANGE = (
     "nan", "inf", "-inf", "-1", "0", "1e400", "99999999999999999999999", "true", '""', '"\\u0000"',

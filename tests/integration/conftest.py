@@ -107,7 +107,7 @@ def classes_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 evidence=EvidenceSpec(sound=classes.sound, picture=classes.picture),
             ),
             events=EventSpec(
-                on=0.01, off=0.005, confirm=(1, 1), min_duration_s=0.0, smooth=3, context=0.25
+                on=0.01, off=0.005, confirm=(1, 1), min_duration_s=0.0, smooth=3, window_weight=0.25
             ),
             licence="none",
             provenance="random numbers, for tests",

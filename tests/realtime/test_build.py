@@ -41,7 +41,7 @@ def test_recorder_looks_back_as_far_as_an_onset_may_lie(
     hop_s: float, min_duration_s: float
 ) -> None:
     config = EventSpec(
-        off=0.3, confirm=(2, 3), merge_gap_s=2.0, min_duration_s=min_duration_s, context=0.0
+        off=0.3, confirm=(2, 3), merge_gap_s=2.0, min_duration_s=min_duration_s, window_weight=0.0
     )
     tracker = EventDetector(config, ["Bark"])
     end_s = np.arange(1.0, 30.0, hop_s)

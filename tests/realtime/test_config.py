@@ -141,8 +141,11 @@ def test_single_source_may_be_written_as_a_list(tmp_path: Path) -> None:
         ("source = 3", "[source]"),
         ("[[source", "not valid TOML"),
         ('[source]\nkind = "demo"\nloop = "yes"', "loop must be bool"),
-        ('[source]\nkind = "demo"\n[events]\nkin = ["Bark"]', "kin must be lists such as"),
-        ('[source]\nkind = "demo"\n[events]\nkin = 3', "kin must be lists such as"),
+        (
+            '[source]\nkind = "demo"\n[events]\nconfusable = ["Bark"]',
+            "confusable must be lists such as",
+        ),
+        ('[source]\nkind = "demo"\n[events]\nconfusable = 3', "confusable must be lists such as"),
         ('[source]\nkind = "demo"\nretry_s = 5', "retry_s must be a list"),
         ('[source]\nkind = "demo"\nretry_s = []', "retry_s must be a list"),
         ('[source]\nkind = "demo"\nretry_s = [1, 0]', "each wait of retry_s"),

@@ -65,9 +65,9 @@ def _edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 def test_kin_reads_back_and_may_be_absent(folder: Path) -> None:
     _edit(folder, lambda m: m["events"].update(kin=[["Bark", "Cat"]]))
-    assert load_bundle(folder).events.kin == (("Bark", "Cat"),)
+    assert load_bundle(folder).events.confusable == (("Bark", "Cat"),)
     _edit(folder, lambda m: m["events"].pop("kin"))
-    assert load_bundle(folder).events.kin == ()
+    assert load_bundle(folder).events.confusable == ()
 
 
 CLASSES = {"sound": [[69], [76, 77], [0]], "picture": [[151, 152], [281], []]}
@@ -276,9 +276,9 @@ def test_ave_says_how_to_fetch_it_when_the_store_is_empty(tmp_path: Path) -> Non
         ),
         (lambda m: m["events"].update(per_label={"Cat": {"on": 0.2}}), "'off' is missing"),
         (lambda m: m["events"].update(confirm=[3, 2]), "1 ≤ n ≤ m"),
-        (lambda m: m["events"].update(kin=[["Bark"]]), "'kin' must be lists of two"),
+        (lambda m: m["events"].update(kin=[["Bark"]]), "must be lists of two"),
         (lambda m: m["events"].update(kin=[["Bark", "Dog"]]), "'Dog' is not one of the labels"),
-        (lambda m: m["events"].update(kin=[["Bark", {}]]), "'kin' must be lists of two"),
+        (lambda m: m["events"].update(kin=[["Bark", {}]]), "must be lists of two"),
         (lambda m: m["events"].update(kin=[["Cat", "Bark"], ["Bark", "Cat"]]), "each label once"),
         (lambda m: m["events"].update(min_duration_s=-1), "'min_duration_s' must be"),
     ],

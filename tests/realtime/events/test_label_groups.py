@@ -19,7 +19,7 @@ GROUPS = {"Piano": "Music", "Grand piano": "Piano"}
 
 
 def settings(**changes: object) -> EventSpec:
-    plain: dict[str, object] = {"on": 0.6, "off": 0.3, "merge_gap_s": 0.0, "context": 0.0}
+    plain: dict[str, object] = {"on": 0.6, "off": 0.3, "merge_gap_s": 0.0, "window_weight": 0.0}
     plain |= {"confirm": (1, 1), "min_duration_s": 0.0}
     return EventSpec(**{**plain, **changes})  # type: ignore[arg-type]
 
@@ -200,13 +200,13 @@ def test_independent_labels_join_their_logits() -> None:
     assert joined == pytest.approx([0.75, 0.5, 0.5])  # odds 9 and 1 → 3
 
 
-@pytest.mark.parametrize("context", [0.0, 1.0])
-def test_joined_logits_are_one_side_when_the_other_has_no_share(context: float) -> None:
+@pytest.mark.parametrize("window_weight", [0.0, 1.0])
+def test_joined_logits_are_one_side_when_the_other_has_no_share(window_weight: float) -> None:
     window, newest = np.array([0.9], np.float32), np.array([0.2], np.float32)
 
-    joined = join_scores(window, newest, context, independent=True)
+    joined = join_scores(window, newest, window_weight, independent=True)
 
-    assert joined == pytest.approx(window if context else newest, abs=1e-6)
+    assert joined == pytest.approx(window if window_weight else newest, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from weights.event_spec import EventSpec
 
 HOP_S = 0.25
 LABELS = ["Bark", "Siren"]
-CONFIG = EventSpec(on=0.6, off=0.4, merge_gap_s=1.0, min_duration_s=0.0, context=0.25)
+CONFIG = EventSpec(on=0.6, off=0.4, merge_gap_s=1.0, min_duration_s=0.0, window_weight=0.25)
 BOTH = (True, True)
 PICTURE_ONLY, SOUND_ONLY, NOTHING = (True, False), (False, True), (False, False)
 QUIET = (0.05, 0.05)

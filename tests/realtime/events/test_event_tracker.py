@@ -30,7 +30,7 @@ def track(config: EventSpec, scores: list[float], start_s: float = 1.0) -> list[
 
 
 def settings(**changes: object) -> EventSpec:
-    plain: dict[str, object] = {"on": 0.5, "off": 0.3, "merge_gap_s": 0.0, "context": 0.0}
+    plain: dict[str, object] = {"on": 0.5, "off": 0.3, "merge_gap_s": 0.0, "window_weight": 0.0}
     plain |= {"confirm": (1, 1), "min_duration_s": 0.0}
     return EventSpec(**{**plain, **changes})  # type: ignore[arg-type]
 
@@ -247,19 +247,19 @@ def test_close_ends_running_events_at_the_streams_end() -> None:
     assert event.offset_t_ns == round(1.25 * NS_PER_S)
 
 
-def test_window_decides_beside_the_newest_clip_when_context_is_given() -> None:
-    tracker = EventDetector(settings(context=0.5), ["Bark"])
+def test_window_decides_beside_the_newest_clip_when_it_has_a_weight() -> None:
+    tracker = EventDetector(settings(window_weight=0.5), ["Bark"])
     mixed = prediction(1.0, 0.9)
     mixed.window[0] = 0.0  # 0.9 now, 0 in the window: 0.45 joined
 
     assert tracker.update(mixed) == ()
 
 
-KIN = settings(merge_gap_s=1.0, confirm=(2, 2), kin=(("Man", "Woman"),))
+CONFUSABLE = settings(merge_gap_s=1.0, confirm=(2, 2), confusable=(("Man", "Woman"),))
 
 
-def track_kin(rows: list[tuple[float, float, float]]) -> list[Event]:
-    tracker = EventDetector(KIN, ["Man", "Woman", "Bark"])
+def track_confusable(rows: list[tuple[float, float, float]]) -> list[Event]:
+    tracker = EventDetector(CONFUSABLE, ["Man", "Woman", "Bark"])
     events: list[Event] = []
     for index, row in enumerate(rows):
         events += tracker.update(prediction(1.0 + HOP_S * index, *row))
@@ -267,7 +267,7 @@ def track_kin(rows: list[tuple[float, float, float]]) -> list[Event]:
 
 
 def test_kin_that_share_what_is_heard_are_an_event_of_the_likelier() -> None:
-    events = track_kin([(0.2, 0.4, 0.1), (0.3, 0.4, 0.1), (0.1, 0.9, 0.0)])
+    events = track_confusable([(0.2, 0.4, 0.1), (0.3, 0.4, 0.1), (0.1, 0.9, 0.0)])
 
     assert [(event.label, event.phase) for event in events] == [("Woman", Phase.ONSET)]
     assert events[0].onset_t_ns == 0
@@ -278,10 +278,10 @@ def test_event_is_dated_from_a_clip_that_was_first_taken_for_its_kins() -> None:
     nothing = (0.1, 0.1, 0.0)
     somebody, woman = (0.4, 0.3, 0.0), (0.1, 0.9, 0.0)
 
-    (onset,) = track_kin([somebody, nothing, woman, woman])
+    (onset,) = track_confusable([somebody, nothing, woman, woman])
 
     assert (onset.label, onset.onset_t_ns) == ("Woman", 0)
-    assert track_kin([somebody, nothing, somebody, nothing, somebody]) == []  # two in a row
+    assert track_confusable([somebody, nothing, somebody, nothing, somebody]) == []  # two in a row
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ def test_clip_that_is_hardly_a_labels_own_does_not_date_its_event(
 ) -> None:
     nothing, woman = (0.1, 0.1, 0.0), (0.1, 0.9, 0.0)
 
-    (onset,) = track_kin([before, nothing, nothing, woman, woman])
+    (onset,) = track_confusable([before, nothing, nothing, woman, woman])
 
     assert onset.label == "Woman"
     assert onset.onset_t_ns == round((1.0 + 3 * HOP_S - 0.5) * NS_PER_S)  # its own first hit
@@ -305,7 +305,7 @@ def test_clip_that_is_hardly_a_labels_own_does_not_date_its_event(
 def test_clips_that_a_kin_label_hits_date_no_event_of_the_other() -> None:
     nothing, man, woman = (0.0, 0.0, 0.0), (0.7, 0.45, 0.0), (0.05, 0.9, 0.0)
 
-    events = track_kin([nothing] * 3 + [man] * 3 + [woman] * 3)
+    events = track_confusable([nothing] * 3 + [man] * 3 + [woman] * 3)
 
     onsets = {event.label: event.onset_t_ns for event in events if event.phase is Phase.ONSET}
     assert onsets["Man"] == round((1.0 + 3 * HOP_S - 0.5) * NS_PER_S)
@@ -315,18 +315,18 @@ def test_clips_that_a_kin_label_hits_date_no_event_of_the_other() -> None:
 def test_clip_that_kin_share_while_one_of_them_goes_on_dates_no_event_of_the_other() -> None:
     woman, both, nothing, man = (0.1, 0.9, 0.0), (0.3, 0.4, 0.0), (0.0, 0.1, 0.0), (0.9, 0.1, 0.0)
 
-    events = track_kin([woman, woman, both, nothing, nothing, man, man])
+    events = track_confusable([woman, woman, both, nothing, nothing, man, man])
 
     onsets = {event.label: event.onset_t_ns for event in events if event.phase is Phase.ONSET}
     assert onsets == {"Woman": 0, "Man": round((1.0 + 5 * HOP_S - 0.5) * NS_PER_S)}
 
 
 def test_labels_that_are_no_kin_are_never_added_up() -> None:
-    assert track_kin([(0.1, 0.3, 0.4), (0.1, 0.3, 0.4), (0.1, 0.3, 0.4)]) == []
+    assert track_confusable([(0.1, 0.3, 0.4), (0.1, 0.3, 0.4), (0.1, 0.3, 0.4)]) == []
 
 
 def test_kin_of_a_label_that_is_surely_heard_gets_nothing_of_its_score() -> None:
-    tracker = EventDetector(KIN, ["Man", "Woman", "Bark"])
+    tracker = EventDetector(CONFUSABLE, ["Man", "Woman", "Bark"])
     events: list[Event] = []
     for index in range(4):
         heard = prediction(1.0 + HOP_S * index, 0.45, 0.5, 0.0)
@@ -338,11 +338,13 @@ def test_kin_of_a_label_that_is_surely_heard_gets_nothing_of_its_score() -> None
 
 
 @pytest.mark.parametrize(
-    "kin", [(("Man",),), (("Man", "Man"),), (("Man", "Bark"), ("Bark", "Cat"))]
+    "confusable", [(("Man",),), (("Man", "Man"),), (("Man", "Bark"), ("Bark", "Cat"))]
 )
-def test_kin_that_are_none_are_refused(kin: tuple[tuple[str, ...], ...]) -> None:
+def test_confusable_labels_that_are_none_are_refused(
+    confusable: tuple[tuple[str, ...], ...],
+) -> None:
     with pytest.raises(ValueError, match="each label once"):
-        settings(kin=kin)
+        settings(confusable=confusable)
 
 
 def test_thresholds_for_an_unknown_label_are_refused() -> None:
