@@ -11,7 +11,7 @@ from weights.printable import clean
 
 
 class MafnetError(Exception):
-    """The root of this room's errors.
+    """The root of this package's errors.
 
     Args:
         sentence: What is wrong; it may quote a stranger's file and is one printable line after.

@@ -1,4 +1,4 @@
-"""The network on features from a file: the door through which parity is checked from outside.
+"""The network on features from a file: by which parity is checked from outside.
 
 Reads and writes the authors' axis order (`(…, H, W, C)`, channels last); ours is inside.
 """

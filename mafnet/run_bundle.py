@@ -1,7 +1,7 @@
 """From a run's best weights to a bundle that a stream can load.
 
 The trunks are those of another bundle: features say which picture trunk made them, and only weights
-with that trunk can be run on a stream. Thresholds are settled on the validation set.
+with that trunk can be run on a stream. Thresholds are tuned on the validation set.
 """
 
 from pathlib import Path
@@ -36,7 +36,7 @@ def bundle_of_run(
 
     Args:
         folder: The run's folder.
-        validation: What temperature and thresholds are settled on.
+        validation: What temperature and thresholds are tuned on.
         trunks: The bundle that the trunks are taken from.
         name: What the new bundle is called.
         licence: Of the new weights.
@@ -66,7 +66,7 @@ def bundle_of_run(
                 f"the bundle {source.name} has ({spec.sha256[:12]}…): name theirs with --trunks"
             )
     model = load_model(folder / "best.safetensors")
-    temperature, events = settle(model, validation)
+    temperature, events = tune(model, validation)
     background = [label for label in validation.labels if label.lower() in BACKGROUND_NAMES]
     return write_bundle(
         Bundle(
@@ -89,7 +89,7 @@ def bundle_of_run(
     )
 
 
-def settle(model: MAFnet, validation: FeatureSet) -> tuple[float, EventSpec]:
+def tune(model: MAFnet, validation: FeatureSet) -> tuple[float, EventSpec]:
     """Choose the temperature and each label's thresholds on the validation set.
 
     The temperature minimises the cross-entropy (Guo et al. 2017, section 4.2). A label's `on` is

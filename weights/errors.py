@@ -10,7 +10,7 @@ from weights.printable import clean
 
 
 class WeightsError(Exception):
-    """The root: whatever the weights room raises about files that are not its own mistakes.
+    """The root: whatever the weights package raises about files that are not its own mistakes.
 
     Args:
         sentence: What is wrong; it may quote a stranger's file and is one printable line after.

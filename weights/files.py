@@ -1,4 +1,4 @@
-"""Files as the weights room handles them: hashed before use, written whole or not at all."""
+"""Files as the weights package handles them: hashed before use, written whole or not at all."""
 
 import contextlib
 import hashlib

@@ -1,1 +1,1 @@
-"""The only room of `realtime` that knows torch: features as they come, the window, MAFnet."""
+"""The only package of `realtime` that knows torch: features as they come, the window, MAFnet."""

@@ -35,17 +35,17 @@ class RecordPlan:
     Args:
         pre_roll_ns: Wanted before the first onset.
         post_roll_ns: Wanted after the last offset.
-        settle_ns: An offset may lie this far behind what was recognized last.
+        lookback_ns: An offset may lie this far behind what was recognized last.
 
     Attributes:
         events: By id, in the order of their onsets' messages.
         begin_t_ns: Where it begins if it goes on with another recording; else None.
     """
 
-    def __init__(self, pre_roll_ns: int, post_roll_ns: int, settle_ns: int) -> None:
+    def __init__(self, pre_roll_ns: int, post_roll_ns: int, lookback_ns: int) -> None:
         self._pre_roll_ns = pre_roll_ns
         self._post_roll_ns = post_roll_ns
-        self._settle_ns = settle_ns
+        self._lookback_ns = lookback_ns
         self.events: dict[str, RecordedEvent] = {}
         self.begin_t_ns: int | None = None
 
@@ -74,7 +74,7 @@ class RecordPlan:
         if end_t_ns is not None:
             return end_t_ns
         known = [e.offset_t_ns for e in self.events.values() if e.offset_t_ns is not None]
-        sure = progress_t_ns - self._settle_ns
+        sure = progress_t_ns - self._lookback_ns
         return max([sure, self.start_t_ns - self._post_roll_ns, *known]) + self._post_roll_ns
 
     def joins(self, onset_t_ns: int) -> bool:
@@ -109,7 +109,7 @@ class RecordPlan:
 
     def rest_after(self, t_ns: int) -> RecordPlan | None:
         """Return the plan that goes on at `t_ns`, with the events that reach beyond; or None."""
-        rest = RecordPlan(self._pre_roll_ns, self._post_roll_ns, self._settle_ns)
+        rest = RecordPlan(self._pre_roll_ns, self._post_roll_ns, self._lookback_ns)
         rest.begin_t_ns = t_ns
         rest.events = {
             key: event

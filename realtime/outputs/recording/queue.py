@@ -18,7 +18,7 @@ class RecordQueue:
 
     Args:
         config: What to record.
-        settle_ns: An offset may lie this far behind what was recognized last.
+        lookback_ns: An offset may lie this far behind what was recognized last.
         update_ns: A running event is told of this often, at least.
 
     Attributes:
@@ -26,10 +26,10 @@ class RecordQueue:
         progress_t_ns: How far the stream has been recognized.
     """
 
-    def __init__(self, config: RecordConfig, settle_ns: int, update_ns: int) -> None:
+    def __init__(self, config: RecordConfig, lookback_ns: int, update_ns: int) -> None:
         self._config = config
-        self._settle_ns = settle_ns
-        self._silent_ns = settle_ns + 2 * update_ns
+        self._lookback_ns = lookback_ns
+        self._silent_ns = lookback_ns + 2 * update_ns
         self.plans: deque[RecordPlan] = deque()
         self.progress_t_ns = 0
 
@@ -45,7 +45,7 @@ class RecordQueue:
             if not (self.plans and self.plans[-1].joins(t_ns(body["onset"]))):
                 pre_roll_ns = round(self._config.pre_roll_s * NS_PER_S)
                 post_roll_ns = round(self._config.post_roll_s * NS_PER_S)
-                self.plans.append(RecordPlan(pre_roll_ns, post_roll_ns, self._settle_ns))
+                self.plans.append(RecordPlan(pre_roll_ns, post_roll_ns, self._lookback_ns))
             self.plans[-1].take(message, self.progress_t_ns)
             return
         for plan in self.plans:
