@@ -3,8 +3,8 @@
 Names of bundles, files and devices, a server's reason, a page's title, a message from the network:
 each may hold what a terminal obeys (ESC, the C1 controls), what turns a line around (bidirectional
 marks) or what breaks a log line in two. Every sink calls in here: the command lines, the log's
-formatters, dashboard and lines, `subscribe`, and whatever writes JSON. It lies in the lowest package,
-so that all may use it. Pure; imports nothing of ours.
+formatters, dashboard and lines, `subscribe`, and whatever writes JSON. It lies in the lowest
+package, so that all may use it. Pure; imports nothing of ours.
 """
 
 from __future__ import annotations

@@ -116,8 +116,8 @@ class MessageStamper:
         clock: The run's clock; `sent.t_s` counts from this constructor's call.
         wall: Dates the run's clock.
         window_clips: T; a prediction with fewer clips is marked `short_window`.
-        window_weight: `EventSpec.window_weight`, so that `top` ranks by the tracker's score (confusable
-            labels aside).
+        window_weight: `EventSpec.window_weight`, so that `top` ranks by the tracker's score
+            (confusable labels aside).
     """
 
     def __init__(

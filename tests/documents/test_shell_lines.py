@@ -10,15 +10,15 @@ from collections.abc import Callable
 from functools import cache
 
 import pytest
+from realtime.flags import make_parser
 
 import extractors.__main__
 import mafnet.__main__
-import realtime.keys
-import realtime.subscribe
+import realtime.client.keys
+import realtime.client.subscribe
 import weights.__main__
 from integration.processes import TIMEOUT_S, environment
 from integration.readme_blocks import ROOT, shell_commands
-from realtime.flags import make_parser
 
 DOCUMENTS = [
     "README.md",
@@ -42,8 +42,8 @@ def parsers() -> dict[str, Callable[[list[str]], object]]:
     return {
         "run_stream.py": live,
         "mafnet-live": live,
-        "mafnet-subscribe": realtime.subscribe._parser().parse_args,
-        "mafnet-keys": realtime.keys._parser().parse_args,
+        "mafnet-subscribe": realtime.client.subscribe._parser().parse_args,
+        "mafnet-keys": realtime.client.keys._parser().parse_args,
         "mafnet-weights": weights.__main__._parser().parse_args,
         "weights": weights.__main__._parser().parse_args,
         "mafnet-train": train,

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from source_builders import make_stream
 
 from realtime import calibrate as calibrate_module
 from realtime.av_offset.calibrate import ENOUGH_CLAPS, calibrate
@@ -23,6 +22,7 @@ from realtime.packets import SAMPLE_RATE, Sense
 from realtime.sources import factory
 from realtime.sources.base import Inlet, SourceSenses
 from realtime.sources.factory import OpenedSource, open_readers
+from source_builders import make_stream
 
 CLAPS_S = (2.0, 3.31, 4.57, 5.9, 7.23, 8.48, 9.72)
 LENGTH_S = 12.0

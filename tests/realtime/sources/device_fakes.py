@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from source_builders import Stream, make_stream
 
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock
 from realtime.config import SourceConfig
@@ -16,6 +15,7 @@ from realtime.errors import SourceError
 from realtime.packets import Sense, SenseState, SenseStatus
 from realtime.sources.base import Inlet
 from realtime.sources.reconnecting import ReconnectingReader
+from source_builders import Stream, make_stream
 
 PATIENCE_S = 10.0  # real seconds, for a thread of ours to get the processor
 BLOCK = 1600

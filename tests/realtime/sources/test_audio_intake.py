@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from source_builders import make_stream, tone
 
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.packets import SAMPLE_RATE
+from source_builders import make_stream, tone
 
 RATES = [4_000, 8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 384_000]
 

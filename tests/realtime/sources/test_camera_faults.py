@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from source_builders import make_stream
 
 from realtime.clock import NS_PER_MS, ManualClock
 from realtime.errors import LibraryMissing, SourceError
 from realtime.sources import camera
 from realtime.sources.capture import Capture, to_rgb
+from source_builders import make_stream
 
 
 class Cv2Error(Exception):

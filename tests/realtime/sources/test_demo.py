@@ -3,13 +3,13 @@ import itertools
 
 import numpy as np
 import pytest
-from source_builders import Stream, make_stream, read_to_end
 
 from realtime.clock import NS_PER_S, ManualClock
 from realtime.config import SourceConfig
 from realtime.sources.demo_pictures import ScenePainter
 from realtime.sources.demo_scene import DURATION_S, SCRIPT, event_at, render_sound
 from realtime.sources.factory import OpenedSource, open_readers
+from source_builders import Stream, make_stream, read_to_end
 
 
 def open_demo(stream: Stream, *, pace: bool = False, loop: bool = False) -> OpenedSource:

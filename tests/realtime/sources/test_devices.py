@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from source_builders import make_stream
 
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock
 from realtime.config import SourceConfig
@@ -17,6 +16,7 @@ from realtime.errors import LibraryMissing, SourceError
 from realtime.sources import camera, devices, microphone, portaudio
 from realtime.sources.capture import Capture
 from realtime.sources.factory import open_readers
+from source_builders import make_stream
 
 NO_CAMERA_HERE = not list(Path("/dev").glob("video*"))
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import av
 import pytest
 from device_fakes import wait_for
-from source_builders import Stream, make_stream, write_media
 from web_server import WebServer, serving
 
 from realtime.clock import MonotonicClock
@@ -21,6 +20,7 @@ from realtime.sources.inquiry import inquire
 from realtime.sources.network import NetworkReader
 from realtime.stats import Stats
 from realtime.threads.worker import Worker
+from source_builders import Stream, make_stream, write_media
 
 pytestmark = pytest.mark.timeout(120)
 END = "#EXT-X-ENDLIST\n"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from source_builders import Stream, make_stream, read_to_end
 
 from realtime.command_line.flags import make_parser
 from realtime.command_line.main import main
@@ -14,6 +13,7 @@ from realtime.command_line.settings import make_config
 from realtime.config import SourceConfig
 from realtime.errors import SourceError
 from realtime.sources.factory import open_readers
+from source_builders import Stream, make_stream, read_to_end
 from track_media import write_tracks
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-from source_builders import Stream, make_stream
 
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock
 from realtime.config import SourceConfig
 from realtime.packets import SAMPLE_RATE, Sense
 from realtime.sources.gate import Gate, GatedInlet
 from realtime.sources.watch import SenseWatch
+from source_builders import Stream, make_stream
 
 CONFIG = SourceConfig(name="c", kind="live", camera="0", frozen_s=2.0, silent_s=2.0)
 BLOCK = 1600

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from source_builders import Stream, make_stream, read_to_end
 
 from realtime.config import SourceConfig
 from realtime.sources.factory import open_readers
+from source_builders import Stream, make_stream, read_to_end
 from stamped_media import joined, write_stamped
 
 DARK, BRIGHT = 20, 190

@@ -7,12 +7,12 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from source_builders import Stream, empty_of_content, make_stream, read_to_end, tone, write_media
 
 from realtime.clock import NS_PER_S, ManualClock
 from realtime.config import SourceConfig
 from realtime.errors import SourceError
 from realtime.sources.factory import OpenedSource, open_readers
+from source_builders import Stream, empty_of_content, make_stream, read_to_end, tone, write_media
 
 CLIPS = Path(__file__).parents[4] / "shared" / "data" / "clips"
 

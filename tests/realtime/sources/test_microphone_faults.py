@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from source_builders import make_stream
 
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock
 from realtime.errors import SourceError
 from realtime.sources import microphone, portaudio
+from source_builders import make_stream
 
 BAD_NAME = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
 

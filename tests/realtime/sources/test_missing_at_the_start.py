@@ -11,7 +11,6 @@ from pathlib import Path
 import av
 import pytest
 from device_fakes import wait_for
-from source_builders import Stream, make_stream, write_media
 from web_server import WebServer, serving
 
 from realtime.av_offset.calibrate import calibrate
@@ -23,6 +22,7 @@ from realtime.packets import Sense, SenseState
 from realtime.pipeline import Pipeline
 from realtime.sources.factory import OpenedSource, open_readers
 from realtime.threads.worker import Worker
+from source_builders import Stream, make_stream, write_media
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from source_builders import Stream, empty_of_content, make_stream, read_to_end, write_media
 
 from realtime.buffers.lag import Lag
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock, MonotonicClock
@@ -24,6 +23,7 @@ from realtime.sources.factory import OpenedSource, open_readers
 from realtime.sources.playout import Playout, Stamps
 from realtime.sources.sender_clock import SenderClock
 from realtime.threads.worker import Worker
+from source_builders import Stream, empty_of_content, make_stream, read_to_end, write_media
 
 N_JPEGS = 40
 

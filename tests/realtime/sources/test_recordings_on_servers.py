@@ -10,7 +10,6 @@ from pathlib import Path
 import av
 import pytest
 from PIL import Image
-from source_builders import Stream, make_stream, write_media
 from web_server import WebServer, mute_port, serving
 
 from realtime.clock import MonotonicClock
@@ -22,6 +21,7 @@ from realtime.sources.inquiry import inquire
 from realtime.sources.opening import open_location
 from realtime.stats import Stats
 from realtime.threads.worker import Worker
+from source_builders import Stream, make_stream, write_media
 
 pytestmark = pytest.mark.timeout(120)
 

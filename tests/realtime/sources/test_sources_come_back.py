@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from device_fakes import wait_for
 from PIL import Image
-from source_builders import Stream, make_stream
 
 from realtime.clock import MonotonicClock
 from realtime.config import SourceConfig
@@ -24,6 +23,7 @@ from realtime.packets import Sense, SenseState
 from realtime.sources import portaudio
 from realtime.sources.factory import OpenedSource, open_readers
 from realtime.threads.worker import Worker
+from source_builders import Stream, make_stream
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from source_builders import make_stream, read_to_end
 
 from realtime.config import SourceConfig
 from realtime.sources.factory import open_readers
+from source_builders import make_stream, read_to_end
 from stamped_media import TICKS, write_stamped
 
 PACKET = 188

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from source_builders import Stream, make_stream
 
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock
 from realtime.packets import SLOT_NS
 from realtime.sources.video_intake import slot_of
+from source_builders import Stream, make_stream
 
 PICTURE: NDArray[np.uint8] = np.zeros((8, 8, 3), np.uint8)
 
