@@ -2,8 +2,8 @@
 
 A JPEG stream bears no time. Where its reader, its network or its sender was held up, what waited
 comes at once. Dated by arrival, a third of a second would be one moment after a hole. So a burst is
-laid back over the pause before it: its last picture is dated when it came, the others the usual
-interval apart, all after the one before the pause.
+laid back over the pause before it: its last picture is dated when it came, the others evenly
+between it and the one before the pause, or the usual interval apart where they are too few for it.
 
 Only a picture that comes late can be the first of a burst. It waits until it is known whether
 others follow at once; all others are dated and due when they come.
@@ -23,9 +23,9 @@ _N_GAPS = 64  # whose mean is the usual interval
 _LEAST_GAPS = 8  # before so many nobody knows it
 _PAUSE_NS = NS_PER_S  # a longer gap says nothing of the rate, and slower cameras are left alone
 _LATE = 1.5  # usual intervals: what comes after more comes late
-_AT_ONCE = 0.5  # usual intervals, and no more than this:
-_AT_ONCE_NS = 25 * NS_PER_MS
-_LONGEST_NS = 100 * NS_PER_MS  # what goes on for longer is no burst but another rate
+_AT_ONCE = 0.75  # usual intervals: a busy machine reads what waits little faster than it came
+_AT_ONCE_NS = 50 * NS_PER_MS  # and no more than this
+_LONGEST_NS = 200 * NS_PER_MS  # what goes on for longer is no burst but another rate
 
 T = TypeVar("T")
 
@@ -78,7 +78,9 @@ class ArrivalDates(Generic[T]):
     def _lay_back(self, interval_ns: int) -> None:
         """Date a burst anew, as its newest item makes it."""
         end_ns, n_items = self._burst[-1].arrived_ns, len(self._burst)
-        step_ns = min(interval_ns, (end_ns - self._before_ns) // n_items)
+        step_ns = (end_ns - self._before_ns) // n_items
+        if step_ns > _LATE * interval_ns:  # not all that was taken in the pause was sent
+            step_ns = interval_ns
         due_ns = end_ns + self._at_once_ns(interval_ns)
         for n_after, item in enumerate(reversed(self._burst)):
             item.date_ns = end_ns - n_after * step_ns

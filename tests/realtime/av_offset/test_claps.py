@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from realtime import calibrate as calibrate_module
+from realtime.av_offset import calibrate as calibrate_module
 from realtime.av_offset.calibrate import ENOUGH_CLAPS, calibrate
 from realtime.av_offset.claps import heard, measure, seen
 from realtime.av_offset.offsets import Offsets

@@ -35,12 +35,14 @@ def evenly(n: int) -> list[int]:
     return [FIRST_NS + number * INTERVAL_NS for number in range(n)]
 
 
-def held_up(arrivals_ns: list[int], first: int, until_ns: int) -> list[int]:
-    """Have whatever came from picture `first` to `until_ns` come then, a ms apart."""
+def held_up(
+    arrivals_ns: list[int], first: int, until_ns: int, apart_ns: int = NS_PER_MS
+) -> list[int]:
+    """Have whatever came from picture `first` to `until_ns` come then, so far apart."""
     late, n_late = list(arrivals_ns), 0
     for number in range(first, len(late)):
-        if late[number] < until_ns + n_late * NS_PER_MS:
-            late[number] = until_ns + n_late * NS_PER_MS
+        if late[number] < until_ns + n_late * apart_ns:
+            late[number] = until_ns + n_late * apart_ns
             n_late += 1
     return late
 
@@ -51,13 +53,17 @@ def test_what_comes_evenly_is_dated_when_it_came_and_waits_for_nobody() -> None:
     assert [taken[number] for number in range(100)] == [(t, t) for t in arrivals]
 
 
-def test_burst_after_a_pause_is_laid_back_over_it() -> None:
+@pytest.mark.parametrize(("apart_ms", "off_ms"), [(1, 20), (15, 120), (30, 220)])
+def test_burst_after_a_pause_is_laid_back_over_it(apart_ms: int, off_ms: int) -> None:
+    """A busy machine takes its time to read what waited: it is late by then, and evenly so."""
     true = evenly(100)
-    arrivals = held_up(true, 40, true[46] + 10 * NS_PER_MS)  # 0.3 s of pictures at once
+    until_ns = true[46] + 10 * NS_PER_MS  # 0.3 s of pictures wait
+    arrivals = held_up(true, 40, until_ns, apart_ms * NS_PER_MS)
     taken = played(arrivals)
     dates = np.array([taken[number][0] for number in range(100)])
-    assert np.abs(dates - np.array(true)).max() < 20 * NS_PER_MS
-    assert np.diff(dates).min() > 30 * NS_PER_MS
+    assert np.abs(dates - np.array(true)).max() < off_ms * NS_PER_MS
+    assert np.diff(dates).min() >= min(30, apart_ms) * NS_PER_MS
+    assert np.diff(dates).max() < 100 * NS_PER_MS
     assert all(date <= at for date, at in taken.values())
 
 
@@ -67,7 +73,7 @@ def test_picture_that_comes_late_alone_is_dated_when_it_came(pause_s: float) -> 
     arrivals += [arrivals[-1] + round(pause_s * NS_PER_S) + n * INTERVAL_NS for n in range(20)]
     taken = played(arrivals)
     assert [taken[number][0] for number in range(80)] == arrivals
-    assert max(at - date for date, at in taken.values()) <= 26 * NS_PER_MS
+    assert max(at - date for date, at in taken.values()) <= 38 * NS_PER_MS
 
 
 def test_burst_after_a_long_pause_lies_at_its_end() -> None:
@@ -101,4 +107,4 @@ def test_dates_never_go_back_whatever_comes() -> None:
         in_order = [taken[number] for number in range(200)]
         assert all(a[0] <= b[0] for a, b in itertools.pairwise(in_order))
         assert all(date <= at for date, at in in_order)
-        assert max(at - arrivals[n] for n, (_, at) in taken.items()) <= 250 * NS_PER_MS
+        assert max(at - arrivals[n] for n, (_, at) in taken.items()) <= 400 * NS_PER_MS
