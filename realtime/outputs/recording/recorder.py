@@ -10,30 +10,27 @@ It never waits for recognition, nor recognition, live, for it.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from typing import TYPE_CHECKING, BinaryIO
 
 from realtime.clock import NS_PER_S, Clock, Timeline
 from realtime.errors import OutputError
 from realtime.outputs.recording.codec import FrameCodec
 from realtime.outputs.recording.fault import reason_of
-from realtime.outputs.recording.file import RecordFile, open_exclusive
+from realtime.outputs.recording.file import open_exclusive
 from realtime.outputs.recording.intake import RecordIntake
 from realtime.outputs.recording.mend import mend
 from realtime.outputs.recording.queue import RecordQueue
-from realtime.outputs.recording.recording import MAX_SHOWN_NS, Ruler
 from realtime.outputs.recording.ring import PreRollRing
 from realtime.outputs.recording.trouble import RecordTrouble
+from realtime.outputs.recording.writer import PlanWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from pathlib import Path
 
     from realtime.buffers.audio_clock import AudioClock
     from realtime.config import RecordConfig
     from realtime.outputs.recording.feed import RecordFeed
-    from realtime.outputs.recording.plan import RecordPlan
     from realtime.outputs.recording.store import RecordStore
     from realtime.outputs.wire import Message
     from realtime.stats import Stats
@@ -42,11 +39,6 @@ logger = logging.getLogger(__name__)
 
 WAIT_S = 0.1
 SLACK_S = 6.0  # recognition lies behind capture by a ring (4 s) and a clip (1 s), at most
-LATE_NS = NS_PER_S  # a sense that has not come this long after a recording's end is not waited for
-LAST_NS = 800_000_000  # of encoding, when the program ends: Ctrl-C ends within 2 s
-MAX_UNTOLD = 100
-STREAM_BEGAN, STREAM_ENDED = "the stream began", "the stream ended"
-NOT_KEPT, GREW_LONG = "not in memory", "it grew too long and goes on in the next"
 
 
 class Recorder:
@@ -93,11 +85,7 @@ class Recorder:
         self.live = feed.live
         self._config = config
         self._store = store
-        self._timeline = timeline
-        self._audio_clock = audio_clock
-        self._clock = clock
         self._stats = stats
-        self._open_sink = open_sink
         self._queue = RecordQueue(config, round(lookback_s * NS_PER_S), round(update_s * NS_PER_S))
         hold_s = config.pre_roll_s + lookback_s + SLACK_S
         self._ring = PreRollRing(round(hold_s * NS_PER_S), config.memory_mib << 20)
@@ -106,23 +94,32 @@ class Recorder:
             feed, self._ring, self._codec, timeline, audio_clock, until_t_ns
         )
         self._trouble = RecordTrouble(source, config.directory, clock, stats, remark)
-        self._file: RecordFile | None = None
-        self._untold: deque[RecordFile] = deque(maxlen=MAX_UNTOLD)  # their sidecars: `recording`
-        self._number = 0
+        self._writer = PlanWriter(
+            live=feed.live,
+            config=config,
+            store=store,
+            queue=self._queue,
+            ring=self._ring,
+            codec=self._codec,
+            timeline=timeline,
+            audio_clock=audio_clock,
+            clock=clock,
+            stats=stats,
+            trouble=self._trouble,
+            open_sink=open_sink,
+        )
         self._n_lost_messages = 0
         self._is_mended = False
-        self._has_backlog = False
-        self._end_by_ns: int | None = None
 
     @property
     def state(self) -> str:
         """What it is doing, for a screen: a label, a fault, or nothing. Any thread."""
-        file, fault = self._file, self._trouble.fault
+        file, fault = self._writer.file, self._trouble.fault
         return fault or ("" if file is None else f"recording {file.paths.final.name}")
 
     def step(self) -> bool:
         """Take in and write; return False once the feed is at its end. Raises like both."""
-        self.take_in(0.0 if self._has_backlog else WAIT_S)
+        self.take_in(0.0 if self._writer.has_backlog else WAIT_S)
         return self.write(0.0)
 
     def take_in(self, wait_s: float = WAIT_S) -> bool:
@@ -139,8 +136,7 @@ class Recorder:
 
     def hurry(self) -> None:
         """Say that the program ends and will not wait for long; any thread."""
-        if self._end_by_ns is None:
-            self._end_by_ns = self._clock.now_ns() + LAST_NS
+        self._writer.hurry()
 
     def write(self, wait_s: float = WAIT_S) -> bool:
         """Write what is sure, a few frames at a time; return False once all is written.
@@ -151,7 +147,7 @@ class Recorder:
         if not self._is_mended:
             self._mend()
         messages = self._intake.messages
-        message = messages.get(0.0 if self._has_backlog else wait_s)
+        message = messages.get(0.0 if self._writer.has_backlog else wait_s)
         while message is not None:
             self._take_message(message)
             message = messages.get(0.0)
@@ -159,28 +155,23 @@ class Recorder:
             self._log(None)
         is_last = messages.closed
         self._end_what_is_silent()
-        self._has_backlog = False
-        self._tell_time()
+        self._writer.tell_time()
         self._store.age.keep_now_and_then()
-        self._write(final=is_last)
-        recording = None if self._file is None else self._file.recording
-        self._ring.forget(
-            None if recording is None else recording.unwritten_ns,
-            None if recording is None else recording.unwritten_index,
-        )
+        self._writer.write(final=is_last)
+        self._writer.let_go()
         return not is_last
 
     def finish(self) -> None:
         """Close what an error elsewhere left open; tell what could not be told. May be repeated."""
-        self._abandon("the program stopped")
-        self._tell_again()
+        self._writer.abandon("the program stopped")
+        self._writer.tell_again()
         self._store.close()
         self._trouble.forget()
 
     def _mend(self) -> None:
         """Put in order what an earlier run left; before the first recording of this one."""
         self._is_mended = True
-        self._tell_time()
+        self._writer.tell_time()
         try:
             mend(self._store)
         except OSError as error:
@@ -208,196 +199,3 @@ class Recorder:
             self._n_lost_messages = n_lost
         if n_lost:
             self._queue.end_what_is_silent()
-
-    def _write(self, *, final: bool) -> None:
-        """Bring the recordings as far as is sure; `final` says that nothing comes any more."""
-        while self._queue.plans:
-            try:
-                more = self._write_plan(self._queue.plans[0], final=final)
-            except (OSError, OutputError) as error:
-                self._fail(error)
-                more = final
-                if final:
-                    self._give_up_plan()
-            if not more:
-                return
-
-    def _write_plan(self, plan: RecordPlan, *, final: bool) -> bool:
-        """Write a turn of one plan; return whether the next can be looked at."""
-        if final:
-            plan.end_all(self._queue.progress_t_ns)
-        end_t_ns = plan.end_t_ns
-        sure_ns = self._timeline.time_ns(plan.sure_t_ns(self._queue.progress_t_ns))
-        if self._file is None and not (self._may_write() and self._begin(plan)):
-            if final or (end_t_ns is not None and self._is_late(end_t_ns)):
-                self._give_up_plan()
-                return True
-            return False
-        file = self._file
-        if file is None:
-            return False
-        recording = file.recording
-        full_ns = recording.start_ns + round(self._config.max_length_s * NS_PER_S)
-        stop_ns = min(sure_ns, full_ns)
-        is_end = stop_ns == full_ns or end_t_ns is not None
-        # What recognition has gone past without is lost; what lies ahead of it may still come.
-        given_up_ns = self._timeline.time_ns(self._queue.progress_t_ns) - LATE_NS
-        is_all = recording.advance(stop_ns, given_up_ns)
-        while not is_all and not self._must_stop(final=final):
-            is_all = recording.advance(stop_ns, given_up_ns)
-        if file.n_bytes:  # not before: a disk may have room for a name and no more
-            self._trouble.go_on()
-        if not is_end and not self._has_room():
-            stop_ns, is_end = min(stop_ns, self._newest_ns(stop_ns)), True
-            self._trouble.stop(None)
-        elif final and not is_all:
-            stop_ns = min(stop_ns, recording.reached_ns)
-        elif not is_all:
-            self._has_backlog = True
-            return False
-        elif is_end and not (
-            final or recording.covers(stop_ns) or self._is_late(self._timeline.t_ns(stop_ns))
-        ):
-            return False
-        if not is_end:
-            return False
-        self._end(file, plan, stop_ns, final=final)
-        return True
-
-    def _begin(self, plan: RecordPlan) -> bool:
-        """Open a recording where the plan wants it, or where memory begins; say if there is one."""
-        ring, clock = self._ring, self._audio_clock()
-        wanted_ns = self._timeline.time_ns(plan.start_t_ns)
-        firsts = [] if ring.first_frame_ns is None else [ring.first_frame_ns]
-        if ring.first_index is not None and clock.ready:
-            firsts.append(clock.time_at(ring.first_index))
-        if not firsts:
-            return False
-        start_ns = max(wanted_ns, self._timeline.time_ns(0), min(firsts))
-        newest, end_index = ring.newest_frame, ring.end_index
-        size = None
-        if newest is not None and newest.time_ns >= start_ns - MAX_SHOWN_NS:
-            size = newest.width, newest.height
-        has_sound = end_index is not None and clock.index_at(start_ns) < end_index
-        if size is None and not has_sound:
-            return False
-        cut = None
-        if start_ns > wanted_ns:
-            cut = STREAM_BEGAN if plan.start_t_ns < 0 else NOT_KEPT
-        self._prune()
-        self._number += 1
-        age = self._store.age
-        self._file = RecordFile(
-            store=self._store,
-            config=self._config,
-            timeline=self._timeline,
-            plan=plan,
-            number=self._number,
-            ring=ring,
-            ruler=Ruler(start_ns=start_ns, index_at=clock.index_at if has_sound else None),
-            size=size,
-            codec=self._codec,
-            may_thin=self.live,
-            open_sink=self._open_sink,
-            pre_roll_cut=cut,
-            folder=age.next_place(),
-        )
-        age.keep()
-        return True
-
-    def _end(self, file: RecordFile, plan: RecordPlan, stop_ns: int, *, final: bool) -> None:
-        """End the recording at `stop_ns`, or where its senses end if nothing comes any more."""
-        end_ns = stop_ns
-        if final:
-            end_ns = max(file.recording.start_ns, min(stop_ns, self._newest_ns(stop_ns)))
-        wanted_t_ns, end_t_ns = plan.end_t_ns, self._timeline.t_ns(end_ns)
-        cut = None
-        if wanted_t_ns is None or end_t_ns < wanted_t_ns:
-            cut = STREAM_ENDED if final else (self._trouble.stopped or GREW_LONG)
-        is_there = file.finish(end_ns, post_roll_cut=cut, is_hurried=self._end_by_ns is not None)
-        self._file = None
-        if not self._trouble.is_waiting():
-            self._trouble.go_on()
-        self._count_lost(file, end_ns)
-        self._stats.count("recordings" if is_there else "lost_recordings")
-        self._queue.end_first(None if final else end_t_ns)
-
-    def _count_lost(self, file: RecordFile, end_ns: int) -> None:
-        """Count what a recording lacks, as its sidecar says it."""
-        for name, n in file.recording.n_lost(end_ns).items():
-            if n:
-                self._stats.count(f"record_dropped_{name}", n)
-
-    def _newest_ns(self, otherwise_ns: int) -> int:
-        """Return the end of what has come: the later of the last frame and the last sample."""
-        newest, end_index = self._ring.newest_frame, self._ring.end_index
-        ends = [] if newest is None else [newest.time_ns]
-        clock = self._audio_clock()
-        if end_index is not None and clock.ready:
-            ends.append(clock.time_at(end_index))
-        return max(ends, default=otherwise_ns)
-
-    def _is_late(self, end_t_ns: int) -> bool:
-        return self._queue.progress_t_ns >= end_t_ns + LATE_NS
-
-    def _must_stop(self, *, final: bool) -> bool:
-        """Return whether writing has lasted long enough for now."""
-        return self._is_out_of_time() or (self.live and not final)
-
-    def _is_out_of_time(self) -> bool:
-        end_by_ns = self._end_by_ns
-        return end_by_ns is not None and self._clock.now_ns() >= end_by_ns
-
-    def _may_write(self) -> bool:
-        """Return whether to try; after a fault only now and then, and when there is room."""
-        if self._trouble.is_waiting():
-            return False
-        self._store.restore()
-        if not self._has_room():
-            self._trouble.stop(None)
-            return False
-        self._tell_again()
-        return True
-
-    def _has_room(self) -> bool:
-        """Return whether the disk has its reserve, once what is kept too long or too much went."""
-        if self._store.has_room():
-            return True
-        self._prune()
-        return self._store.has_room()
-
-    def _prune(self) -> None:
-        writing = None if self._file is None else self._file.paths
-        self._store.prune(self._tell_time(), writing)
-
-    def _tell_time(self) -> datetime:
-        """Tell the folder what time it is; return the earliest UTC that it may be."""
-        now_ns = self._clock.now_ns()
-        earliest, latest = self._timeline.utc_within(now_ns)
-        self._store.age.tell(now_ns, earliest, latest)
-        return earliest
-
-    def _fail(self, error: OSError | OutputError) -> None:
-        """Stop for a while: say so once, keep what was written, try again later."""
-        self._abandon(reason_of(error))
-        self._trouble.stop(error)
-
-    def _abandon(self, why: str) -> None:
-        file, self._file = self._file, None
-        if file is None:
-            return
-        file.abandon(why)
-        if self._trouble.stopped and file.discard():
-            return  # one of many tries
-        self._stats.count("broken_recordings")
-        self._count_lost(file, file.recording.reached_ns)
-        self._untold.append(file)
-        self._tell_again()
-
-    def _tell_again(self) -> None:
-        """Have the sidecars of broken recordings say so, as far as the disk takes it now."""
-        self._untold = deque((f for f in self._untold if not f.tell()), MAX_UNTOLD)
-
-    def _give_up_plan(self) -> None:
-        self._queue.end_first()
-        self._stats.count("lost_recordings")
