@@ -19,7 +19,8 @@ from realtime.errors import OutputError
 from realtime.outputs.metrics import MetricsPage
 from realtime.outputs.output import KINDS, Output, OutputLoop
 from realtime.outputs.socket.zmq_publisher import ZmqPublisher
-from realtime.outputs.wire import Message, MessageStamper, StreamState
+from realtime.outputs.stamper import MessageStamper
+from realtime.outputs.wire import Message, StreamState
 from realtime.stats import Stats, StatsSnapshot
 from realtime.threads.mailbox import Mailbox, Policy
 from realtime.threads.worker import Worker

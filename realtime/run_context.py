@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from realtime.clock import NS_PER_S, Clock, WallClock
 from realtime.config import RunConfig
-from realtime.outputs.wire import Message, MessageStamper
+from realtime.outputs.stamper import MessageStamper
+from realtime.outputs.wire import Message
 from realtime.packets import Prediction
 from weights.bundle import Bundle, EventSpec
 

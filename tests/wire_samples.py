@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from realtime.clock import NS_PER_S, ManualClock, Timeline, WallClock
-from realtime.outputs.wire import MessageStamper
+from realtime.outputs.stamper import MessageStamper
 from realtime.packets import Event, Phase, Prediction, Sense, SenseState, SenseStatus
 
 LABELS = (

@@ -20,13 +20,13 @@ from pathlib import Path
 import zmq
 
 from realtime.errors import RecognizerError, UsageError
+from realtime.outputs.socket.allowed_clients import AllowedClients
 from realtime.outputs.socket.curve_files import (
     CLIENT,
     CLIENTS_FOLDER,
     PUBLIC_SUFFIX,
     SECRET_SUFFIX,
     SERVER,
-    AllowedClients,
     make_private_folder,
     read_public_key,
     write_pair,

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from functools import cache
 
 import pytest
-from realtime.flags import make_parser
 
 import extractors.__main__
 import mafnet.__main__
@@ -19,6 +18,7 @@ import realtime.client.subscribe
 import weights.__main__
 from integration.processes import TIMEOUT_S, environment
 from integration.readme_blocks import ROOT, shell_commands
+from realtime.command_line.flags import make_parser
 
 DOCUMENTS = [
     "README.md",

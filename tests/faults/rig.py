@@ -33,7 +33,8 @@ from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import PublisherConfig, RunConfig, SourceConfig, WindowConfig
 from realtime.outputs.socket.zmq_publisher import ZmqPublisher
-from realtime.outputs.wire import Message, MessageStamper
+from realtime.outputs.stamper import MessageStamper
+from realtime.outputs.wire import Message
 from realtime.rings import Rings
 from realtime.run_context import RunContext
 from realtime.sources.base import Inlet

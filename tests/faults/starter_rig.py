@@ -23,7 +23,8 @@ from realtime.build import frame_transform, make_stream
 from realtime.bundle_settings import event_settings, find_bundle
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import RunConfig, SourceConfig
-from realtime.outputs.wire import Message, MessageStamper
+from realtime.outputs.stamper import MessageStamper
+from realtime.outputs.wire import Message
 from realtime.packets import GRID_HZ
 from realtime.recognition.batch import BatchRecognizer
 from realtime.recognition.models import Models, load_models

@@ -22,10 +22,11 @@ from realtime.client.keys import allow, make_client, make_server
 from realtime.client.subscriber import Subscriber
 from realtime.clock import MonotonicClock, WallClock
 from realtime.config import PublisherConfig
-from realtime.outputs.socket.curve_files import AllowedClients
+from realtime.outputs.socket.allowed_clients import AllowedClients
 from realtime.outputs.socket.zap import decide
 from realtime.outputs.socket.zmq_publisher import ZmqPublisher
-from realtime.outputs.wire import Message, MessageStamper
+from realtime.outputs.stamper import MessageStamper
+from realtime.outputs.wire import Message
 from realtime.stats import Stats
 from realtime.threads.mailbox import Mailbox, Policy
 from realtime.threads.worker import Worker

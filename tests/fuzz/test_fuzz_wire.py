@@ -22,8 +22,8 @@ from realtime.client.decoding import decode
 from realtime.clock import ManualClock, WallClock
 from realtime.outputs.health import Health
 from realtime.outputs.socket.wanted_labels import WantedLabels
+from realtime.outputs.stamper import MessageStamper
 from realtime.outputs.terminal.lines import message_line
-from realtime.outputs.wire import MessageStamper
 from weights.printable import json_text
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(TIMEOUT_S)]

@@ -24,7 +24,8 @@ from fuzz.budget import FUZZ_S, TIMEOUT_S
 from realtime.clock import MonotonicClock, WallClock
 from realtime.config import PublisherConfig
 from realtime.outputs.socket.zmq_publisher import ZmqPublisher
-from realtime.outputs.wire import Message, MessageStamper
+from realtime.outputs.stamper import MessageStamper
+from realtime.outputs.wire import Message
 from realtime.stats import Stats
 from realtime.threads.mailbox import Mailbox, Policy
 from realtime.threads.worker import Worker

@@ -15,7 +15,8 @@ from realtime.buffers.signal import DataSignal
 from realtime.clip_assembler import ClipAssembler
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import RunConfig, SourceConfig, WindowConfig
-from realtime.outputs.wire import Message, MessageStamper
+from realtime.outputs.stamper import MessageStamper
+from realtime.outputs.wire import Message
 from realtime.packets import SAMPLES_PER_SLOT, SLOT_NS, Clip, GridFrame, Prediction
 from realtime.rings import Rings
 from realtime.run_context import RunContext

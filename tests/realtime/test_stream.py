@@ -11,7 +11,8 @@ import pytest
 
 from realtime.clock import ManualClock, Timeline, WallClock
 from realtime.config import RunConfig, SourceConfig
-from realtime.outputs.wire import Message, MessageStamper
+from realtime.outputs.stamper import MessageStamper
+from realtime.outputs.wire import Message
 from realtime.packets import Sense, SenseState, SenseStatus
 from realtime.rings import Rings
 from realtime.run_context import RunContext

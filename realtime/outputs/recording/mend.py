@@ -19,7 +19,7 @@ from realtime.outputs.private_files import open_private
 from realtime.outputs.recording.codec import can_be_played
 from realtime.outputs.recording.fault import reason_of
 from realtime.outputs.recording.file import make_whole
-from realtime.outputs.recording.store import MAKER, MAX_SIDECAR_BYTES, RecordPaths, read_sidecar
+from realtime.outputs.recording.sidecars import MAKER, MAX_SIDECAR_BYTES, RecordPaths, read_sidecar
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,17 +12,14 @@ any of it, no link inside the folder is followed, and no two runs use a folder a
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
 import shutil
 import tempfile
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from realtime.errors import OutputError
 from realtime.outputs.file_lock import try_lock
@@ -35,8 +32,17 @@ from realtime.outputs.private_files import (
 from realtime.outputs.recording.age import FolderAge
 from realtime.outputs.recording.fault import reason_of
 from realtime.outputs.recording.log import EventLog
+from realtime.outputs.recording.sidecars import (
+    KeptRecording,
+    RecordPaths,
+    delete,
+    n_bytes_of,
+    plain_label,
+    read_sidecar,
+    sidecar_bytes,
+    started_at,
+)
 from weights.files import written_whole
-from weights.printable import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,35 +52,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAKER = "mafnet-live recorder"
-MAX_LABEL = 40  # characters of a label in a name
 MAX_COMPLAINTS = 100
-MAX_SIDECAR_BYTES = 16 << 20  # a larger one is not ours
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SIDECAR = re.compile(r"\d{6}_[A-Za-z0-9-]+_[A-Za-z0-9]+-\d+\.json")
-
-
-@dataclass(frozen=True, slots=True)
-class RecordPaths:
-    """Where one recording lies: while it is written, finished, and its sidecar."""
-
-    part: Path
-    final: Path
-    sidecar: Path
-
-    @classmethod
-    def of(cls, sidecar: Path) -> RecordPaths:
-        """Return the paths that belong to a sidecar."""
-        return cls(sidecar.with_suffix(".part.mp4"), sidecar.with_suffix(".mp4"), sidecar)
-
-
-class KeptRecording(NamedTuple):
-    """A recording in the folder: its place in the order of all, and what its sidecar says."""
-
-    paths: RecordPaths
-    number: int
-    age_s: float  # the folder's when it began
-    content: dict[str, Any]
 
 
 class RecordStore:
@@ -197,14 +177,14 @@ class RecordStore:
             n_spare: Blanks at its end, so that `rewrite_sidecar` needs no room for so much more.
         """
         with written_whole(paths.sidecar, private=True) as unfinished:
-            unfinished.write_bytes(_sidecar_bytes(content) + b" " * n_spare + b"\n")
+            unfinished.write_bytes(sidecar_bytes(content) + b" " * n_spare + b"\n")
 
     def rewrite_sidecar(self, paths: RecordPaths, content: dict[str, object]) -> None:
         """Replace a sidecar; on a full disk write over the one that is there. Raises OSError."""
         try:
             self.write_sidecar(paths, content)
         except OSError:
-            text = _sidecar_bytes(content)
+            text = sidecar_bytes(content)
             with os.fdopen(open_private(paths.sidecar, os.O_RDWR), "r+b", buffering=0) as file:
                 n_bytes = file.seek(0, os.SEEK_END)
                 if len(text) >= n_bytes:
@@ -242,14 +222,14 @@ class RecordStore:
             self.age.tell(0, now_utc, now_utc)
         found = sorted(self.recordings(), key=lambda r: (r.number, r.age_s, r.paths.sidecar))
         kept = [r for r in found if r.paths != writing]
-        n_gone, n_bytes = 0, sum(_size(r.paths) for r in kept)
+        n_gone, n_bytes = 0, sum(n_bytes_of(r.paths) for r in kept)
         for recording in kept:
             is_old = self.age.age_s - recording.age_s > self._keep_s
             if not is_old and n_bytes <= self._keep_bytes:
                 break
-            size = _size(recording.paths)
+            size = n_bytes_of(recording.paths)
             try:
-                _delete(recording.paths)
+                delete(recording.paths)
             except OSError as error:  # nothing new would be recorded for it
                 self._say_once(recording.paths.sidecar, "cannot be deleted", error)
                 continue
@@ -260,7 +240,7 @@ class RecordStore:
     def recordings(self) -> Iterator[KeptRecording]:
         """Yield what we made, by the dates in the names; raises OSError."""
         for sidecar in self.sidecars():
-            content, started = read_sidecar(sidecar), _started(sidecar)
+            content, started = read_sidecar(sidecar), started_at(sidecar)
             if content is not None and started is not None:
                 number, age_s = self.age.place_of(content.get("folder"), started)
                 yield KeptRecording(RecordPaths.of(sidecar), number, age_s, content)
@@ -289,49 +269,5 @@ class RecordStore:
         return sorted(d for d in self._folder.iterdir() if _DAY.fullmatch(d.name) and _is_dir(d))
 
 
-def plain_label(label: str) -> str:
-    """Return what of a label is safe in a file's name: letters, digits and dashes of ASCII."""
-    return re.sub("[^A-Za-z0-9]+", "-", label).strip("-")[:MAX_LABEL] or "event"
-
-
-def _sidecar_bytes(content: dict[str, object]) -> bytes:
-    return json_text({"made_by": MAKER, **content}, indent=1).encode()
-
-
 def _is_dir(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
-
-
-def read_sidecar(sidecar: Path) -> dict[str, Any] | None:
-    """Return what a sidecar says; None if it is not ours, or torn."""
-    try:
-        with os.fdopen(open_private(sidecar, os.O_RDONLY), "rb") as file:
-            content = json.loads(file.read(MAX_SIDECAR_BYTES))
-    except (ValueError, RecursionError, OSError):  # not ours, or it has just gone
-        return None
-    is_ours = isinstance(content, dict) and content.get("made_by") == MAKER
-    return content if is_ours else None
-
-
-def _started(sidecar: Path) -> datetime | None:
-    moment = f"{sidecar.parent.name} {sidecar.name[:6]}"
-    try:
-        return datetime.strptime(moment, "%Y-%m-%d %H%M%S").replace(tzinfo=UTC)
-    except ValueError:  # no such day or hour: somebody renamed it, so it is not ours any more
-        return None
-
-
-def _size(paths: RecordPaths) -> int:
-    n_bytes = 0
-    for file in (paths.part, paths.final, paths.sidecar):
-        with suppress(FileNotFoundError):
-            n_bytes += file.lstat().st_size
-    return n_bytes
-
-
-def _delete(paths: RecordPaths) -> None:
-    """Delete the sidecar last: without it nobody would know whose the rest is."""
-    for file in (paths.part, paths.final, paths.sidecar):
-        file.unlink(missing_ok=True)
-    with suppress(OSError):  # others' files lie there, too
-        paths.sidecar.parent.rmdir()

@@ -19,7 +19,8 @@ import logging
 import zmq
 from zmq.utils import z85
 
-from realtime.outputs.socket.curve_files import AllowedClients, ServerKeys
+from realtime.outputs.socket.allowed_clients import AllowedClients
+from realtime.outputs.socket.curve_files import ServerKeys
 
 logger = logging.getLogger(__name__)
 

@@ -14,23 +14,22 @@ neither spins nor delays a message.
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
-import socket
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import zmq
 
-from realtime.addresses import is_loopback
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock, MonotonicClock
-from realtime.config import DEFAULT_BIND, PublisherConfig
-from realtime.errors import OutputError, UsageError
-from realtime.outputs.socket.curve_files import CLIENTS_FOLDER, AllowedClients, read_server_keys
+from realtime.config import PublisherConfig
+from realtime.errors import OutputError
+from realtime.outputs.socket.allowed_clients import AllowedClients
+from realtime.outputs.socket.bell import Bell
+from realtime.outputs.socket.binding import bind_failure, bindable, require_local
+from realtime.outputs.socket.curve_files import CLIENTS_FOLDER, read_server_keys
 from realtime.outputs.socket.front_door import FrontDoor
 from realtime.outputs.socket.ipc_claim import IpcClaim
 from realtime.outputs.socket.last_values import LastValues
@@ -89,7 +88,7 @@ class ZmqPublisher:
     ) -> None:
         self._keys = None if config.curve is None else read_server_keys(Path(config.curve))
         if self._keys is None and not insecure:
-            _require_local(config.bind)
+            require_local(config.bind)
         self._config = config
         self._mailbox = mailbox
         self._heartbeat = heartbeat
@@ -104,7 +103,7 @@ class ZmqPublisher:
         self._doorkeeper: Doorkeeper | None = None
         self._claim = IpcClaim(config.bind)
         self._poller = zmq.Poller()
-        self._bell: _Bell | None = None
+        self._bell: Bell | None = None
         self._last_values = LastValues()
         self._published: dict[str, int] = {}
         self._prefixes: set[bytes] = set()  # subscribed to since the last replay
@@ -137,11 +136,11 @@ class ZmqPublisher:
             raise ValueError("the publisher is open already")
         try:
             self._context = self._shared_context or zmq.Context()
-            self._bell = _Bell()
+            self._bell = Bell()
             publisher = self._context.socket(zmq.XPUB)
         except (zmq.ZMQError, OSError) as error:  # too many files are open
             self.close()
-            raise OutputError(_bind_failure(self._config.bind, error)) from error
+            raise OutputError(bind_failure(self._config.bind, error)) from error
         publisher.setsockopt(zmq.XPUB_VERBOSE, 1)  # every subscription is told, not only the first
         publisher.setsockopt(zmq.SNDHWM, self._config.send_hwm)
         publisher.setsockopt(zmq.LINGER, LINGER_MS)
@@ -164,7 +163,7 @@ class ZmqPublisher:
             raise
         except (zmq.ZMQError, OSError) as error:
             self.close()
-            raise OutputError(_bind_failure(self._config.bind, error)) from error
+            raise OutputError(bind_failure(self._config.bind, error)) from error
         self._poller.register(publisher, zmq.POLLIN)
         self._poller.register(self._bell.fileno(), zmq.POLLIN)
         self._heartbeat_due_ns = self._clock.now_ns()
@@ -243,7 +242,7 @@ class ZmqPublisher:
             self._folder.cleanup()
             self._folder = None
         with self._claim.binding():
-            listener, self._endpoint = listen(_bindable(self._config.bind))
+            listener, self._endpoint = listen(bindable(self._config.bind))
         self._door = FrontDoor(
             listener, inner, lambda: self._stats.count("wordy_clients"), MonotonicClock()
         )
@@ -298,70 +297,3 @@ class ZmqPublisher:
             replay = message.as_replay()
             publisher.send_multipart((replay.topic.encode(), replay.payload()), zmq.NOBLOCK)
             self._stats.count("replayed_messages")
-
-
-class _Bell:
-    """Wakes a poll from any thread: a connected pair of sockets, one byte a ring."""
-
-    def __init__(self) -> None:
-        self._read, self._write = socket.socketpair()
-        self._read.setblocking(False)
-        self._write.setblocking(False)
-        self._lock = threading.Lock()
-        self._rung = False
-
-    def fileno(self) -> int:
-        return self._read.fileno()
-
-    def ring(self) -> None:
-        with self._lock:
-            if not self._rung and self._write.fileno() != -1:
-                self._write.send(b"\0")
-                self._rung = True
-
-    def silence(self) -> None:
-        with self._lock:
-            self._read.recv(16)
-            self._rung = False
-
-    def close(self) -> None:
-        with self._lock:
-            self._read.close()
-            self._write.close()
-
-
-def _require_local(endpoint: str) -> None:
-    if endpoint.startswith("tcp://") and not is_loopback(_host(endpoint)):
-        raise UsageError(
-            f"{endpoint} can be reached from other machines and the messages are not encrypted; "
-            f"give --curve DIR, bind to loopback, such as {DEFAULT_BIND}, or add --insecure if "
-            "you mean it"
-        )
-
-
-def _host(endpoint: str) -> str:
-    host, _, _ = endpoint.removeprefix("tcp://").rpartition(":")
-    return host.strip("[]")
-
-
-def _bindable(endpoint: str) -> str:
-    """Write the endpoint as libzmq binds it: it resolves no names and takes `*` for any port."""
-    if endpoint.startswith("tcp://localhost:"):
-        return endpoint.replace("localhost", "127.0.0.1", 1)
-    return endpoint
-
-
-def _bind_failure(endpoint: str, error: zmq.ZMQError | OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"{endpoint} is taken by another program; stop it, or choose another port with --bind"
-        )
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        return (
-            f"cannot publish on {endpoint}: too many files are open here; "
-            "raise the limit (`ulimit -n 4096`)"
-        )
-    return (
-        f"cannot publish on {endpoint} ({error.strerror}); "
-        f"--bind wants an endpoint such as {DEFAULT_BIND} or ipc:///tmp/events"
-    )

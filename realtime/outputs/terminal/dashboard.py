@@ -17,6 +17,7 @@ from rich.live import Live
 
 from realtime.outputs.base import DashboardSnapshot, never_fail_on_characters
 from realtime.outputs.terminal import panels
+from realtime.outputs.terminal.text_parts import ASCII, UNICODE, Glyphs
 from weights.printable import cleaned
 
 RATE_SPAN_S = 3.0  # rates are means over this time
@@ -42,7 +43,7 @@ def render(
     """
     snapshot = cleaned(snapshot)  # before anything is measured and cut
     columns, rows = size
-    glyphs = panels.ASCII if ascii_only else panels.UNICODE
+    glyphs = ASCII if ascii_only else UNICODE
     if columns < SMALL_COLUMNS or rows < SMALL_ROWS:
         return Group(*panels.tiny(snapshot, columns, rows, glyphs))
     if columns < WIDE_COLUMNS:
@@ -50,9 +51,7 @@ def render(
     return _wide(snapshot, columns, rows, glyphs)
 
 
-def _wide(
-    snapshot: DashboardSnapshot, columns: int, rows: int, glyphs: panels.Glyphs
-) -> RenderableType:
+def _wide(snapshot: DashboardSnapshot, columns: int, rows: int, glyphs: Glyphs) -> RenderableType:
     n_warnings = min(len(snapshot.warnings), 2 if rows < TALL_ROWS else 4)
     top_rows = TOP_ROWS if rows < TALL_ROWS else TOP_ROWS + 3
     recent_rows = rows - HEADER_ROWS - top_rows - MIDDLE_ROWS - n_warnings
@@ -82,9 +81,7 @@ def _wide(
     return _stack(parts, snapshot, n_warnings, columns)
 
 
-def _narrow(
-    snapshot: DashboardSnapshot, columns: int, rows: int, glyphs: panels.Glyphs
-) -> RenderableType:
+def _narrow(snapshot: DashboardSnapshot, columns: int, rows: int, glyphs: Glyphs) -> RenderableType:
     """One column: the panels in order of weight, as long as there are rows for them."""
     n_warnings = min(len(snapshot.warnings), 1)
     parts = [Layout(panels.header(snapshot, columns, glyphs), size=HEADER_ROWS)]

@@ -6,12 +6,8 @@ Shades and marks carry the meaning; colour only repeats it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from rich import box
 from rich.console import RenderableType
-from rich.panel import Panel
 from rich.text import Text
 
 from realtime.clock import NS_PER_S
@@ -24,12 +20,21 @@ from realtime.outputs.terminal.lines import (
     share,
     stream_time,
 )
+from realtime.outputs.terminal.text_parts import (
+    FRAME_COLUMNS,
+    VALUE_COLUMNS,
+    Glyphs,
+    bar,
+    duration,
+    figure,
+    panel,
+    rate,
+    short,
+)
 from realtime.packets import SAMPLE_RATE, Event, Sense, SenseState
 from realtime.stats import StatsSnapshot
 
-FRAME_COLUMNS = 4  # a panel's border and one space each side
 LEVEL_FLOOR_DB = -60.0  # below this the meter is empty
-VALUE_COLUMNS = 6
 SENSE_STYLES = {Sense.PICTURE: "cyan", Sense.SOUND: "magenta"}
 STATE_STYLES = {
     SenseState.OK: "green",
@@ -43,22 +48,6 @@ STATE_STYLES = {
     SenseState.ENDED: "dim",
     SenseState.ABSENT: "dim",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Glyphs:
-    """What bars and maps are drawn with; `parts` and `shades` go from least to most."""
-
-    parts: str
-    full: str
-    shades: str
-    missing: str
-    dot: str
-    running: str
-
-
-UNICODE = Glyphs(parts="▏▎▍▌▋▊▉", full="█", shades="░▒▓█", missing="·", dot="●", running="▶")
-ASCII = Glyphs(parts="", full="#", shades=".:*#", missing=" ", dot="*", running=">")
 
 
 def header(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> RenderableType:
@@ -127,12 +116,12 @@ def now(snapshot: DashboardSnapshot, columns: int, n_rows: int, glyphs: Glyphs) 
     if not lines:
         quiet = "waiting for the first second" if snapshot.stream.prediction is None else "nothing"
         lines = [Text(quiet, style="dim")]
-    return _panel("Now", lines, "green" if events else "dim")
+    return panel("Now", lines, "green" if events else "dim")
 
 
 def _running_line(snapshot: DashboardSnapshot, event: Event, width: int, glyphs: Glyphs) -> Text:
     lasted_s = max(0.0, snapshot.stream.t_s - event.onset_t_ns / NS_PER_S)
-    end = f" {share(event.score)} {_duration(lasted_s):>6}"
+    end = f" {share(event.score)} {duration(lasted_s):>6}"
     if width >= 60 and event.alone is not None:
         end = f"  {said_by(None, None, event.alone):<20}{end}"
     elif width >= 50:
@@ -169,7 +158,7 @@ def sources(
         lines.append(line)
     if n_shown < len(streams):
         lines.append(Text(f"  and {len(streams) - n_shown} more", style="dim"))
-    return _panel(f"{len(streams)} sources", lines, "dim")
+    return panel(f"{len(streams)} sources", lines, "dim")
 
 
 def labels(
@@ -189,10 +178,10 @@ def labels(
                 style = "dim"
             line = Text(f"{cut(label, label_width):<{label_width}} ", style=style)
             bar_width = width - label_width - VALUE_COLUMNS
-            line.append(f"{_bar(value, bar_width, glyphs):<{bar_width}}", style=style)
+            line.append(f"{bar(value, bar_width, glyphs):<{bar_width}}", style=style)
             line.append(f" {share(value)}")
             lines.append(line)
-    return _panel(f"Top {n_rows}", lines, "dim")
+    return panel(f"Top {n_rows}", lines, "dim")
 
 
 def attention(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> RenderableType:
@@ -200,7 +189,7 @@ def attention(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Rend
     prediction = snapshot.stream.prediction
     title = "Attention"
     if prediction is None:
-        return _panel(title, [], "dim")
+        return panel(title, [], "dim")
     name_width, share_width = 8, 5
     room = columns - FRAME_COLUMNS - name_width - share_width
     n_clips = prediction.n_clips
@@ -230,7 +219,7 @@ def attention(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Rend
     length = f"{n_clips} clip" + ("" if n_clips == 1 else "s")
     if n_clips < snapshot.run.window_clips:
         length = f"{n_clips} of {snapshot.run.window_clips} clips"
-    return _panel(f"{title}, {length}", lines, "dim")
+    return panel(f"{title}, {length}", lines, "dim")
 
 
 def _shade(part: float, is_there: bool, cell: int, sense: Sense, glyphs: Glyphs) -> Text:
@@ -250,47 +239,47 @@ def figures(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> Render
     name, p50, p95 = "latency", stats.latency_p50_ms, stats.latency_p95_ms
     if p50 is None:
         name, p50, p95 = "step", stats.compute_p50_ms, stats.compute_p95_ms
-    lines.append(_figure(name, f"p50 {milliseconds(p50)}  p95 {milliseconds(p95)}"))
-    frames, hops = _rate(snapshot.frames_hz), _rate(snapshot.hops_hz)
-    lines.append(_figure("rates", f"{frames} frames/s  {hops} hops/s"))
+    lines.append(figure(name, f"p50 {milliseconds(p50)}  p95 {milliseconds(p95)}"))
+    frames, hops = rate(snapshot.frames_hz), rate(snapshot.hops_hz)
+    lines.append(figure("rates", f"{frames} frames/s  {hops} hops/s"))
     skew_ms = None if snapshot.stream.prediction is None else snapshot.stream.prediction.av_skew_ms
     if snapshot.stream.load:  # what is given up matters more
-        lines.append(_figure("load", "").append(snapshot.stream.load, style="bold yellow"))
+        lines.append(figure("load", "").append(snapshot.stream.load, style="bold yellow"))
     else:
-        lines.append(_figure("av skew", "-" if skew_ms is None else f"{skew_ms:+.0f} ms"))
+        lines.append(figure("av skew", "-" if skew_ms is None else f"{skew_ms:+.0f} ms"))
     lines.append(_losses_line(stats))
     for line in lines:
         line.truncate(width)
-    return _panel("Stream", lines, "dim")
+    return panel("Stream", lines, "dim")
 
 
 def _losses_line(stats: StatsSnapshot) -> Text:
-    losses = [f"{_short(stats.count('dropped_frames'))} frames"]
+    losses = [f"{short(stats.count('dropped_frames'))} frames"]
     losses.append(f"{stats.count('audio_gap_samples') / SAMPLE_RATE:.2f} s sound")
     n_messages = stats.count("dropped_messages")
     if n_messages:
-        losses.append(f"{_short(n_messages)} messages")
+        losses.append(f"{short(n_messages)} messages")
     n_unrecorded = stats.count("record_dropped_frames")
     if n_unrecorded:
-        losses.append(f"{_short(n_unrecorded)} recorded")
+        losses.append(f"{short(n_unrecorded)} recorded")
     is_any = (
         n_messages
         or n_unrecorded
         or stats.count("dropped_frames")
         or stats.count("audio_gap_samples")
     )
-    return _figure("lost", "").append(", ".join(losses), style="bold yellow" if is_any else "")
+    return figure("lost", "").append(", ".join(losses), style="bold yellow" if is_any else "")
 
 
 def _level_line(level_db: float | None, width: int, glyphs: Glyphs) -> Text:
-    line = _figure("level", "")
+    line = figure("level", "")
     if level_db is None:
         return line.append("-")
     value = f" {level_db:4.0f} dB" if level_db > -120 else "  silent"
     bar_width = width - line.cell_len - len(value)
     part = min(1.0, max(0.0, 1.0 - level_db / LEVEL_FLOOR_DB))
     style = "red" if level_db > -3 else "yellow" if level_db > -9 else "green"
-    line.append(f"{_bar(part, bar_width, glyphs):<{bar_width}}", style=style)
+    line.append(f"{bar(part, bar_width, glyphs):<{bar_width}}", style=style)
     return line.append(value)
 
 
@@ -310,7 +299,7 @@ def recent(snapshot: DashboardSnapshot, columns: int, n_rows: int) -> Renderable
         if len(lines) == n_rows:
             break
         lasted_s = ((event.offset_t_ns or event.onset_t_ns) - event.onset_t_ns) / NS_PER_S
-        line = Text(f"{stream_time(event.onset_t_ns / NS_PER_S):>10}  {_duration(lasted_s):>8}  ")
+        line = Text(f"{stream_time(event.onset_t_ns / NS_PER_S):>10}  {duration(lasted_s):>8}  ")
         line.append(f"{cut(event.label, label_width):<{label_width}}", style="bold")
         line.append(f"  {share(event.confidence)}")
         if is_wide:
@@ -318,7 +307,7 @@ def recent(snapshot: DashboardSnapshot, columns: int, n_rows: int) -> Renderable
             line.append(f"   {said_by(*shares, event.alone)}", style="dim")
         line.truncate(width)
         lines.append(line)
-    return _panel("Recent events", lines, "dim")
+    return panel("Recent events", lines, "dim")
 
 
 def warnings(snapshot: DashboardSnapshot, n_rows: int, columns: int) -> RenderableType:
@@ -342,36 +331,3 @@ def tiny(
     for line in lines:
         line.truncate(columns)
     return list(lines[: max(1, rows)])
-
-
-def _panel(title: str, lines: list[Text], style: str) -> Panel:
-    body = Text("\n", no_wrap=True, overflow="crop").join(lines)
-    return Panel(body, title=title, title_align="left", border_style=style, box=box.ROUNDED)
-
-
-def _figure(name: str, value: str) -> Text:
-    line = Text(f"{name:<8}", style="dim")
-    return line.append(value, style="not dim")
-
-
-def _bar(part: float, width: int, glyphs: Glyphs) -> str:
-    """Return a bar of up to `width` characters for `part` in 0 to 1, in eighths where it can."""
-    eighths = round(min(1.0, max(0.0, part)) * width * 8)
-    full, rest = divmod(eighths, 8)
-    return glyphs.full * full + (glyphs.parts[rest - 1] if rest and glyphs.parts else "")
-
-
-def _duration(duration_s: float) -> str:
-    if duration_s < 100:
-        return f"{duration_s:.1f} s"
-    if duration_s < 6000:
-        return f"{duration_s / 60:.0f} min"
-    return f"{duration_s / 3600:.0f} h"
-
-
-def _rate(rate_hz: float | None) -> str:
-    return "-" if rate_hz is None else f"{rate_hz:.1f}"
-
-
-def _short(n: int) -> str:
-    return str(n) if n < 10_000 else f"{n / 1000:.0f}k" if n < 10_000_000 else f"{n / 1e6:.0f}M"

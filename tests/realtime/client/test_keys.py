@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from realtime.client.keys import main
 from realtime.errors import UsageError
+from realtime.outputs.socket.allowed_clients import AllowedClients
 from realtime.outputs.socket.curve_files import (
     MAX_FILE_BYTES,
-    AllowedClients,
     ServerKeys,
     read_client_keys,
     read_public_key,

@@ -21,8 +21,9 @@ from realtime.client.subscriber import Received, Subscriber
 from realtime.clock import ManualClock, WallClock
 from realtime.config import DEFAULT_BIND
 from realtime.errors import UsageError
+from realtime.outputs.stamper import MessageStamper
 from realtime.outputs.terminal.lines import message_line
-from realtime.outputs.wire import VERSION, Message, MessageStamper
+from realtime.outputs.wire import VERSION, Message
 
 pytestmark = pytest.mark.timeout(60)
 WAIT_S = 10.0  # far above what loopback takes

@@ -9,13 +9,8 @@ from jsonschema import Draft202012Validator
 from realtime.client.subscriber import MAX_MESSAGE_BYTES
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock
 from realtime.config import MAX_WINDOW_CLIPS
-from realtime.outputs.wire import (
-    Message,
-    MessageStamper,
-    Quality,
-    StreamState,
-    StreamStatus,
-)
+from realtime.outputs.stamper import MessageStamper
+from realtime.outputs.wire import Message, Quality, StreamState, StreamStatus
 from realtime.packets import Phase, Prediction, Sense, SenseState, SenseStatus
 from wire_samples import (
     LABELS,

@@ -17,7 +17,8 @@ from record_scene import STARTED, Scene, SmallDisk, flash_and_click_s, lengths_s
 
 from realtime.config import RecordConfig
 from realtime.errors import OutputError
-from realtime.outputs.recording.store import RecordPaths, RecordStore
+from realtime.outputs.recording.sidecars import RecordPaths
+from realtime.outputs.recording.store import RecordStore
 
 TESTS = Path(__file__).parents[3]
 

@@ -16,7 +16,8 @@ import zmq
 from realtime.clock import ManualClock, WallClock
 from realtime.config import PublisherConfig
 from realtime.outputs.socket.zmq_publisher import ZmqPublisher
-from realtime.outputs.wire import Message, MessageStamper
+from realtime.outputs.stamper import MessageStamper
+from realtime.outputs.wire import Message
 from realtime.stats import Stats
 from realtime.threads.mailbox import Mailbox, Policy
 

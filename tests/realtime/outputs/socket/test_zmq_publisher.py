@@ -13,7 +13,8 @@ from realtime.clock import NS_PER_S, ManualClock, WallClock
 from realtime.config import PublisherConfig
 from realtime.errors import OutputError, UsageError
 from realtime.outputs.socket.zmq_publisher import ZmqPublisher
-from realtime.outputs.wire import Message, MessageStamper
+from realtime.outputs.stamper import MessageStamper
+from realtime.outputs.wire import Message
 from realtime.stats import Stats
 from realtime.threads.mailbox import Mailbox, Policy
 from realtime.threads.worker import Worker
