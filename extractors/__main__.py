@@ -164,7 +164,7 @@ def _features(args: argparse.Namespace) -> int:
 
 def _video_features(args: argparse.Namespace, encoders: Encoders) -> ClipFeatures:
     from extractors.clip_features import extract_media
-    from extractors.tracks import Tracks
+    from extractors.decoding.tracks import Tracks
 
     return extract_media(
         args.video,

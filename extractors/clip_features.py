@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from extractors.authors_jpeg import through_jpeg
+from extractors.decoding.pictures import as_rgb
+from extractors.decoding.tracks import USUAL, Tracks
 from extractors.encoders import Encoders, PictureEncoder, SoundEncoder
 from extractors.errors import MediaError
 from extractors.frame_grid import GRID_RATE_HZ, frames_on_grid
-from extractors.media import as_rgb, probe, read_frames, read_picture, read_sound, through_jpeg
+from extractors.media import probe, read_frames, read_picture, read_sound
 from extractors.resample import SAMPLE_RATE, resample_blocks, whole_seconds
-from extractors.tracks import USUAL, Tracks
 
 if TYPE_CHECKING:
     from av import VideoFrame

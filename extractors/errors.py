@@ -36,3 +36,9 @@ class OpenVinoError(ExtractorError):
 
 class OpenVinoMissingError(OpenVinoError):
     """OpenVINO is wanted and not installed."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Returns what a library says of an error, in short."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).splitlines()[0].rstrip(".")

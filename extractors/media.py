@@ -1,50 +1,38 @@
-"""Reading videos, sounds and pictures from files: the only place here that opens PyAV.
+"""Reading videos, sounds and pictures from files, for the features of a data set.
 
-A video is streamed: one decoded frame and one decoded block of sound are alive at a time. It
-refuses what holds nothing to decode, in one sentence; damaged packets in between are counted
-and passed over, as ffmpeg does. It knows nothing of features.
+A video is streamed: one decoded frame and one decoded block of sound are alive at a time. What is
+decoded, how it is dated and what counts as damaged, `extractors.decoding` says, as for a stream. It
+refuses what holds nothing to decode, in one sentence. It knows nothing of features.
 """
 
 from __future__ import annotations
 
 import errno
-import io
 import logging
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import av
 import numpy as np
 from PIL import Image, ImageOps
 
+from extractors.decoding.decoder import FAULTS, DecodedFrame, Decoder
+from extractors.decoding.file_packets import FilePackets
+from extractors.decoding.limits import MAX_PICTURE_PIXELS, TOO_LARGE
+from extractors.decoding.opening import open_file
+from extractors.decoding.packet_times import NS_PER_S
+from extractors.decoding.stamped import MAX_LEAP_NS
+from extractors.decoding.track_choice import choose_tracks, has_choice
+from extractors.decoding.tracks import KINDS, PICTURE, SOUND, USUAL, Tracks, tracks_read
 from extractors.downmix import CANCELLATION, EXPLAINED_S, Downmix
-from extractors.errors import MediaError
-from extractors.file_packets import PICTURE, SOUND, FilePackets, streams_of
-from extractors.frame_grid import GRID_RATE_HZ
+from extractors.errors import MediaError, reason_of
 from extractors.gaps import LONG_FRAME_S, Gaps
-from extractors.one_clock import MAX_LEAP_NS
-from extractors.orientation import upright
-from extractors.picture_limit import (
-    DECODER_LIMIT,
-    MAX_PICTURE_PIXELS,
-    TOO_LARGE,
-)
-from extractors.tracks import (
-    USUAL,
-    Kind,
-    Tracks,
-    choose_tracks,
-    has_choice,
-    track_numbered,
-    usual_track,
-)
-from weights.paths import ONE_FILE, for_ffmpeg
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,10 +45,8 @@ VIDEO_SUFFIXES: Final = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".flv", ".ts", ".3gp"}
 )
 _INT16_RANGE: Final = 32768.0  # the authors divide int16 samples by it
-_MAX_FRAME_S: Final = Fraction(MAX_LEAP_NS, 1_000_000_000)
+_MAX_GAP_S: Final = Fraction(MAX_LEAP_NS, NS_PER_S)
 _GAP_S: Final = Fraction(1, 10)  # time stamps of sound wander by less
-_FALLBACK_FRAME_S: Final = Fraction(1, 25)  # where neither frame nor stream tells a duration
-_MAX_DAMAGED: Final = 1000  # packets in a row that give nothing; then the file is given up
 
 
 @dataclass(slots=True)
@@ -81,6 +67,11 @@ class MediaInfo:
     n_damaged: int = 0
     tracks: Tracks = USUAL
 
+    def count(self, name: str, n: int = 1) -> None:
+        """Takes note of what `extractors.decoding.damage` counts."""
+        if name == "broken_packets":
+            self.n_damaged += n
+
 
 def probe(path: Path, asked: Tracks = USUAL) -> MediaInfo:
     """Looks at a file's header, and where it has several tracks into it.
@@ -97,7 +88,8 @@ def probe(path: Path, asked: Tracks = USUAL) -> MediaInfo:
         tracks = asked
         if has_choice(container, asked):
             tracks = choose_tracks(container, str(path), asked)
-        video, audio = (_stream(container, kind, tracks, path) for kind in ("video", "audio"))
+        streams = tracks_read(container, tracks, str(path))
+        video, audio = streams.get(PICTURE), streams.get(SOUND)
         if video is None and audio is None:
             raise MediaError(f"{path} holds neither picture nor sound")
         if audio is not None and not audio.rate:
@@ -127,79 +119,16 @@ def read_frames(
         MediaError: The file cannot be opened or read, or has no picture.
     """
     with _opened(path) as container:
-        stream = _stream(container, "video", info.tracks if info else USUAL, path)
-        if stream is None:
-            raise MediaError(f"{path} holds no picture")
-        stream.thread_type = "AUTO"
-        stream.codec_context.options = dict(DECODER_LIMIT)  # a larger picture counts as damaged
+        decoder = _decoder_of(container, PICTURE, path, info)
         start_s = Fraction(container.start_time or 0, av.time_base)
-        # Before another part begins or the file ends: PyAV's streams end with their container.
-        rate, base = stream.average_rate, stream.time_base
-        usual_s = 1 / Fraction(rate) if rate else _FALLBACK_FRAME_S
-        next_s = Fraction(0)
-        gaps = Gaps(path, "picture")
-        for frame in _decoded(container, stream, path, info):
-            time_base = frame.time_base or base
-            duration_s = frame.duration * Fraction(time_base) if time_base else Fraction(0)
-            if not 0 < duration_s <= _MAX_FRAME_S:  # not told, or not meant
-                duration_s = usual_s
-            time_s = next_s
-            if frame.pts is not None and time_base:
-                time_s = frame.pts * Fraction(time_base) - start_s
-            shown_s = min(duration_s, LONG_FRAME_S)
-            gaps.note(max(Fraction(0), time_s - next_s) + duration_s - shown_s, shown_s)
-            yield time_s, duration_s, frame
-            next_s = time_s + duration_s
-
-
-def as_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """Converts a decoded frame to RGB `(H, W, 3)`, uint8, upright as a player shows it.
-
-    Raises:
-        MediaError: Its pixel format has no conversion.
-    """
-    try:
-        rgb = cast("NDArray[np.uint8]", frame.to_ndarray(format="rgb24"))
-    except (av.FFmpegError, ValueError, MemoryError) as error:
-        raise MediaError(f"a frame cannot be converted to RGB: {_reason(error)}") from error
-    return upright(rgb, frame)
-
-
-def through_jpeg(frames: Iterable[av.VideoFrame]) -> Iterator[NDArray[np.uint8]]:
-    """Writes and reads frames as the authors' JPEG files did: ffmpeg's encoder, its default rate.
-
-    The encoder's rate control remembers, so the frames of a video go through in their order.
-
-    Args:
-        frames: Grid frames, all of one size.
-
-    Yields:
-        RGB `(H, W, 3)`, uint8, one for each frame.
-
-    Raises:
-        MediaError: One cannot be written as a JPEG.
-    """
-    encoder: Any = None
-    for number, frame in enumerate(frames):
-        if encoder is None:
-            encoder = av.CodecContext.create("mjpeg", "w")
-            encoder.width, encoder.height = frame.width, frame.height
-            encoder.pix_fmt = "yuvj420p"
-            encoder.time_base, encoder.framerate = Fraction(1, GRID_RATE_HZ), GRID_RATE_HZ
-        try:
-            packets = _as_jpeg(encoder, frame, number)
-        except (av.FFmpegError, ValueError, MemoryError) as error:
-            raise MediaError(f"a frame cannot be written as a JPEG: {_reason(error)}") from error
-        for packet in packets:
-            with Image.open(io.BytesIO(bytes(packet))) as decoded:
-                yield upright(np.array(decoded.convert("RGB")), frame)
-
-
-def _as_jpeg(encoder: Any, frame: Any, number: int) -> list[Any]:
-    picture = frame.reformat(encoder.width, encoder.height, "yuvj420p", interpolation="BICUBIC")
-    picture.pts, picture.time_base = number, encoder.time_base
-    picture.pict_type = 0  # the source's kind of frame says nothing to a JPEG encoder
-    return list(encoder.encode(picture))
+        next_s = start_s
+        gaps = Gaps(path, PICTURE)
+        for decoded in _decoded(decoder, PICTURE, path):
+            time_s, length_s = decoded.time_s, decoded.length_s
+            shown_s = min(length_s, LONG_FRAME_S)
+            gaps.note(max(Fraction(0), time_s - next_s) + length_s - shown_s, shown_s)
+            yield time_s - start_s, length_s, decoded.frame
+            next_s = time_s + length_s
 
 
 def read_sound(
@@ -221,27 +150,26 @@ def read_sound(
         MediaError: The file cannot be opened or read, or has no sound.
     """
     with _opened(path) as container:
-        stream = _stream(container, "audio", info.tracks if info else USUAL, path)
-        if stream is None:
-            raise MediaError(f"{path} holds no sound")
-        resampler, layout, channels = None, "", Downmix()
-        rate = stream.rate  # before the file ends: PyAV's streams end with their container
         end_s = Fraction(container.start_time or 0, av.time_base) if from_zero else None
-        gaps = Gaps(path, "sound")
-        for frame in _decoded(container, stream, path, info):
-            gap_s, end_s = _gap_before(frame, end_s)
-            gaps.note(gap_s, Fraction(frame.samples, frame.sample_rate or 1))
+        decoder = _decoder_of(container, SOUND, path, info)
+        rate = decoder.streams[SOUND].rate  # of all that comes, whatever a later part has
+        resampler, kind, channels = None, "", Downmix()
+        gaps = Gaps(path, SOUND)
+        for decoded in _decoded(decoder, SOUND, path):
+            frame = decoded.frame
+            gap_s, end_s = _gap_before(decoded, end_s)
+            gaps.note(gap_s, decoded.length_s)
             yield from _silence(gap_s, rate)
             frame.pts = None  # gaps in the time stamps are the resampler's to fill otherwise
-            kind = f"{frame.format.name} {frame.layout.name} {frame.sample_rate}"
+            its_kind = f"{frame.format.name} {frame.layout.name} {frame.sample_rate}"
             try:
-                if resampler is None or kind != layout:
-                    layout = kind
+                if resampler is None or its_kind != kind:
+                    kind = its_kind
                     resampler = av.AudioResampler(format="s16", layout=frame.layout.name, rate=rate)
                 resampled = resampler.resample(frame)
             except (av.FFmpegError, ValueError, MemoryError) as error:
                 raise MediaError(
-                    f"a block of sound in {path} cannot be converted: {_reason(error)}"
+                    f"a block of sound in {path} cannot be converted: {reason_of(error)}"
                 ) from error
             yield from _mono(resampled, channels)
         if resampler is not None:
@@ -272,7 +200,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
             shown = ImageOps.exif_transpose(picture)  # a camera's mark of how it was held
             return np.array(shown.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise MediaError(f"cannot read the picture {path}: {_reason(error)}") from error
+        raise MediaError(f"cannot read the picture {path}: {reason_of(error)}") from error
 
 
 def _mono(frames: list[Any], channels: Downmix) -> Iterator[NDArray[np.float32]]:
@@ -290,18 +218,14 @@ def _rest_of(resampler: Any) -> list[Any]:
         return []
 
 
-def _gap_before(frame: Any, end_s: Fraction | None) -> tuple[Fraction, Fraction]:
-    """Returns how long nothing was before a frame, and where it ends."""
-    length_s = Fraction(frame.samples, frame.sample_rate or 1)
-    time_s = end_s if end_s is not None else Fraction(0)
-    if frame.pts is not None and frame.time_base:
-        time_s = frame.pts * Fraction(frame.time_base)
+def _gap_before(decoded: DecodedFrame, end_s: Fraction | None) -> tuple[Fraction, Fraction]:
+    """Returns how long nothing was before a block, and where it ends."""
     if end_s is None:
-        return Fraction(0), time_s + length_s
-    gap_s = time_s - end_s
-    if not _GAP_S < gap_s <= _MAX_FRAME_S:
+        return Fraction(0), decoded.time_s + decoded.length_s
+    gap_s = decoded.time_s - end_s
+    if not _GAP_S < gap_s <= _MAX_GAP_S:
         gap_s = Fraction(0)
-    return gap_s, end_s + gap_s + length_s
+    return gap_s, end_s + gap_s + decoded.length_s
 
 
 def _silence(seconds: Fraction, rate: int) -> Iterator[NDArray[np.float32]]:
@@ -325,13 +249,10 @@ def _open(path: Path, from_byte: int = 0) -> Any:
         raise MediaError(f"there is no file {path}")
     if path.is_dir():
         raise MediaError(f"{path} is a folder, a media file is wanted")
-    options = {**ONE_FILE, **DECODER_LIMIT}
-    if from_byte:
-        options["skip_initial_bytes"] = str(from_byte)
     try:
-        return av.open(for_ffmpeg(path), options=options, metadata_errors="ignore")
+        return open_file(path, from_byte)
     except (av.FFmpegError, OSError) as error:
-        raise MediaError(f"cannot open {path}: {_reason(error)}") from error
+        raise MediaError(f"cannot open {path}: {reason_of(error)}") from error
 
 
 def _rest(path: Path, from_byte: int) -> Any:
@@ -342,62 +263,29 @@ def _rest(path: Path, from_byte: int) -> Any:
         return None
 
 
-def _decoded(container: Any, stream: Any, path: Path, info: MediaInfo | None) -> Iterator[Any]:
-    damaged_in_a_row = n_frames = 0
-    kind = stream.type
-    sense = SOUND if kind == "audio" else PICTURE
-    packets = FilePackets(
-        container,
-        {**streams_of(container), sense: stream},  # the other's time stamps tell joins
-        {sense},
-        reopen=partial(_rest, path),
-    )
+def _decoder_of(container: Any, sense: str, path: Path, info: MediaInfo | None) -> Decoder:
+    info = info or MediaInfo(has_picture=True, has_sound=True, sample_rate=0)
+    streams = tracks_read(container, info.tracks, str(path))
+    if sense not in streams:
+        raise MediaError(f"{path} holds no {sense}")
+    packets = FilePackets(container, streams, [sense], reopen=partial(_rest, path))
+    return Decoder(packets, info, where=str(path), is_lost=_is_about_the_device)
+
+
+def _decoded(decoder: Decoder, sense: str, path: Path) -> Iterator[DecodedFrame]:
     while True:
-        packet = None
         try:
-            read = packets.read()
-            if read is None:
-                break
-            packet = read[1]
-            frames = packet.decode()
-        except av.error.EOFError:
-            continue
-        except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
-            # One bad packet is passed over; a demuxer that fails for good is not.
-            damaged_in_a_row += 1
-            if packet is not None:
-                packets.gave_nothing()
-            if info is not None:
-                info.n_damaged += 1
-            if damaged_in_a_row >= _MAX_DAMAGED or _is_about_the_device(error):
-                raise MediaError(f"cannot go on reading {path}: {_reason(error)}") from error
-            continue
-        damaged_in_a_row = 0
-        if frames:
-            packets.gave_something()
-        n_frames += len(frames)
-        yield from frames
-    packets.close()
-    if not n_frames:
+            packet = decoder.read_packet()
+        except FAULTS as error:
+            raise MediaError(f"cannot go on reading {path}: {reason_of(error)}") from error
+        if packet is None:
+            break
+        yield from decoder.decode(packet)
+    decoder.close()
+    if not decoder.has_decoded:
+        kind = KINDS[sense]
         raise MediaError(f"{path} holds a {kind} stream, but nothing in it can be decoded")
 
 
 def _is_about_the_device(error: Exception) -> bool:
     return getattr(error, "errno", None) in {errno.EIO, errno.ENOMEM}
-
-
-def _stream(container: Any, kind: Kind, tracks: Tracks, path: Path) -> Any:
-    number = tracks.audio if kind == "audio" else tracks.video
-    try:
-        return (
-            usual_track(container, kind)
-            if number is None
-            else track_numbered(container, kind, number)
-        )
-    except ValueError as error:
-        raise MediaError(f"{path} {error}") from error
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return text.splitlines()[0].rstrip(".")

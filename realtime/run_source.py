@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +25,15 @@ from realtime.packets import Sense, SenseState, SenseStatus
 from realtime.rings import Rings
 from realtime.run_context import RunContext
 from realtime.sources.base import Reader, SourceSenses
-from realtime.sources.container import MediaContainer
 from realtime.sources.factory import OpenedSource, asked_senses, open_readers
 from realtime.sources.inquiry import Answer, inquire
 from realtime.stats import Stats
 from realtime.stream import Stream
 from realtime.threads.worker import Worker
 from weights.store import default_home
+
+if TYPE_CHECKING:
+    from realtime.sources.container import MediaContainer
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors.decoding.pictures import as_rgb
 from extractors.log_mel import SAMPLE_RATE
-from extractors.media import as_rgb, probe, read_frames, read_sound
+from extractors.media import probe, read_frames, read_sound
 from extractors.resample import resample_blocks
 from research.prepare import Ears
 from research.streams import FRAMES_A_SECOND, HOPS_A_SECOND, Eyes, StreamFeatures, hear, see

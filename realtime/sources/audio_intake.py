@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soxr
 
+from extractors.decoding.limits import MAX_RATE, MIN_RATE
 from extractors.downmix import CANCELLATION, EXPLAINED_S, Downmix
 from realtime.buffers.audio_clock import AudioClock
 from realtime.clock import NS_PER_MS, NS_PER_S
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from realtime.clock import Timeline
     from realtime.stats import Stats
 
-MIN_RATE, MAX_RATE = 1_000, 768_000  # Hz
 FILE_JUMP_NS = 100 * NS_PER_MS  # time stamps that jump this far jump at once
 FILE_RESTART_NS = NS_PER_S  # time stamps that fall back further start anew; the sound goes on
 FILE_SHIFT_NS = 30 * NS_PER_MS  # a shift that lasts; single stamps wander as far in real files

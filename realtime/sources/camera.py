@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from extractors.picture_limit import MAX_PICTURE_PIXELS
+from extractors.decoding.limits import MAX_PICTURE_PIXELS
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.errors import LibraryMissing, SourceError
 from realtime.sources.capture import Capture, open_capture, to_rgb

@@ -8,12 +8,13 @@ out with one opening, which a live stream's reader goes on with: a camera may le
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from realtime.addresses import is_network
+from realtime.clock import NS_PER_S
 from realtime.errors import SourceError
 from realtime.redaction import redacted_location
-from realtime.sources.nature import Nature
+from realtime.sources.nature import Nature, nature_by_pace, nature_of
 from realtime.sources.registry import kind_of
 from realtime.threads.one_off import OneOffThread
 
@@ -76,7 +77,7 @@ def _ask(config: SourceConfig, clock: Clock, stats: Stats) -> Answer:
     )
     nature = Nature.UNTOLD
     try:
-        nature = container.find_out(clock, began_ns)
+        nature = _find_out(container, clock, began_ns)
     finally:
         if nature is not Nature.LIVE:
             container.close()
@@ -85,6 +86,39 @@ def _ask(config: SourceConfig, clock: Clock, stats: Stats) -> Answer:
     if nature is Nature.LIVE:
         return Answer(config=config, container=container)
     return Answer(config=replace(config, nature=nature.value, pace=True))  # at its own speed
+
+
+def _find_out(container: MediaContainer, clock: Clock, began_ns: int) -> Nature:
+    """Say what it is; where nothing tells, read on for a moment. Nothing read is lost.
+
+    Args:
+        container: Of the URL, just opened.
+        clock: The run's clock.
+        began_ns: When its opening began.
+
+    Raises:
+        SourceError: It was lost meanwhile.
+    """
+    nature, first_ns, newest_ns = nature_of(container.facts), None, 0
+    kept: list[Any] = []
+    while nature is Nature.UNTOLD:
+        packet = container.read_packet()
+        if packet is not None:
+            kept.append(packet)
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            if stamp is not None and packet.time_base is not None:
+                stamp_ns = round(stamp * packet.time_base * NS_PER_S)
+                first_ns = stamp_ns if first_ns is None else min(first_ns, stamp_ns)
+                newest_ns = max(newest_ns, stamp_ns)
+        nature = nature_by_pace(
+            container.form,
+            0 if first_ns is None else newest_ns - first_ns,
+            clock.now_ns() - began_ns,
+            sum(bool(packet.size) for packet in kept),
+            has_ended=packet is None,
+        )
+    container.put_back(kept)
+    return nature
 
 
 def still_picture(url: str, form: str) -> SourceError:

@@ -13,10 +13,11 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from extractors.tracks import USUAL, Tracks
+from extractors.decoding.tracks import USUAL, Tracks
 from realtime.packets import Sense
 from realtime.redaction import redacted_location
-from realtime.sources.container import DecodedPicture, DecodedSound, MediaContainer
+from realtime.sources.container import MediaContainer
+from realtime.sources.decoded import DecodedPicture, DecodedSound
 
 if TYPE_CHECKING:
     from realtime.sources.audio_intake import AudioIntake

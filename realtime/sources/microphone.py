@@ -17,9 +17,9 @@ import math
 import queue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from extractors.decoding.limits import MAX_RATE, MIN_RATE
 from realtime.clock import NS_PER_S
 from realtime.errors import SourceError
-from realtime.sources.audio_intake import MAX_RATE, MIN_RATE
 from realtime.sources.identity import DeviceIdentity, without_card
 from realtime.sources.portaudio import (
     import_sounddevice,

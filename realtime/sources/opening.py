@@ -17,14 +17,15 @@ import shutil
 import tempfile
 import threading
 import time
+from dataclasses import dataclass, field
 from typing import IO, Any
 
-from extractors.picture_limit import DECODER_LIMIT
+from extractors.decoding.opening import METADATA_ERRORS, input_options, open_file
+from extractors.errors import reason_of
 from realtime.addresses import is_network
 from realtime.config import MIN_READ_TIMEOUT_S, TRANSPORTS
 from realtime.errors import SourceError
 from realtime.redaction import redacted_location
-from weights.paths import ONE_FILE, for_ffmpeg
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,60 @@ _CLEAR_S = 0.5  # a server says 503 while it still puts the refused session away
 _SPOOL_BLOCK = 1 << 16
 _SPOOL_LOOK = 16 << 20  # bytes copied between two looks at the disk
 _SPOOL_RESERVE = 256 << 20  # bytes that others may need; the temporary folder may lie in memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedMedia:
+    """What was opened.
+
+    Attributes:
+        container: PyAV's.
+        file: Where its copy lies, if it was copied.
+        ahead: Packets that were read meanwhile.
+    """
+
+    container: Any
+    file: IO[bytes] | None = None
+    ahead: list[Any] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Close all of it. May be called again."""
+        self.container.close()
+        if self.file is not None:
+            self.file.close()
+
+
+def open_source(
+    av: Any, location: str, *, live: bool, transport: str, read_timeout_s: float
+) -> OpenedMedia:
+    """Open a file or URL so that it can be read; arguments and errors as of `open_location`.
+
+    A recording on a server that hands out no parts of it is copied.
+    """
+    container = open_location(
+        av, location, live=live, transport=transport, read_timeout_s=read_timeout_s
+    )
+    if live or not is_network(location):
+        return OpenedMedia(container=container)
+    ahead = _first_packet(av, container)
+    if ahead or not location.startswith(("http://", "https://", "ftp://")):
+        return OpenedMedia(container=container, ahead=ahead)
+    container.close()
+    file = spool(av, location)
+    try:
+        return OpenedMedia(container=open_location(av, location, live=False, file=file), file=file)
+    except SourceError:
+        file.close()
+        raise
+
+
+def _first_packet(av: Any, container: Any) -> list[Any]:
+    try:
+        packet = next(container.demux(), None)
+    except (av.error.FFmpegError, OSError, ValueError, IndexError):
+        return []
+    is_end = packet is None or (packet.dts is None and not packet.size)
+    return [] if is_end else [packet]
 
 
 def open_location(
@@ -76,18 +131,12 @@ def open_location(
     if live and is_playlist(location):
         read_s = max(read_s, PLAYLIST_TIMEOUT_S)
     began = time.monotonic()
-    options = dict(DECODER_LIMIT)
-    if from_byte:
-        options["skip_initial_bytes"] = str(from_byte)
+    options = input_options(from_byte)
     try:
-        if file is not None:
-            return av.open(file, options=options, metadata_errors="replace")
+        if file is not None or not is_network(location):
+            return open_file(location if file is None else file, from_byte)
         if is_rtsp(location):
             return _open_rtsp(av, location, transport, (open_timeout_s, read_s))
-        if not is_network(location):
-            return av.open(
-                for_ffmpeg(location), options={**ONE_FILE, **options}, metadata_errors="replace"
-            )
         opened = _open(av, location, live, (open_timeout_s, read_s), options)
         if live and opened.format.name in PLAYLISTS and read_s < PLAYLIST_TIMEOUT_S:
             opened.close()  # its address did not say that it is one
@@ -140,17 +189,12 @@ def timed_out(av: Any, error: BaseException, seconds: float, limit_s: float) -> 
     return isinstance(error, av.error.ExitError) or seconds >= 0.98 * limit_s
 
 
-def reason_of(error: BaseException) -> str:
-    """Return what a library says of an error, in short."""
-    return getattr(error, "strerror", None) or type(error).__name__
-
-
 def _open(
     av: Any, location: str, live: bool, timeout: tuple[float, float], options: dict[str, str]
 ) -> Any:
     if location.lower().startswith(("http://", "https://")):
         options = options | _HTTP_OPTIONS | ({} if live else _RECORDING_OPTIONS)
-    return av.open(location, options=options, timeout=timeout, metadata_errors="replace")
+    return av.open(location, options=options, timeout=timeout, metadata_errors=METADATA_ERRORS)
 
 
 def _open_rtsp(av: Any, location: str, transport: str, timeout: tuple[float, float]) -> Any:
@@ -162,9 +206,9 @@ def _open_rtsp(av: Any, location: str, transport: str, timeout: tuple[float, flo
         try:
             opened = av.open(
                 location,
-                options={"rtsp_transport": attempt, **DECODER_LIMIT},
+                options={"rtsp_transport": attempt, **input_options()},
                 timeout=timeout,
-                metadata_errors="replace",
+                metadata_errors=METADATA_ERRORS,
             )
         except (av.error.FFmpegError, OSError) as error:
             is_late = timed_out(av, error, time.monotonic() - began, timeout[0])

@@ -1,9 +1,9 @@
 """Which sound track of a live stream is heard: the usual one, or another while that is silent.
 
-Of a file the whole track is known before (`extractors.tracks`); of a live stream only what came.
-So the others are decoded too until the usual one has said something, mostly in its first packet.
-While it has been silent for seconds and another has not, that one is heard; once the usual one says
-something it is taken again, and the others are left alone for good.
+Of a file the whole track is known before (`extractors.decoding.track_choice`); of a live stream
+only what came. So the others are decoded too until the usual one has said something, mostly in its
+first packet. While it has been silent for seconds and another has not, that one is heard; once the
+usual one says something it is taken again, and the others are left alone for good.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from extractors.tracks import describe_track, says_something, usable_tracks
+from extractors.decoding.track_choice import says_something
+from extractors.decoding.tracks import describe_track, usable_tracks
 from realtime.clock import NS_PER_S
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from extractors.file_packets import PICTURE, SOUND, FilePackets, streams_of
+from extractors.decoding.file_packets import FilePackets
+from extractors.decoding.tracks import PICTURE, SOUND, usual_tracks
 from stamped_media import write_stamped
 
 PACKET = 188
@@ -32,7 +33,7 @@ class Opened:
         self.packet_times: list[float] = []
         container = self._open(path, 0)
         packets = FilePackets(
-            container, streams_of(container), [sense], reopen=partial(self._open, path)
+            container, usual_tracks(container), [sense], reopen=partial(self._open, path)
         )
         while (read := packets.read()) is not None:
             self._decode(packets, read[1])

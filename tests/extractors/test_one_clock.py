@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from extractors.one_clock import OneClock, Stamped
+from extractors.decoding.one_clock import OneClock
+from extractors.decoding.stamped import Stamped
 
 S = 1_000_000_000
 PICTURE_S, SOUND_S = 0.04, 0.064

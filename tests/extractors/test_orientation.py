@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from extractors.media import as_rgb, read_frames, read_picture, through_jpeg
-from extractors.orientation import oriented, upright
+from extractors.authors_jpeg import through_jpeg
+from extractors.decoding.orientation import oriented, upright
+from extractors.decoding.pictures import as_rgb
+from extractors.media import read_frames, read_picture
 from realtime.sources.container import DecodedPicture, MediaContainer
 from realtime.stats import Stats
 from turned_media import ORIENTATIONS, shown, stored_picture, write_photograph, write_turned

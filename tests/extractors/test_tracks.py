@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from extractors import tracks
+from extractors.decoding import track_choice
+from extractors.decoding.pictures import as_rgb
+from extractors.decoding.tracks import Tracks
 from extractors.errors import MediaError
-from extractors.media import as_rgb, probe, read_frames, read_sound
-from extractors.tracks import Tracks
+from extractors.media import probe, read_frames, read_sound
 from track_media import write_tracks
 
 
@@ -107,7 +108,7 @@ def test_frame_that_cannot_be_looked_at_says_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_tracks(tmp_path / "clip.mkv", (0.0, 0.3))
-    looked_at = tracks.says_something
+    looked_at = track_choice.says_something
     n_looks = 0
 
     def look(frame: object) -> bool:
@@ -117,7 +118,7 @@ def test_frame_that_cannot_be_looked_at_says_nothing(
             raise ValueError("no such conversion")
         return looked_at(frame)
 
-    monkeypatch.setattr(tracks, "says_something", look)
+    monkeypatch.setattr(track_choice, "says_something", look)
 
     assert probe(path).tracks == Tracks(audio=1)
     assert n_looks > 3

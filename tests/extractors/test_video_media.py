@@ -7,16 +7,10 @@ import pytest
 from extractor_fakes import MakeVideo
 from PIL import Image
 
+from extractors.authors_jpeg import through_jpeg
+from extractors.decoding.pictures import as_rgb
 from extractors.errors import MediaError
-from extractors.media import (
-    MediaInfo,
-    as_rgb,
-    probe,
-    read_frames,
-    read_picture,
-    read_sound,
-    through_jpeg,
-)
+from extractors.media import MediaInfo, probe, read_frames, read_picture, read_sound
 
 
 def test_probe_tells_both_senses_and_the_rate(make_video: MakeVideo) -> None:

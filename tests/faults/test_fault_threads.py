@@ -15,7 +15,7 @@ import av
 import numpy as np
 import pytest
 
-from extractors.file_packets import FilePackets
+from extractors.decoding.file_packets import FilePackets
 from quick_recognition import QuickRecognizer, use_quick_recognition
 from realtime.config import PublisherConfig, RecordConfig, RunConfig, SourceConfig, WindowConfig
 from realtime.errors import OutputError, SourceError

@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from extractors.authors_jpeg import through_jpeg
 from extractors.clip_features import ClipFeatures, encode_frames, encode_sound, extract_media
+from extractors.decoding.pictures import as_rgb
 from extractors.encoders import Encoders, load_encoders
 from extractors.frame_grid import frames_on_grid
-from extractors.media import as_rgb, probe, read_frames, read_sound, through_jpeg
+from extractors.media import probe, read_frames, read_sound
 from extractors.resample import resample_blocks
 
 _REFERENCE = Path(__file__).parents[3] / "shared" / "reference"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from realtime.sources.container import _rgb_options
+from extractors.decoding.pictures import rgb_options
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from realtime.sources.container import _rgb_options
 def test_colours_are_converted_in_one_thread_where_a_release_has_more(
     version: str, options: dict[str, object]
 ) -> None:
-    assert _rgb_options(version) == options
+    assert rgb_options(version) == options

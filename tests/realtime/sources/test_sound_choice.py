@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from extractors.tracks import Tracks
+from extractors.decoding.tracks import Tracks
 from realtime.sources.container import DecodedSound, MediaContainer
 from realtime.stats import Stats
 from track_media import RATE, write_tracks

@@ -7,21 +7,21 @@ sense whose stamps leap while the other's go on is at fault by itself, and goes 
 The stamp with which a sense begins may be torn as any other; what follows tells.
 
 To tell the two apart some packets are held back. Pure: stamps in, shifts out; who reads packets is
-`extractors.file_packets`.
+`extractors.decoding.file_packets`.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic
+
+from extractors.decoding.stamped import JOIN_LEAP_NS, MAX_LEAP_NS, Payload, Place, Stamped, Track
 
 _S: Final = 1_000_000_000
-MAX_FALL_NS: Final = _S  # no two parts of a file overlap by so much: a new origin of time
-MAX_LEAP_NS: Final = 1800 * _S  # no picture stands for half an hour: such a time stamp is broken
-JOIN_LEAP_NS: Final = 10 * _S  # of both senses at once; ffmpeg's -dts_delta_threshold
+_MAX_FALL_NS: Final = _S  # no two parts of a file overlap by so much: a new origin of time
 _MIN_PART_NS: Final = _S // 10  # stamps that fall to where the part began; less is jitter
 _STAYED_NS: Final = _S  # the other sense went on by so much: it has not begun anew
 _LOOK_AHEAD_NS: Final = 3 * _S  # who has not come by then has ended
@@ -29,50 +29,6 @@ _LOOK_AHEAD: Final = 512  # packets
 _LATE_NS: Final = 60 * _S  # all else comes so long after the first: its stamp is torn
 _STEADY: Final = 10  # a leap that is so many times the next step is none of a slow picture
 _WITNESSES: Final = 3  # packets after a sense's first that say whether its stamp was meant
-
-Payload = TypeVar("Payload")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stamped(Generic[Payload]):
-    """A packet's stamps in ns, decoding and presentation; None where it bears none."""
-
-    track: str
-    payload: Payload
-    dts_ns: int | None
-    pts_ns: int | None
-    length_ns: int
-    after_hole: bool = False  # bytes of the file lie before it that were in no packet
-
-    @property
-    def order_ns(self) -> int | None:
-        """The stamp that only grows."""
-        return self.pts_ns if self.dts_ns is None else self.dts_ns
-
-    @property
-    def shown_ns(self) -> int:
-        """When it shows."""
-        return (self.order_ns or 0) if self.pts_ns is None else self.pts_ns
-
-
-@dataclass(slots=True)
-class _Track:
-    start_ns: int  # the file's own stamp with which the part began
-    newest_ns: int  # the newest packet, as moved
-    step_ns: int  # to the next one; containers tell lengths of frames wrongly
-    shown_ns: int  # the latest that was shown, as moved
-    end_ns: int  # where that ends
-    own_ns: int = 0  # moved by itself
-    told_ns: int | None = None  # of a track's only packet: until when it says that it shows
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """How far a clock had come; see `OneClock.place`."""
-
-    shift_ns: int
-    origin_ns: int | None
-    tracks: tuple[tuple[str, _Track], ...]
 
 
 class _Break(Enum):
@@ -101,7 +57,7 @@ class OneClock(Generic[Payload]):
         self._origin_ns = origin_ns
         self._on_fault = on_fault
         self._shift_ns = 0
-        self._tracks: dict[str, _Track] = {}
+        self._tracks: dict[str, Track] = {}
         self._held: deque[Stamped[Payload]] = deque()
 
     def put(self, item: Stamped[Payload]) -> list[tuple[Payload, int]]:
@@ -167,7 +123,7 @@ class OneClock(Generic[Payload]):
             return _Break.MAYBE if abs(moved_ns - expected_ns) > JOIN_LEAP_NS else None
         ahead_ns = moved_ns - track.newest_ns
         to_start = stamp_ns <= track.start_ns + _MIN_PART_NS and ahead_ns <= -_MIN_PART_NS
-        if ahead_ns < -MAX_FALL_NS or to_start:
+        if ahead_ns < -_MAX_FALL_NS or to_start:
             return _Break.SURE
         if track.told_ns is not None:
             is_long = moved_ns - track.told_ns > JOIN_LEAP_NS
@@ -304,7 +260,7 @@ class OneClock(Generic[Payload]):
         self._origin_ns = None  # of the first stamp alone
         if track is None:
             start_ns = moved_ns - self._shift_ns if mends else stamp_ns
-            track = _Track(start_ns, moved_ns, 0, shown_ns, shown_ns)
+            track = Track(start_ns, moved_ns, 0, shown_ns, shown_ns)
             track.told_ns = shown_ns + item.length_ns
             self._tracks[item.track] = track
         else:

@@ -3,69 +3,37 @@
 A file may have one sound track a language, a camera one a microphone, and the one that its maker
 marked may hold nothing: then another that holds something is taken. Which one is found by reading
 on until the marked track says something, mostly its first packet; a track that stays silent costs a
-decoding of the file's sound, one that stays black that of its key frames. It works on containers
-that others opened, and opens none.
+decoding of the file's sound, one that stays black that of its key frames.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from extractors.picture_limit import DECODER_LIMIT
+from extractors.decoding.limits import DECODER_LIMIT
+from extractors.decoding.tracks import (
+    NAMES,
+    USUAL,
+    Kind,
+    Tracks,
+    describe_track,
+    kind_of,
+    streams_of_kind,
+    usable_tracks,
+    usual_track,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal["audio", "video"]
-NAMES: dict[Kind, str] = {"audio": "sound", "video": "picture"}
 FAINT = 1e-4  # of full scale, −80 dB: a track that never goes beyond it is silent
 DARK = 32  # of 255; a track none of whose key frames is brighter anywhere is black
 _MAX_BROKEN = 200  # packets in a row; then the rest is taken for broken too
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tracks:
-    """Numbers of tracks, each kind counted from 0 as FFmpeg does (`0:a:1`, `0:v:0`).
-
-    Attributes:
-        audio: The sound's; None for the usual one.
-        video: The picture's; None for the usual one.
-    """
-
-    audio: int | None = None
-    video: int | None = None
-
-
-USUAL = Tracks()
-
-
-def usual_track(container: Any, kind: Kind) -> Any:
-    """Returns the stream that a player would show or play; None where there is none."""
-    usable = usable_tracks(container, kind)
-    if kind == "video":
-        return next(iter(usable), None)
-    best = container.streams.best(kind)  # by its maker's marks, then channels and packets
-    return best if best in usable else next(iter(usable), None)
-
-
-def track_numbered(container: Any, kind: Kind, number: int) -> Any:
-    """Returns the stream with a number.
-
-    Raises:
-        ValueError: There is none, or it cannot be decoded; the sentence lists those that can.
-    """
-    streams = _streams(container, kind)
-    usable = usable_tracks(container, kind)
-    if number < len(streams) and streams[number] in usable:
-        return streams[number]
-    listed = ", ".join(describe_track(container, stream) for stream in usable) or "none"
-    raise ValueError(f"has no {NAMES[kind]} track {number} to be decoded; there are: {listed}")
 
 
 def has_choice(container: Any, asked: Tracks = USUAL) -> bool:
@@ -89,47 +57,12 @@ def choose_tracks(container: Any, where: str, asked: Tracks = USUAL) -> Tracks:
     return Tracks(audio=chosen.get("audio", asked.audio), video=chosen.get("video", asked.video))
 
 
-def describe_track(container: Any, stream: Any) -> str:
-    """Returns a track's number and what is known of it, for a sentence."""
-    codec = stream.codec_context
-    form = (
-        f"{codec.sample_rate} Hz"
-        if _kind_of(stream) == "audio"
-        else f"{codec.width}x{codec.height}"
-    )
-    tags = (stream.metadata.get(tag) for tag in ("language", "title"))
-    known = [codec.name, form, *(tag for tag in tags if tag and tag != "und")]
-    return f"{_number_of(container, stream)} ({', '.join(known)})"
-
-
-def _streams(container: Any, kind: Kind) -> list[Any]:
-    return [stream for stream in container.streams if _kind_of(stream) == kind]
-
-
-def _number_of(container: Any, stream: Any) -> int:
-    same = [other for other in container.streams if _kind_of(other) == _kind_of(stream)]
-    return same.index(stream)
-
-
-def _kind_of(stream: Any) -> str:
-    """Return the kind that a stream was opened as; a transport stream's may change on the way."""
-    codec = stream.codec_context  # its decoder is sure; the stream may say another kind
-    return str(stream.type if codec is None else codec.codec.type)
-
-
-def usable_tracks(container: Any, kind: Kind) -> list[Any]:
-    """Returns the tracks that can be decoded, without pictures of a cover."""
-    return [
-        stream
-        for stream in _streams(container, kind)
-        if stream.codec_context is not None
-        and not stream.disposition & type(stream.disposition).attached_pic
-    ]
-
-
 def _open_kinds(container: Any, asked: Tracks) -> list[Kind]:
-    wanted: list[tuple[Kind, int | None]] = [("audio", asked.audio), ("video", asked.video)]
-    return [k for k, number in wanted if number is None and len(usable_tracks(container, k)) > 1]
+    return [
+        kind
+        for kind in NAMES
+        if asked.number(kind) is None and len(usable_tracks(container, kind)) > 1
+    ]
 
 
 def _other(container: Any, kind: Kind, telling: set[int], where: str) -> int | None:
@@ -138,7 +71,7 @@ def _other(container: Any, kind: Kind, telling: set[int], where: str) -> int | N
     others = [stream for stream in usable_tracks(container, kind) if stream.index in telling]
     if usual.index in telling or not others:
         return None
-    streams = _streams(container, kind)
+    streams = streams_of_kind(container, kind)
     logger.warning(
         "%s: %s track %d is %s throughout; %s is not and is taken, --%s-track %d keeps the other",
         where,
@@ -159,7 +92,7 @@ def _telling(container: Any, kinds: list[Kind]) -> set[int]:
     silent = {usual_track(container, kind).index for kind in kinds}
     wanted = [stream for kind in kinds for stream in usable_tracks(container, kind)]
     for stream in wanted:
-        if _kind_of(stream) == "video":
+        if kind_of(stream) == "video":
             stream.codec_context.skip_frame = "NONKEY"
             stream.codec_context.options = DECODER_LIMIT
     telling: set[int] = set()

@@ -1,6 +1,6 @@
-"""How large a picture may be, for whatever opens one: a small file may unpack to gigabytes.
+"""What no reader takes: pictures that are too large, rates that no sound has.
 
-Pure numbers, so that any reader may know them.
+A small file may unpack to gigabytes. Pure numbers, so that any reader may know them.
 """
 
 from typing import Final
@@ -12,3 +12,5 @@ MAX_PICTURE_PIXELS: Final = 7680 * 4320  # 8K
 # not be given for formats that find their streams later (MPEG-PS, FLV).
 DECODER_LIMIT: Final = {"max_pixels": str(MAX_PICTURE_PIXELS)}
 TOO_LARGE: Final = "pictures up to 8K (7680x4320) are read: make it smaller"
+MIN_RATE: Final = 1_000  # Hz
+MAX_RATE: Final = 768_000

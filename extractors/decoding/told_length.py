@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from extractors.tracks import Kind, usable_tracks, usual_track
-from realtime.clock import NS_PER_S
-
-KINDS: Final[tuple[Kind, ...]] = ("video", "audio")
+from extractors.decoding.packet_times import NS_PER_S
 
 _TELLING = ("matroska", "mp4", "rtsp", "avi", "flac", "wav")  # elsewhere FFmpeg guesses
 _RIFF = struct.Struct("<4sI")
@@ -18,41 +16,26 @@ _TAG = re.compile(r"(\d{1,6}):(\d\d):(\d\d(?:\.\d{1,9})?)")
 _OPEN_LENGTH = 0x7FFFFFFF  # this and more is written, or 0, before a length is known
 
 
-def told_end_ns(container: Any, path: str | None) -> int:
-    """Return where what can be read of it ends, presentation time in ns; 0 where it does not say.
+def told_end_ns(container: Any, read: Collection[Any], path: str | None) -> int:
+    """Returns where what is read of it ends, presentation time in ns; 0 where it does not say.
 
     Args:
         container: Just opened, PyAV's.
+        read: Its streams that are read, of both senses.
         path: Of a local file: FFmpeg shortens what a WAV or an AVI tells to what is there.
     """
     if container.duration is None or not any(n in container.format.name for n in _TELLING):
         return 0
     start_ns = (container.start_time or 0) * 1000
     end_ns = start_ns + container.duration * 1000
-    if _is_of_longest_track(container):
-        tracks_end_ns = _tracks_end_ns(container)
-        if tracks_end_ns is None:
+    if len(container.streams) > len(read):
+        # The length may be that of a track that nobody reads: a second sound, subtitles.
+        ends_ns = [_track_end_ns(stream) for stream in read]
+        known_ns = [track_end_ns for track_end_ns in ends_ns if track_end_ns is not None]
+        if known_ns != ends_ns:
             return 0
-        end_ns = min(end_ns, tracks_end_ns)
+        end_ns = min(end_ns, max(known_ns, default=0))
     return int(start_ns + (end_ns - start_ns) * _share_told(container, path))
-
-
-def _is_of_longest_track(container: Any) -> bool:
-    """Whether the length may be that of a track that nobody reads: a second sound, subtitles."""
-    read = [usual_track(container, kind) for kind in KINDS]
-    return len(container.streams) > sum(stream is not None for stream in read)
-
-
-def _tracks_end_ns(container: Any) -> int | None:
-    """Return where sound and picture end; None where a track does not say.
-
-    Of several of a kind the shortest counts, since any may be read and none is to be missing.
-    """
-    ends = [[_track_end_ns(s) for s in usable_tracks(container, kind)] for kind in KINDS]
-    known = [[end for end in of_kind if end is not None] for of_kind in ends]
-    if known != ends:
-        return None
-    return max((min(of_kind) for of_kind in known if of_kind), default=None)
 
 
 def _track_end_ns(stream: Any) -> int | None:
@@ -66,7 +49,7 @@ def _track_end_ns(stream: Any) -> int | None:
 
 
 def _share_told(container: Any, path: str | None) -> float:
-    """Return how many times what is there a RIFF file says that it is."""
+    """Returns how many times what is there a RIFF file says that it is."""
     if path is None or container.format.name not in ("wav", "avi") or container.size <= 0:
         return 1.0
     try:
