@@ -17,7 +17,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from extractors.decoding.one_clock import OneClock
-from extractors.decoding.packet_times import CHANGING, NS_PER_S, base_of, correct_delay, move
+from extractors.decoding.packet_times import (
+    CHANGING,
+    NS_PER_S,
+    base_of,
+    correct_delay,
+    is_reordered,
+    move,
+)
 from extractors.decoding.part_breaks import PartBreaks
 from extractors.decoding.rivals import Rival, Rivals
 from extractors.decoding.stamped import Stamped
@@ -128,6 +135,7 @@ class FilePackets:
 
     def _begin(self) -> Any:
         self._rivals, self._breaks = Rivals(), PartBreaks()
+        self._order_ns: dict[str, int] = {}  # of a sense's newest packet, by the file's own stamps
         self._successors.begin(self.streams)
         return iter(self.container.demux())
 
@@ -163,7 +171,10 @@ class FilePackets:
         behind_hole = self._breaks.behind_hole
         after_hole = sense in behind_hole and self.container.format.name in _SEQUENTIAL
         behind_hole.discard(sense)
-        self._take(self._clock.put(_stamped(_Read(sense, packet, after_hole))))
+        stamped = _stamped(_Read(sense, packet, after_hole), self._order_ns.get(sense))
+        if stamped.order_ns is not None:
+            self._order_ns[sense] = stamped.order_ns
+        self._take(self._clock.put(stamped))
 
     def _sense_of(self, packet: Any) -> str | None:
         for sense, stream in self.streams.items():
@@ -243,17 +254,27 @@ class FilePackets:
         self._demux = self._begin()
 
 
-def _stamped(read: _Read) -> Stamped[_Read]:
+def _stamped(read: _Read, newest_ns: int | None) -> Stamped[_Read]:
+    """Return a packet with its stamps.
+
+    Args:
+        read: The packet.
+        newest_ns: Where the one before it comes in order. Matroska does not tell that of the first
+            pictures where they are reordered; when they show says nothing of it.
+    """
     packet, base = read.packet, base_of(read.packet)
 
     def in_ns(ticks: int | None) -> int | None:
         return None if ticks is None else round(ticks * base * NS_PER_S)
 
+    dts_ns, pts_ns = in_ns(packet.dts), in_ns(packet.pts)
+    if dts_ns is None and pts_ns is not None and is_reordered(packet):
+        dts_ns = pts_ns if newest_ns is None else min(pts_ns, newest_ns)
     return Stamped(
         track=read.sense,
         payload=read,
-        dts_ns=in_ns(packet.dts),
-        pts_ns=in_ns(packet.pts),
+        dts_ns=dts_ns,
+        pts_ns=pts_ns,
         length_ns=max(0, in_ns(packet.duration) or 0),
         after_hole=read.after_hole,
     )

@@ -28,6 +28,12 @@ def order_s(packet: Any) -> float | None:
     return None if stamp is None else float(stamp * base_of(packet))
 
 
+def is_reordered(packet: Any) -> bool:
+    """Tells whether a packet's stream shows its pictures in another order than they come."""
+    codec = packet.stream.codec_context
+    return bool(getattr(codec, "has_b_frames", False))
+
+
 def correct_delay(packet: Any, is_made_up: bool) -> None:
     """Undoes a decoding time that FFmpeg made up from the part before, or a torn presentation time.
 

@@ -1,4 +1,4 @@
-"""The one file that imports PyAV: a file or URL in, dated pictures and sound blocks out.
+"""A file or URL in, dated pictures and sound blocks out.
 
 Any container, codec, size and rate that FFmpeg reads: `extractors.decoding` decodes, as it does for
 the files of a data set. Here is what only a source has: where it lies, when its sender is lost,
@@ -20,15 +20,13 @@ from extractors.errors import MediaError, reason_of
 from realtime.addresses import is_network
 from realtime.clock import NS_PER_S
 from realtime.config import MIN_READ_TIMEOUT_S
-from realtime.errors import LibraryMissing, SourceError
+from realtime.errors import SourceError
 from realtime.redaction import redacted_location
 from realtime.sources.base import SourceSenses
-from realtime.sources.decoded import DecodedPicture as DecodedPicture
-from realtime.sources.decoded import DecodedSound as DecodedSound
 from realtime.sources.decoded import handed_on
 from realtime.sources.live_packets import LivePackets
 from realtime.sources.nature import Facts
-from realtime.sources.opening import open_location, open_source
+from realtime.sources.opening import import_av, open_location, open_source
 from realtime.sources.playout import Stamps
 from realtime.sources.sound_choice import SoundChoice
 
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from realtime.config import SourceConfig
+    from realtime.sources.decoded import DecodedPicture, DecodedSound
     from realtime.stats import Stats
 
 logger = logging.getLogger(__name__)
@@ -70,7 +69,7 @@ class MediaContainer:
         read_timeout_s: float = MIN_READ_TIMEOUT_S,
         tracks: Tracks = USUAL,
     ) -> None:
-        self._av = _import_av()
+        self._av = import_av()
         self._location, self._where = location, redacted_location(location)
         self._stats = stats
         self._live, self._is_remote = live, is_network(location)
@@ -292,38 +291,6 @@ class MediaContainer:
             self._stats.count("broken_time_stamps")
 
 
-def _import_av() -> Any:
-    try:
-        import av
-        import av.error
-    except ImportError as error:
-        raise LibraryMissing(
-            f"files and streams need the package av (PyAV), which cannot be loaded: {error}; "
-            "run `pip install av`"
-        ) from error
-    av.logging.set_level(None)  # a broken packet is counted, not printed
-    return av
-
-
 def asked_tracks(config: SourceConfig) -> Tracks:
     """Return which of several tracks a source's settings ask for."""
     return Tracks(audio=config.audio_track, video=config.video_track)
-
-
-def nothing_decoded(location: str, form: str = "") -> SourceError:
-    """Return what is said of a file or stream that opened and gave nothing.
-
-    Args:
-        location: Path or URL.
-        form: FFmpeg's name of its format, where it explains something.
-    """
-    if form == "webp_pipe":
-        return SourceError(
-            f"{redacted_location(location)} is an animated or damaged WebP, which cannot be "
-            "decoded; convert it to MP4 or GIF"
-        )
-    return SourceError(
-        f"{redacted_location(location)} was opened, but not one picture or sound in it could be "
-        "decoded; check that it is whole, that a player plays it, and that its pictures are not "
-        "larger than 8K (7680x4320)"
-    )

@@ -150,8 +150,9 @@ def _open_demo(config: SourceConfig, inlet: Inlet) -> OpenedSource:
 
 
 def _open_file(config: SourceConfig, inlet: Inlet) -> OpenedSource:
-    from realtime.sources.container import MediaContainer, asked_tracks, nothing_decoded
+    from realtime.sources.container import MediaContainer, asked_tracks
     from realtime.sources.media import MediaReader
+    from realtime.sources.refusals import nothing_decoded
 
     path = local_path(config)
     location = path if path is not None else config.media or ""

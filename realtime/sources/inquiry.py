@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from realtime.addresses import is_network
 from realtime.clock import NS_PER_S
-from realtime.errors import SourceError
-from realtime.redaction import redacted_location
 from realtime.sources.nature import Nature, nature_by_pace, nature_of
+from realtime.sources.refusals import still_picture
 from realtime.sources.registry import kind_of
 from realtime.threads.one_off import OneOffThread
 
@@ -119,17 +118,3 @@ def _find_out(container: MediaContainer, clock: Clock, began_ns: int) -> Nature:
         )
     container.put_back(kept)
     return nature
-
-
-def still_picture(url: str, form: str) -> SourceError:
-    """Return what is said of a URL that gives one picture."""
-    where = redacted_location(url)
-    if form == "webp_pipe":
-        return SourceError(
-            f"{where} gives a WebP picture, not a stream; an animated one is not decoded either, "
-            "so convert it to MP4 or GIF"
-        )
-    return SourceError(
-        f"{where} gives one still picture, not a stream; give the address of the camera's MJPEG "
-        "or RTSP stream, which its manual or its web page names"
-    )

@@ -22,18 +22,13 @@ from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.errors import SourceError
 from realtime.redaction import redacted_location
 from realtime.sources.base import SourceSenses
-from realtime.sources.container import (
-    DecodedPicture,
-    DecodedSound,
-    MediaContainer,
-    asked_tracks,
-    nothing_decoded,
-)
+from realtime.sources.container import MediaContainer, asked_tracks
+from realtime.sources.decoded import DecodedPicture, DecodedSound
 from realtime.sources.delivery import Delivery
-from realtime.sources.inquiry import still_picture
 from realtime.sources.nature import Nature, nature_of
 from realtime.sources.opening import PLAYLISTS
 from realtime.sources.playout import Arrived, Playout
+from realtime.sources.refusals import nothing_decoded, still_picture
 from realtime.threads.one_off import OneOffThread
 from realtime.threads.worker import Worker
 

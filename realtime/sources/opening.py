@@ -24,7 +24,7 @@ from extractors.decoding.opening import METADATA_ERRORS, input_options, open_fil
 from extractors.errors import reason_of
 from realtime.addresses import is_network
 from realtime.config import MIN_READ_TIMEOUT_S, TRANSPORTS
-from realtime.errors import SourceError
+from realtime.errors import LibraryMissing, SourceError
 from realtime.redaction import redacted_location
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,24 @@ _CLEAR_S = 0.5  # a server says 503 while it still puts the refused session away
 _SPOOL_BLOCK = 1 << 16
 _SPOOL_LOOK = 16 << 20  # bytes copied between two looks at the disk
 _SPOOL_RESERVE = 256 << 20  # bytes that others may need; the temporary folder may lie in memory
+
+
+def import_av() -> Any:
+    """Return PyAV, which says nothing by itself.
+
+    Raises:
+        LibraryMissing: It cannot be loaded.
+    """
+    try:
+        import av
+        import av.error
+    except ImportError as error:
+        raise LibraryMissing(
+            f"files and streams need the package av (PyAV), which cannot be loaded: {error}; "
+            "run `pip install av`"
+        ) from error
+    av.logging.set_level(None)  # a broken packet is counted, not printed
+    return av
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

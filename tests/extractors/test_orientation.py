@@ -17,7 +17,8 @@ from extractors.authors_jpeg import through_jpeg
 from extractors.decoding.orientation import oriented, upright
 from extractors.decoding.pictures import as_rgb
 from extractors.media import read_frames, read_picture
-from realtime.sources.container import DecodedPicture, MediaContainer
+from realtime.sources.container import MediaContainer
+from realtime.sources.decoded import DecodedPicture
 from realtime.stats import Stats
 from turned_media import ORIENTATIONS, shown, stored_picture, write_photograph, write_turned
 

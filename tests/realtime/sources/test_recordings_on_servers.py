@@ -15,7 +15,8 @@ from web_server import WebServer, mute_port, serving
 from realtime.clock import MonotonicClock
 from realtime.config import SourceConfig
 from realtime.errors import SourceError
-from realtime.sources.container import DecodedPicture, MediaContainer
+from realtime.sources.container import MediaContainer
+from realtime.sources.decoded import DecodedPicture
 from realtime.sources.factory import OpenedSource, open_readers
 from realtime.sources.inquiry import inquire
 from realtime.sources.opening import open_location

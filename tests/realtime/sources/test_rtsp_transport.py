@@ -10,7 +10,8 @@ from realtime.command_line.flags import make_parser
 from realtime.command_line.settings import make_config
 from realtime.config import SourceConfig
 from realtime.errors import SourceError, UsageError
-from realtime.sources.container import DecodedSound, MediaContainer
+from realtime.sources.container import MediaContainer
+from realtime.sources.decoded import DecodedSound
 from realtime.sources.opening import open_location
 from realtime.stats import Stats
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from extractors.decoding.tracks import Tracks
-from realtime.sources.container import DecodedSound, MediaContainer
+from realtime.sources.container import MediaContainer
+from realtime.sources.decoded import DecodedSound
 from realtime.stats import Stats
 from track_media import RATE, write_tracks
 
