@@ -100,7 +100,7 @@ def times_file(
         names,
     )
     key = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
-    return home / "calibration" / f"{name}-{key}.json"
+    return home / "backend-times" / f"{name}-{key}.json"
 
 
 def _times_ms(loaded: Mapping[str, Trunks], size: int) -> dict[str, float]:
