@@ -156,9 +156,16 @@ def _train(options: argparse.Namespace) -> int:
     run = options.to / "run"
     with _Display(n_epochs) as display:
         state = train(run, training, validation, config, display, resume=options.resume)
-    best = "the last epoch's" if state.best_epoch is None else f"epoch {state.best_epoch + 1}'s"
-    told = f"{state.epoch} epochs; best validation accuracy {state.bar:.2%}; weights: {best}"
-    print(clean(told))
+    saved = state.saved
+    print(
+        f"{state.epoch} epochs; the weights are epoch {saved.epoch + 1}'s, "
+        f"validation accuracy {saved.val_accuracy:.2%}"
+    )
+    if state.bar is not None and state.bar > saved.val_accuracy:
+        print(
+            f"note: an epoch before had {state.bar:.2%}; the authors' recipe never keeps the first",
+            file=sys.stderr,
+        )
     trunks = options.trunks or _TRUNKS_BUNDLE.get(training.visual_trunk)
     if trunks is None:
         raise MafnetError(
@@ -174,7 +181,8 @@ def _train(options: argparse.Namespace) -> int:
             licence=options.licence,
             provenance=(
                 f"MAFnet, recipe {config.recipe}, seed {config.seed}, {len(training)} training "
-                f"videos, validation accuracy {state.bar:.4f}; trunks of the bundle {trunks}"
+                f"videos, validation accuracy {saved.val_accuracy:.4f}; "
+                f"trunks of the bundle {trunks}"
             ),
             to=options.to,
         )

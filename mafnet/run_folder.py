@@ -6,6 +6,7 @@ all, and what cannot be written or read is one `RunError` sentence.
 
 import csv
 import io
+import math
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from weights.printable import first_line
 from weights.tensor_files import save_tensors
 
 BETTER_BY = 1e-4  # authors' train.py: accuracy must rise by more than this to be saved
-_FORMAT = 1
+_FORMAT = 2
 # What torch.load and the state's own readers raise on bytes that are not what was written.
 _DAMAGE = (RuntimeError, EOFError, ValueError, LookupError, TypeError)
 
@@ -48,30 +49,47 @@ class RunState:
     Attributes:
         epoch: Epochs done.
         bar: The accuracy to beat, or None before the first epoch.
-        n_without: Epochs in a row that did not.
-        best_epoch: The epoch whose weights are in `best.safetensors`, or None.
+        bar_loss: The validation loss of the epoch that set the bar.
+        n_without: Epochs in a row that were not saved.
+        best_epoch: The epoch whose weights are in `best.safetensors`, or None: the last one's.
         rows: The metrics so far.
         stopped: Patience ran out.
     """
 
     epoch: int = 0
     bar: float | None = None
+    bar_loss: float = math.inf
     n_without: int = 0
     best_epoch: int | None = None
     rows: list[EpochRow] = field(default_factory=list)
     stopped: bool = False
 
-    def note(self, accuracy: float, patience: int) -> bool:
-        """Take an epoch's validation accuracy; tell whether its weights are to be saved.
+    @property
+    def saved(self) -> EpochRow:
+        """The epoch whose weights `best.safetensors` holds once the run has ended."""
+        return self.rows[-1 if self.best_epoch is None else self.best_epoch]
 
-        As the authors do: the first epoch only sets the bar.
+    def note(self, accuracy: float, loss: float, patience: int, *, as_authors: bool) -> bool:
+        """Take an epoch's validation accuracy and loss; tell whether its weights are to be saved.
+
+        Args:
+            accuracy: Of the whole validation set.
+            loss: Likewise.
+            patience: Epochs in a row without a better one after which the run stops at the next.
+            as_authors: Their rule: the first epoch only sets the bar, and of two equal ones the
+                earlier stays. Otherwise the first is saved too, and the lower loss breaks a tie.
         """
-        better = self.bar is not None and accuracy - self.bar > BETTER_BY
-        if self.bar is None or better:
-            self.bar = accuracy
-        self.n_without = 0 if better else self.n_without + 1
+        if self.bar is None:
+            kept = not as_authors
+        elif as_authors:
+            kept = accuracy - self.bar > BETTER_BY
+        else:
+            kept = (accuracy, -loss) > (self.bar, -self.bar_loss)
+        if kept or self.bar is None:
+            self.bar, self.bar_loss = accuracy, loss
+        self.n_without = 0 if kept else self.n_without + 1
         self.stopped = self.n_without > patience
-        return better
+        return kept
 
 
 class Stateful(Protocol):

@@ -46,7 +46,7 @@ class TrainConfig:
         recipe: authors or modern.
         n_epochs: At most this many.
         batch_size: Videos a step; what is left of an epoch is dropped, as the authors do.
-        patience: Epochs in a row without a better accuracy after which the run stops at the next.
+        patience: Epochs in a row without a better one after which the run stops at the next.
         lr: Learning rate; None means the recipe's own.
         seed: Base of every random choice.
     """
@@ -106,7 +106,8 @@ def train(
         resume: Go on from the folder's checkpoint; a run that has ended is left as it is.
 
     Returns:
-        The run's last state. If no epoch beat the first, `best.safetensors` has the last one's.
+        The run's last state. Where no epoch was saved (the authors' rule, and none beat the first),
+        `best.safetensors` has the last one's weights.
 
     Raises:
         FeaturesError: The two splits do not fit together, or are too small.
@@ -135,7 +136,9 @@ def train(
         began = time.monotonic()
         loss, accuracy = _one_epoch(recipe, training, config, state.epoch, watcher)
         val_loss, val_accuracy = validate(model, validation)
-        better = state.note(val_accuracy, config.patience)
+        saved = state.note(
+            val_accuracy, val_loss, config.patience, as_authors=config.recipe == "authors"
+        )
         row = EpochRow(
             epoch=state.epoch,
             train_loss=loss,
@@ -143,10 +146,10 @@ def train(
             val_loss=val_loss,
             val_accuracy=val_accuracy,
             seconds=round(time.monotonic() - began, 3),
-            saved=better,
+            saved=saved,
         )
         state.rows.append(row)
-        if better:
+        if saved:
             state.best_epoch = state.epoch
             save_weights(model, folder / "best.safetensors")
         state.epoch += 1

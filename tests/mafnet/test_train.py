@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from mafnet.__main__ import main
 from mafnet.authors_recipe import PATHS, AuthorsRecipe
 from mafnet.errors import FeaturesError, RunError
 from mafnet.feature_set import Batch, FeatureSet, load_feature_set
+from mafnet.load import load_head, load_model
 from mafnet.model import MAFnet, MAFnetConfig
 from mafnet.modern_recipe import ModernRecipe
 from mafnet.run_folder import EpochRow, RunState
-from mafnet.train import TrainConfig, train
+from mafnet.train import TrainConfig, train, validate
 from weights.bundle import (
     AudioSpec,
     Bundle,
@@ -167,21 +169,42 @@ def test_features_that_are_not_finite_stop_the_run_and_write_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def test_first_epoch_only_sets_the_bar() -> None:
+def test_first_epoch_only_sets_the_bar_for_the_authors() -> None:
     state = RunState()
-    assert not state.note(0.5, patience=50)
-    assert not state.note(0.50005, patience=50)
-    assert state.note(0.6, patience=50)
+    assert not state.note(0.5, 1.0, patience=50, as_authors=True)
+    assert not state.note(0.50005, 0.1, patience=50, as_authors=True)
+    assert state.note(0.6, 2.0, patience=50, as_authors=True)
     assert state.n_without == 0
 
 
+def test_first_epoch_is_saved_and_the_lower_loss_breaks_a_tie_for_the_modern_recipe() -> None:
+    state = RunState()
+    noted = [
+        state.note(accuracy, loss, patience=50, as_authors=False)
+        for accuracy, loss in ((0.5, 1.0), (0.5, 1.5), (0.5, 0.9), (0.4, 0.1), (0.6, 2.0))
+    ]
+    assert noted == [True, False, True, False, True]
+
+
 def test_run_stops_after_51_epochs_in_a_row_without_a_better_one() -> None:
-    state = RunState(bar=0.5)
+    state = RunState(bar=0.5, bar_loss=1.0)
     n_epochs = 0
     while not state.stopped:
-        state.note(0.5, patience=50)
+        state.note(0.5, 1.0, patience=50, as_authors=True)
         n_epochs += 1
     assert n_epochs == 51
+
+
+@pytest.mark.parametrize("recipe", ["authors", "modern"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_accuracy_that_a_run_claims_is_that_of_the_weights_it_saved(
+    recipe: Any, seed: int, sets: tuple[FeatureSet, FeatureSet], tmp_path: Path
+) -> None:
+    config = TrainConfig(recipe=recipe, n_epochs=3, batch_size=4, seed=seed)
+    state = train(tmp_path, *sets, config, Silent())
+    loss, accuracy = validate(load_model(tmp_path / "best.safetensors"), sets[1])
+    assert state.saved.val_accuracy == accuracy
+    assert state.saved.val_loss == pytest.approx(loss, rel=1e-5)
 
 
 def _batch() -> Batch:
@@ -272,6 +295,12 @@ def test_train_then_test_from_the_command_line(
     bundle = load_bundle(to)
     assert (bundle.name, bundle.labels, bundle.background) == ("mine", LABELS, "Background")
     assert load_file(bundle.head.weights)["head.weight"].shape == (3, 1024)
+    out = capsys.readouterr().out
+    told = re.search(r"the weights are epoch \d's, validation accuracy ([\d.]+)%", out)
+    _, accuracy = validate(load_head(bundle), load_feature_set(features, "val"))
+    assert told is not None
+    assert float(told[1]) == pytest.approx(100 * accuracy, abs=0.005)
+    assert f"validation accuracy {accuracy:.4f}" in bundle.provenance
 
     report = tmp_path / "report"
     arguments = ["test", "--features", str(features), "--bundle", str(to)]
