@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -92,6 +94,37 @@ def test_source_that_cannot_be_opened_is_one_sentence(programs: Path, tmp_path: 
 
     assert "SourceError: " in result.stderr.splitlines()[-1]
     assert "text.npz is no log" in result.stderr.splitlines()[-1]
+
+
+@pytest.fixture
+def siren() -> Iterator[int]:
+    """Sends a siren as it sounds to a port, again and again, and yields the port."""
+    samples = (render_sound()[4 * RATE : 12 * RATE] * 32_767).astype("<i2")
+    blocks = np.split(samples, len(samples) // (RATE // 10))
+    is_over = threading.Event()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+
+    def send() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for block in itertools.cycle(blocks):
+                sender.sendto(block.tobytes(), ("127.0.0.1", port))
+                if is_over.wait(0.1):
+                    return
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    yield port
+    is_over.set()
+    thread.join()
+
+
+def test_live_source_is_recognized(programs: Path, siren: int) -> None:
+    result = run(programs / "my_live_source.py", f"pcm://127.0.0.1:{siren}?rate={RATE}", "6")
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("Siren ")
 
 
 def test_output_gets_every_event(
