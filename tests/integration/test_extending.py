@@ -87,6 +87,13 @@ def test_source_is_recognized(programs: Path, tmp_path: Path) -> None:
     assert float(onset_s) == pytest.approx(1.0, abs=0.5)
 
 
+def test_program_of_ones_own_takes_the_flags_of_mafnet_live(programs: Path) -> None:
+    result = run(programs / "my_program.py", "--source", "log:///none.npz", "--no-publish")
+
+    assert result.returncode == 1
+    assert "/none.npz is no log" in result.stderr
+
+
 def test_source_that_cannot_be_opened_is_one_sentence(programs: Path, tmp_path: Path) -> None:
     (tmp_path / "text.npz").write_text("nothing of the kind")
 
