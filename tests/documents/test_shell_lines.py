@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,8 @@ import realtime.client.keys
 import realtime.client.subscribe
 import weights.__main__
 from integration.processes import TIMEOUT_S, environment
-from integration.readme_blocks import ROOT, shell_commands
+from integration.readme_blocks import ROOT, blocks, shell_commands
+from realtime.command_line.config_file import read_config_file
 from realtime.command_line.flags import make_parser
 
 DOCUMENTS = [
@@ -93,3 +95,13 @@ def test_command_line_parses(words: tuple[str, ...]) -> None:
         read(rest[rest.index(program) + 1 :])
     except SystemExit as end:
         assert end.code == 0  # noqa: PT017 - `--help` ends so
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_settings_are_read(document: str, tmp_path: Path) -> None:
+    for text in blocks(document, "toml"):
+        if "[project" in text:
+            continue
+        file = tmp_path / "stream.toml"
+        file.write_text(text, encoding="utf-8")
+        read_config_file(file)

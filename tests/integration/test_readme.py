@@ -18,6 +18,12 @@ from integration.readme_blocks import blocks
 
 pytestmark = pytest.mark.timeout(300)
 PROGRAMS = blocks("README.md", "python")
+GUIDES = [
+    text
+    for path in sorted((ROOT / "docs" / "guide").glob("*.md"))
+    if path.name != "extending.md"  # its programs are run
+    for text in blocks(str(path.relative_to(ROOT)), "python")
+]
 SELF_CONTAINED = [
     text
     for text in PROGRAMS
@@ -55,7 +61,7 @@ def test_program_tells_of_the_siren(program: str, folder: Path) -> None:
     assert result.stdout.startswith("Siren ")
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", [*PROGRAMS, *GUIDES])
 def test_program_calls_what_there_is(program: str) -> None:
     for node in ast.walk(ast.parse(program)):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
