@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from mafnet.architecture import check_architecture, configured, read_architecture
 from mafnet.evidence import EvidenceClasses
 from mafnet.model import SOUND_MAP, Activation, MAFnet, MAFnetConfig
 from weights.bundle import Bundle, BundleError
@@ -48,19 +49,26 @@ def load_model(path: Path, config: MAFnetConfig | None = None) -> MAFnet:
         config: What the weights must fit; None reads width and label count from the file.
 
     Raises:
-        BundleError: Not safetensors, or names, shapes or kinds of numbers that do not fit.
+        BundleError: Not safetensors, or names, shapes or kinds of numbers that do not fit, or
+            weights of another architecture.
     """
     try:
         state = load_tensors(path)
+        found = read_architecture(path)
     except (OSError, SafetensorError) as error:
         raise BundleError(f"{path}: not a readable safetensors file ({error})") from error
     if config is None:
         config = config_of(state, str(path))
+    if found is not None:
+        config = configured(config, found, path)
     with torch.device("meta"):
         model = MAFnet(config)
     check_state(state, model.state_dict(), str(path))
     model.load_state_dict({name: value.float() for name, value in state.items()}, assign=True)
-    return model.eval().requires_grad_(False)
+    model.eval().requires_grad_(False)
+    if found is not None:
+        check_architecture(model, found, path)
+    return model
 
 
 def config_of(state: dict[str, Tensor], where: str) -> MAFnetConfig:

@@ -18,7 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mafnet.attention import HIDDEN, PICTURE, SOUND, ModalityTemporalAttention
+from mafnet.attention import (
+    ATTENTIONS,
+    HIDDEN,
+    PICTURE,
+    SOUND,
+    Attention,
+    ModalityTemporalAttention,
+)
 from mafnet.evidence import ClassEvidence, EvidenceClasses
 from mafnet.film import SOUND_CHANNELS, Film, FilmedBlock
 from mafnet.norm import DECAY, BatchNorm
@@ -41,6 +48,8 @@ class MAFnetConfig:
         sound_map: Channels, time and mel of the sound maps (C, H, W); the paper's are VGGish's.
         evidence: Which of the trunks' own classes mean each label; None, as in the paper, leaves
             all to the head.
+        film: The picture modulates the sound; without, gamma is 1 and beta 0 (an ablation).
+        attention: joint as in the paper; see `ModalityTemporalAttention`.
     """
 
     visual_dim: int = 1920
@@ -50,6 +59,8 @@ class MAFnetConfig:
     activation: Activation = "softmax"
     temperature: float = 1.0
     norm_decay: float = DECAY
+    film: bool = True
+    attention: Attention = "joint"
 
     def __post_init__(self) -> None:
         if self.visual_dim < 1 or self.n_labels < 1:
@@ -66,6 +77,10 @@ class MAFnetConfig:
             )
         if self.activation not in ("softmax", "sigmoid"):
             raise ValueError(f"activation must be softmax or sigmoid, got {self.activation!r}")
+        if self.attention not in ATTENTIONS:
+            raise ValueError(
+                f"attention must be one of {', '.join(ATTENTIONS)}, got {self.attention!r}"
+            )
         if not self.temperature > 0.0:
             raise ValueError(f"temperature must be above 0, got {self.temperature}")
         if not 0.0 <= self.norm_decay < 1.0:
@@ -116,13 +131,13 @@ class MAFnet(nn.Module):
     def __init__(self, config: MAFnetConfig) -> None:
         super().__init__()
         self.config = config
-        self.film = Film(config.visual_dim)
+        self.film = Film(config.visual_dim) if config.film else None
         self.filmed_block = FilmedBlock(config.norm_decay, config.sound_map[0])
         self.picture_dense = nn.Linear(config.visual_dim, HIDDEN)
         self.picture_norm = BatchNorm(HIDDEN, config.norm_decay)
         self.sound_dense = nn.Linear(SOUND_CHANNELS, HIDDEN)
         self.sound_norm = BatchNorm(HIDDEN, config.norm_decay)
-        self.attention = ModalityTemporalAttention()
+        self.attention = ModalityTemporalAttention(config.attention)
         self.head = nn.Linear(2 * HIDDEN, config.n_labels)
         self.head_norm = BatchNorm(config.n_labels, config.norm_decay)
         self.evidence: ClassEvidence | None = None
@@ -169,7 +184,11 @@ class MAFnet(nn.Module):
             visual = torch.where(picture_rows[:, None], visual, 0.0)
             audio = torch.where(sound_rows[:, None, None, None], audio, 0.0)
 
-        gamma, beta = self.film(visual)  # (N, 512) each
+        if self.film is None:
+            gamma = visual.new_ones(len(visual), SOUND_CHANNELS)
+            beta = torch.zeros_like(gamma)
+        else:
+            gamma, beta = self.film(visual)  # (N, 512) each
         if picture_rows is not None:
             gamma = torch.where(picture_rows[:, None], gamma, 1.0)
             beta = torch.where(picture_rows[:, None], beta, 0.0)

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import torch
 from safetensors import SafetensorError
 
+from mafnet.architecture import architecture_metadata
 from mafnet.errors import RunError
 from mafnet.model import MAFnet
 from weights.files import written_whole
@@ -116,13 +117,14 @@ def _written(path: Path) -> Iterator[Path]:
 
 
 def save_weights(model: MAFnet, path: Path) -> None:
-    """Write a network's weights as safetensors.
+    """Write a network's weights as safetensors, with its architecture in the header.
 
     Raises:
         RunError: They cannot be written.
     """
     with _written(path) as temporary:
-        save_tensors({k: v.contiguous() for k, v in model.state_dict().items()}, temporary)
+        state = {name: value.contiguous() for name, value in model.state_dict().items()}
+        save_tensors(state, temporary, architecture_metadata(model))
 
 
 def save_run(path: Path, identity: str, model: MAFnet, recipe: Stateful, state: RunState) -> None:

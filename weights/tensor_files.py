@@ -5,6 +5,7 @@ Torch and numpy are imported when a function runs.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from weights.paths import shown
 
 if TYPE_CHECKING:
     import torch
+
+_LENGTH_BYTES = 8  # of the header, which safetensors limits to 100 MB
 
 
 def load_tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -27,14 +30,28 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path) if _is_text(path) else load(path.read_bytes())
 
 
-def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
-    """Write torch tensors; raises as `save_arrays`."""
+def read_metadata(path: Path) -> dict[str, str]:
+    """Read the texts in the header of a safetensors file that `load_tensors` could read.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        n_bytes = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+        texts: dict[str, str] = json.loads(file.read(n_bytes)).get("__metadata__", {})
+    return texts
+
+
+def save_tensors(
+    tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None
+) -> None:
+    """Write torch tensors, and texts into the header; raises as `save_arrays`."""
     from safetensors.torch import save, save_file
 
     if _is_text(path):
-        save_file(tensors, path)
+        save_file(tensors, path, metadata)
     else:
-        path.write_bytes(save(tensors))
+        path.write_bytes(save(tensors, metadata))
 
 
 def save_arrays(arrays: dict[str, Any], path: Path) -> None:
