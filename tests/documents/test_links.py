@@ -103,3 +103,15 @@ def resolves(dotted: str) -> bool:
                 found = getattr(found, word, None)
             return True
     return False
+
+
+@pytest.mark.parametrize(
+    ("index", "folder"), [("docs", "guide"), ("docs", "reference"), ("docs/lab", "")]
+)
+def test_every_page_is_in_the_list(index: str, folder: str) -> None:
+    listed = (ROOT / index / "README.md").read_text("utf-8")
+
+    for page in (ROOT / index / folder).glob("*.md"):
+        assert page.name == "README.md" or f"({folder}{'/' * bool(folder)}{page.name})" in listed, (
+            page
+        )
