@@ -37,9 +37,14 @@ TABLES = {
     ),
     "PublisherConfig": ("[publisher]", "`publisher = false` at the top opens no socket."),
     "RecordConfig": ("[record]", "Without `directory` nothing is recorded."),
+    "HistoryConfig": (
+        "[history]",
+        "With recordings `file` is `history.db` in their folder. `history = false` at the top "
+        "keeps none.",
+    ),
 }
 NOT_IN_A_FILE = {
-    "RunConfig": {"source", "more_sources", "window", "publisher", "record", "events"},
+    "RunConfig": {"source", "more_sources", "window", "publisher", "record", "history", "events"},
     "EventSpec": {"background"},
 }
 
@@ -70,6 +75,7 @@ def pages() -> dict[str, str]:
 def _commands() -> Iterator[str]:
     import extractors.__main__
     import mafnet.__main__
+    import realtime.client.history
     import realtime.client.keys
     import realtime.client.subscribe
     import realtime.command_line.flags
@@ -87,6 +93,7 @@ def _commands() -> Iterator[str]:
     yield from _command("mafnet-subscribe", subscribe.description or "", subscribe)
     for name, parser, scripts in (
         ("mafnet-keys", realtime.client.keys._parser(), {}),
+        ("mafnet-history", realtime.client.history._parser(), {}),
         ("mafnet-weights", weights.__main__._parser(), {}),
         ("python -m mafnet", mafnet.__main__._parser(), {"train": "mafnet-train"}),
         ("python -m extractors", extractors.__main__._parser(), {}),

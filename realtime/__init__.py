@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from realtime.api.recognition import Recognition, recognize
     from realtime.client.subscriber import Received, Subscriber
     from realtime.config import (
+        HistoryConfig,
         PublisherConfig,
         RecordConfig,
         RunConfig,
@@ -47,6 +48,7 @@ __all__ = [
     "Event",
     "Evidence",
     "Guess",
+    "HistoryConfig",
     "Inlet",
     "LibraryMissing",
     "Message",
@@ -79,6 +81,7 @@ _HOMES = {
     "realtime.api.push": ("Recognizer",),
     "realtime.api.recognition": ("Recognition", "recognize"),
     "realtime.config": (
+        "HistoryConfig",
         "PublisherConfig",
         "RecordConfig",
         "RunConfig",

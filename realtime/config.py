@@ -284,6 +284,25 @@ class RecordConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryConfig:
+    """What happened, kept in a database; see docs/guide/history.md.
+
+    Attributes:
+        file: The database; made if it is not there.
+        keep_events: Of more the oldest go, but for those that somebody corrected.
+    """
+
+    file: str
+    keep_events: int = 100_000
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if not self.file or "\0" in self.file:
+            raise UsageError(f"--history wants a file, got {self.file!r}")
+        _check_range("keep_events", self.keep_events, 1, 100_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
     """A whole run.
 
@@ -293,6 +312,7 @@ class RunConfig:
         window: Hop and T.
         publisher: The event socket; None (in a file `publisher = false`) publishes nothing.
         record: What is recorded; None records nothing.
+        history: Where events are kept; None keeps none.
         bundle: `starter`, `ave` or a bundle's folder.
         device: `auto`, `cpu`, `cuda` or `mps`.
         backend: `auto`, `torch` or `openvino`.
@@ -311,6 +331,7 @@ class RunConfig:
     window: WindowConfig = field(default_factory=WindowConfig)
     publisher: PublisherConfig | None = field(default_factory=PublisherConfig)
     record: RecordConfig | None = None
+    history: HistoryConfig | None = None
     bundle: str = "starter"
     device: str = "auto"
     backend: str = "auto"

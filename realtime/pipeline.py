@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TextIO
 
 from realtime.buffers.signal import DataSignal
@@ -291,9 +292,19 @@ class Pipeline:
             self._output_threads.open_metrics(
                 config.metrics, self._stream_figures, self._sense_states, insecure=config.insecure
             )
-        for output in self._outputs:
+        for output in (*self._outputs, *self._history()):
             self._output_threads.open_output(output)
         self._loading.run(lambda: self._open_recognition(run, opened, signal))
+
+    def _history(self) -> list[Output]:
+        config = self._config.history
+        if config is None:
+            return []
+        from realtime.outputs.history.output import History  # imports SQLite: only where wanted
+
+        record = self._config.record
+        folder = None if record is None else Path(record.directory)
+        return [History(config, folder, self._clock, self._stats)]
 
     def _open_recognition(
         self, run: RunContext, opened: list[OpenedSource], signal: DataSignal

@@ -5,6 +5,7 @@ from pathlib import Path
 
 # `[project.scripts]` of pyproject.toml, and the name that `mafnet-live` had.
 SCRIPTS = (
+    "mafnet-history",
     "mafnet-keys",
     "mafnet-live",
     "mafnet-subscribe",

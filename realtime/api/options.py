@@ -35,6 +35,7 @@ def make_run_config(
     publish: str | None = None,
     record: str | os.PathLike[str] | None = None,
     record_labels: Sequence[str] = (),
+    history: str | os.PathLike[str] | None = None,
     **flags: Any,
 ) -> RunConfig:
     """Join the keywords with a config file.
@@ -48,6 +49,7 @@ def make_run_config(
         publish: Endpoint of an event socket.
         record: Folder for recordings.
         record_labels: What is recorded; none means all.
+        history: Database of what happened.
         **flags: Of `realtime.command_line.flags` by their destinations; None is not given.
 
     Raises:
@@ -59,7 +61,13 @@ def make_run_config(
     given |= {name: value for name, value in devices.items() if value is not None}
     if isinstance(config, RunConfig):
         extra = [*given, *(["source"] if sources else [])]
-        others = {"per_label": per_label, "publish": publish, "record": record}
+        others: dict[str, object] = {
+            "per_label": per_label,
+            "publish": publish,
+            "record": record,
+            "record_labels": record_labels or None,
+            "history": history,
+        }
         extra += [name for name, value in others.items() if value is not None]
         if extra:
             raise UsageError(f"a RunConfig says all; change it instead of giving {extra[0]}")
@@ -76,6 +84,7 @@ def make_run_config(
     arguments.no_publish = publish is None and not isinstance(file.get("publisher"), dict)
     arguments.record = None if record is None else os.fspath(record)
     arguments.record_labels = list(record_labels) or None
+    arguments.history = None if history is None else os.fspath(history)
     for name, value in given.items():
         if name not in devices:
             setattr(arguments, name, value)

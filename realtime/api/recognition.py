@@ -58,6 +58,7 @@ def recognize(
     wait: bool | None = None,
     record: str | os.PathLike[str] | None = None,
     record_labels: Sequence[str] = (),
+    history: str | os.PathLike[str] | None = None,
     publish: str | None = None,
     outputs: Sequence[Output] = (),
 ) -> Recognition:
@@ -91,6 +92,7 @@ def recognize(
         wait: Look for a source that is not there at the start, rather than fail.
         record: A folder: each event is recorded there as an MP4.
         record_labels: Record these alone.
+        history: A database that keeps what happened; of recordings `history.db` in their folder.
         publish: Endpoint of an event socket, such as `tcp://127.0.0.1:5556`.
         outputs: Of one's own, beside it (docs/guide/extending.md).
 
@@ -121,6 +123,7 @@ def recognize(
         wait=wait,
         record=record,
         record_labels=record_labels,
+        history=history,
         publish=publish,
     )
     return Recognition(run, labels=labels, phases=phases, outputs=outputs)

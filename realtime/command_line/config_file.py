@@ -17,6 +17,7 @@ import tomli_w
 
 from realtime.config import (
     EVENT_SETTINGS,
+    HistoryConfig,
     PublisherConfig,
     RecordConfig,
     RunConfig,
@@ -31,7 +32,8 @@ MAX_FILE_BYTES = 1 << 20
 MAX_INTEGER = 1 << 63  # TOML asks for no more (its specification, section Integer)
 NO_MICROPHONE = "none"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_TABLES = ("source", "window", "publisher", "record", "events")
+_TABLES = ("source", "window", "publisher", "record", "history", "events")
+_MAY_BE_OFF = ("publisher", "history")
 _TEXT_OR_NUMBER = {"camera", "microphone"}  # an index may stand without quotes
 
 
@@ -90,9 +92,10 @@ def check_settings(settings: dict[str, Any], where: str) -> dict[str, Any]:
         ("window", _kinds(WindowConfig)),
         ("publisher", _kinds(PublisherConfig)),
         ("record", _kinds(RecordConfig)),
+        ("history", _kinds(HistoryConfig)),
         ("events", EVENT_SETTINGS),
     ):
-        if table not in checked or (table == "publisher" and checked[table] is False):
+        if table not in checked or (table in _MAY_BE_OFF and checked[table] is False):
             continue
         if not isinstance(checked[table], dict):
             raise UsageError(f"{where}: [{table}] must be a table, got {checked[table]!r}")
@@ -106,6 +109,8 @@ def format_config(config: RunConfig) -> str:
     # TOML has no None: what is off on purpose must not come back as a default.
     if config.publisher is None:
         settings["publisher"] = False
+    if config.record is not None and config.history is None:
+        settings["history"] = False
     tables = [settings["source"], *settings.pop("more_sources")]
     for source, table in zip(config.sources, tables, strict=True):
         if source.media is not None:

@@ -111,6 +111,11 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="A,B",
         help="record only these, such as Bark,Siren; may be given again",
     )
+    output.add_argument(
+        "--history",
+        metavar="FILE",
+        help="keep what happened in this database (with --record: history.db in its folder)",
+    )
     other = parser.add_argument_group("other")
     other.add_argument("--config", type=to_path, metavar="FILE.toml", help="settings; flags win")
     other.add_argument("--list-devices", action="store_true", help="cameras and microphones here")

@@ -15,6 +15,7 @@ from realtime.command_line.log_format import ANSWER
 from realtime.config import (
     MAX_NAME_LENGTH,
     MAX_SOURCES,
+    HistoryConfig,
     PublisherConfig,
     RecordConfig,
     RunConfig,
@@ -25,6 +26,8 @@ from realtime.errors import UsageError
 from realtime.redaction import redacted_location
 from weights.paths import local_path, to_path
 from weights.program import short_name
+
+HISTORY_FILE = "history.db"  # in the folder of recordings
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +66,7 @@ def make_config(arguments: argparse.Namespace, file: Mapping[str, Any] | None = 
     if "bind" in publisher:
         publisher["bind"] = at_home(publisher["bind"])
     record = _record_config(arguments, dict(settings.pop("record", {})))
+    history = settings.pop("history", {})
     _replace(
         settings,
         bundle=arguments.bundle,
@@ -83,6 +87,7 @@ def make_config(arguments: argparse.Namespace, file: Mapping[str, Any] | None = 
         window=WindowConfig(**window),
         publisher=PublisherConfig(**publisher) if publishes else None,
         record=record,
+        history=_history_config(arguments, history, record),
         events=events,
         **settings,
     )
@@ -96,6 +101,24 @@ def _record_config(arguments: argparse.Namespace, settings: dict[str, Any]) -> R
         raise UsageError("to record, name a folder: --record DIR, or directory under [record]")
     _expand(settings, "directory")
     return RecordConfig(**settings) if settings else None
+
+
+def _history_config(
+    arguments: argparse.Namespace, settings: dict[str, Any] | bool, record: RecordConfig | None
+) -> HistoryConfig | None:
+    """Return where events are kept: beside recordings unless a file is named, or it is off."""
+    if settings is False and arguments.history is None:
+        return None
+    table = dict(settings) if isinstance(settings, dict) else {}
+    _replace(table, file=arguments.history)
+    if "file" not in table:
+        if record is None:
+            if table:
+                raise UsageError("to keep a history, name a file: --history FILE, or file")
+            return None
+        table["file"] = str(Path(record.directory, HISTORY_FILE))
+    _expand(table, "file")
+    return HistoryConfig(**table)
 
 
 def _sources(arguments: argparse.Namespace, tables: list[dict[str, Any]]) -> list[SourceConfig]:

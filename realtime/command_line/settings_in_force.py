@@ -11,14 +11,14 @@ from dataclasses import MISSING, fields
 import tomli_w
 
 from realtime.bundle_settings import event_settings, find_bundle
-from realtime.config import RecordConfig, RunConfig
+from realtime.config import HistoryConfig, RecordConfig, RunConfig
 from realtime.errors import ModelError, UsageError
 from weights.printable import toml_text
 
 
 def in_force(config: RunConfig) -> str:
     """Return commented TOML: `[events]` and `[record]` as they are now, without what was set."""
-    return toml_text(f"\n{_events(config)}\n{_record(config)}")
+    return toml_text(f"\n{_events(config)}\n{_record(config)}{_history(config)}")
 
 
 def _events(config: RunConfig) -> str:
@@ -57,6 +57,16 @@ def _record(config: RunConfig) -> str:
         "# Nothing is recorded; with a directory (--record DIR) it would be by these.\n# [record]\n"
     )
     return head + _commented('directory = "events"\n' + tomli_w.dumps(values))
+
+
+def _history(config: RunConfig) -> str:
+    if config.history is not None or config.record is not None:
+        return ""  # all of it stands above
+    head = (
+        "\n# No history is kept; with a file (--history FILE) it would be by these.\n# [history]\n"
+    )
+    values = {"file": "history.db", "keep_events": HistoryConfig(file="history.db").keep_events}
+    return head + _commented(tomli_w.dumps(values))
 
 
 def _key(label: str) -> str:

@@ -8,7 +8,7 @@ writes one.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from realtime.outputs.wire import Message
 from realtime.stats import Stats
@@ -57,6 +57,15 @@ class Output(Protocol):
         ...
 
 
+@runtime_checkable
+class Ticking(Protocol):
+    """An output that has something to do by time, whatever is said."""
+
+    def tick(self) -> None:
+        """Do what is due. Called after each message and, without one, every 0.1 s."""
+        ...
+
+
 class OutputLoop:
     """The steps of an output's thread.
 
@@ -81,6 +90,8 @@ class OutputLoop:
         message = self._mailbox.get(WAIT_S)
         if message is not None:
             self._output.write(message)
+        if isinstance(self._output, Ticking):
+            self._output.tick()
         n_dropped = self._mailbox.n_dropped
         if n_dropped > self._n_dropped:
             self._stats.count("dropped_messages", n_dropped - self._n_dropped)

@@ -14,6 +14,7 @@ import pytest
 
 import extractors.__main__
 import mafnet.__main__
+import realtime.client.history
 import realtime.client.keys
 import realtime.client.subscribe
 import weights.__main__
@@ -46,6 +47,7 @@ def parsers() -> dict[str, Callable[[list[str]], object]]:
         "mafnet-live": live,
         "mafnet-subscribe": realtime.client.subscribe._parser().parse_args,
         "mafnet-keys": realtime.client.keys._parser().parse_args,
+        "mafnet-history": realtime.client.history._parser().parse_args,
         "mafnet-weights": weights.__main__._parser().parse_args,
         "weights": weights.__main__._parser().parse_args,
         "mafnet-train": train,

@@ -9,15 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from realtime.outputs.private_files import (
-    open_private,
-)
+from realtime.outputs.private_files import open_private
 from weights.printable import json_text
-
-if TYPE_CHECKING:
-    pass
 
 MAKER = "mafnet-live recorder"
 MAX_LABEL = 40  # characters of a label in a name

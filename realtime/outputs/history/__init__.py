@@ -1,0 +1,1 @@
+"""What happened, kept in a database: events with their evidence, their clips, what people said."""
