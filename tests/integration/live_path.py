@@ -190,6 +190,8 @@ class Findings:
         yield ""
         yield f"invented in quiet: {len(self.invented)} {self.invented[:10]}"
         later = self.memory_mb[min(30, len(self.memory_mb) // 3) :]
+        each = [f"{mb:.0f}" for mb in self.memory_mb[::30]]
+        yield f"resident every five minutes, MB: {' '.join(each)}"
         yield (
             f"resident: {later[0]:.0f} to {later[-1]:.0f} MB, "
             f"{self.growth_mb_a_minute():+.3f} MB a minute; "

@@ -152,7 +152,7 @@ class History:
             return
         self._scanned_ns = now_ns
         try:
-            found, gone = self._scan.news(self._store.sidecars())
+            found, gone = self._scan.news(self._store.recordings())
             if found:
                 self._store.note_recordings(found)
             if gone:

@@ -10,10 +10,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from realtime.outputs.recording.sidecars import read_sidecar
+from realtime.outputs.recording.sidecars import RecordPaths, read_sidecar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 UNFINISHED = "recording"
@@ -39,13 +39,12 @@ class SidecarScan:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._seen: dict[Path, int] = {}  # days' folders, and when they had changed last
-        self._unfinished: set[Path] = set()
 
-    def news(self, known: set[str]) -> tuple[list[Found], list[str]]:
+    def news(self, known: Mapping[str, str]) -> tuple[list[Found], list[str]]:
         """Look for recordings that are new or finished now, and for those that are gone.
 
         Args:
-            known: The sidecars of those that are known; a gone one was among them.
+            known: The sidecars of those that are known, each with its state.
 
         Returns:
             What was found, and which of `known` there is no more. A folder that cannot be looked
@@ -69,10 +68,11 @@ class SidecarScan:
             self._seen[day] = changed_ns
             for path in sorted(paths):
                 is_known = self._name(path) in known
-                if (is_new and not is_known) or path in self._unfinished:
+                is_unfinished = known.get(self._name(path)) == UNFINISHED
+                if is_unfinished or (is_new and not is_known):
                     found += self._read(path)
         # An empty folder is one whose disk is not there: nobody deleted all of it at once.
-        gone = [] if unread or not there else sorted(known - there)
+        gone = [] if unread or not there else sorted(known.keys() - there)
         return found, gone
 
     def _read(self, path: Path) -> list[Found]:
@@ -83,10 +83,6 @@ class SidecarScan:
         events = content.get("events")
         if not isinstance(state, str) or not isinstance(events, list):
             return []
-        if state == UNFINISHED:
-            self._unfinished.add(path)
-        else:
-            self._unfinished.discard(path)
         told = tuple(
             (each["id"], float(each["pre_roll_s"]))
             for each in events
@@ -94,6 +90,8 @@ class SidecarScan:
             and isinstance(each.get("id"), str)
             and isinstance(each.get("pre_roll_s"), int | float)
         )
+        if state == UNFINISHED:  # it will be there under its last name
+            file = RecordPaths.of(path).final.name
         is_name = isinstance(file, str) and Path(file).name == file
         return [
             Found(

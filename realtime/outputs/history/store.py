@@ -67,9 +67,9 @@ class HistoryStore:
                     [(each.sidecar, event, pre_roll_s) for event, pre_roll_s in each.events],
                 )
 
-    def sidecars(self) -> set[str]:
-        """Return the recordings that are known, by their sidecars."""
-        return {row[0] for row in self._connection.execute("SELECT sidecar FROM recordings")}
+    def recordings(self) -> dict[str, str]:
+        """Return the state of each recording that is known, by its sidecar."""
+        return dict(self._connection.execute("SELECT sidecar, state FROM recordings"))
 
     def forget_recordings(self, sidecars: Iterable[str]) -> None:
         """Let recordings go that were deleted, and the events that only they showed.

@@ -230,8 +230,12 @@ def test_events_know_their_clip_and_go_with_it(tmp_path: Path) -> None:
     sidecar = write_sidecar(rig, 1, [shown], state="recording")
     write_sidecar(rig, 2, [])
     rig.wait(6.0)
+    rig.history.close()  # before the recorder is done
     sidecar.write_bytes(sidecar.read_bytes().replace(b'"recording"', b'"complete"'))
+    rig = Rig(tmp_path, records=True)
     rig.wait(6.0)
+    assert rig.history._store is not None
+    assert set(rig.history._store.recordings().values()) == {"complete"}
     by_id = {row["id"]: row["recording"] for row in rig.rows()}
     assert by_id == {shown: "2026-01-02/030411_Siren_a1b2-1.mp4", unshown: None}
     sidecar.unlink()
