@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -16,11 +17,11 @@ def blocks(document: str, language: str) -> list[str]:
 
 
 def shell_commands(document: str) -> list[list[str]]:
-    """Return the words of each command line, without comments and what a pipe leads to."""
+    """Return the words of each command line, without comments and where its output goes."""
     commands = []
     for block in blocks(document, "sh"):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             if words:
-                commands.append(words[: words.index("|")] if "|" in words else words)
+                commands.append(list(itertools.takewhile(lambda word: word not in "|>", words)))
     return commands
