@@ -115,3 +115,11 @@ def test_every_page_is_in_the_list(index: str, folder: str) -> None:
         assert page.name == "README.md" or f"({folder}{'/' * bool(folder)}{page.name})" in listed, (
             page
         )
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    pages = sorted((ROOT / "docs" / "design" / "adr").glob("*.md"))
+
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    for page in pages:
+        assert re.match(rf"# 0*{int(page.name[:4])}\. ", page.read_text("utf-8")), page
