@@ -20,6 +20,7 @@ from weights.dependencies import restrain
 from weights.paths import to_path
 from weights.printable import PlainFormatter, PlainParser, clean, first_line
 from weights.store import default_home
+from weights.trunk_file import add_trunk_flags, given_trunks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,13 +72,7 @@ def _summary() -> str:
 def _add_weights(parser: argparse.ArgumentParser, backend: str) -> None:
     weights = parser.add_argument_group("weights (files win over the bundle's)")
     weights.add_argument("--bundle", help="starter, ave or a bundle's folder (default: starter)")
-    kinds = "safetensors, or a file that `python -m weights convert` reads"
-    picture = weights.add_mutually_exclusive_group()
-    picture.add_argument("--densenet201", type=to_path, metavar="FILE", help=kinds)
-    picture.add_argument("--efficientnet-lite0", type=to_path, metavar="FILE", help=kinds)
-    sound = weights.add_mutually_exclusive_group()
-    sound.add_argument("--vggish", type=to_path, metavar="FILE", help=kinds)
-    sound.add_argument("--yamnet", type=to_path, metavar="FILE", help=kinds)
+    add_trunk_flags(weights)
     weights.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     add_backend_flags(weights, backend)
     parser.add_argument(
@@ -285,8 +280,8 @@ def _load_encoders(args: argparse.Namespace) -> Encoders:
     from extractors.trunk_weights import WeightsMismatchError
     from weights.errors import WeightsError
 
-    files = (args.densenet201, args.efficientnet_lite0, args.vggish, args.yamnet)
-    bundle = args.bundle or ("starter" if not any(files) else None)
+    files = given_trunks(args)
+    bundle = args.bundle or ("starter" if not files else None)
     device = str(choose_device("auto")) if args.device == "auto" else args.device
     try:
         torch.empty(1, device=device)
@@ -296,10 +291,7 @@ def _load_encoders(args: argparse.Namespace) -> Encoders:
     try:
         return load_encoders(
             bundle=bundle,
-            densenet201=args.densenet201,
-            efficientnet_lite0=args.efficientnet_lite0,
-            vggish=args.vggish,
-            yamnet=args.yamnet,
+            **files,
             device=device,
             backend=args.backend,
             precision=args.precision,

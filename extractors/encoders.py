@@ -11,7 +11,7 @@ import tempfile
 import threading
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -26,9 +26,8 @@ from extractors.sound import SOUND_TRUNKS
 from extractors.trunks import Trunks, TrunkSpecs
 from extractors.visual import VISUAL_TRUNKS
 from weights.bundle import AudioSpec, VisualSpec, load_bundle
-from weights.convert import convert
-from weights.files import sha256_of
 from weights.store import default_home
+from weights.trunk_file import trunk_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +42,7 @@ class TrunkFile:
 
     Attributes:
         trunk: "densenet201", "efficientnet_lite0", "vggish" or "yamnet".
-        sha256: Of the weights file that was given.
+        sha256: Of the weights; of a foreign file's, once they are converted.
         dim: Values of a pooled picture, or channels of a sound map.
         precision: What it computed in; features of two precisions are not mixed.
     """
@@ -206,18 +205,9 @@ def _of_bundle(name: str | Path) -> TrunkSpecs:
 
 def _with_file(specs: TrunkSpecs, name: str, path: Path, folder: Path) -> TrunkSpecs:
     """Put a trunk's own file in a spec's place; a foreign one is converted into `folder`."""
-    sha256, weights = _fingerprint(path), path
-    if path.suffix != ".safetensors" and name != "efficientnet_lite0":
-        weights = folder / f"{name}.safetensors"
-        convert(path, cast('Literal["densenet201", "vggish", "yamnet"]', name), weights)
+    weights, sha256 = trunk_file(name, path, folder)
     if name in SOUND_TRUNKS:
         return replace(specs, audio=AudioSpec(trunk=name, weights=weights, sha256=sha256))
     dim = VISUAL_TRUNKS[name].dim
     visual = VisualSpec(trunk=name, dim=dim, weights=weights, sha256=sha256)
     return replace(specs, visual=visual)
-
-
-def _fingerprint(path: Path) -> str:
-    # A TensorFlow checkpoint is several files; its data file alone says which weights it holds.
-    data = path.with_name(f"{path.name}.data-00000-of-00001")
-    return sha256_of(path if path.is_file() else data) if (path.is_file() or data.is_file()) else ""

@@ -10,7 +10,6 @@ import os
 import sys
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -20,21 +19,14 @@ from mafnet.labels import AVE_LABELS
 from mafnet.load import load_head, load_model
 from mafnet.predict import predict_file
 from mafnet.report import write_report
-from mafnet.run_bundle import bundle_of_run
-from mafnet.run_folder import EpochRow, RunState
 from mafnet.test import SENSES, Examination, examine
-from mafnet.train import TrainConfig, train
+from mafnet.train_command import FOLDER, add_train
 from weights.bundle import load_bundle
 from weights.dependencies import restrain
 from weights.errors import WeightsError
 from weights.paths import to_path
 from weights.printable import PlainFormatter, PlainParser, clean
-from weights.program import called_as
 from weights.store import default_home
-
-_TRUNKS_BUNDLE = {"densenet201": "ave", "efficientnet_lite0": "starter"}
-FOLDER = "a folder that `extractors extract` wrote, or the authors' pickles"
-_SETTLED_STEPS = 3000  # 0.999^3000 = 5 % of the averages' start is left
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -71,32 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    training = commands.add_parser(
-        "train", help="features → a bundle", prog=called_as("mafnet train")
-    )
-    training.add_argument("--features", type=to_path, required=True, metavar="DIR", help=FOLDER)
-    training.add_argument("--to", type=to_path, required=True, metavar="DIR", help="the bundle")
-    training.add_argument(
-        "--recipe",
-        choices=["authors", "modern"],
-        default="authors",
-        help="the paper's training, or one for small sets and for streams",
-    )
-    training.add_argument("--epochs", type=int, help="at most (authors: 300, modern: 60)")
-    training.add_argument("--batch-size", type=int, default=32, help="windows a step")
-    training.add_argument(
-        "--patience", type=int, help="epochs without a better one (authors: 50, modern: none)"
-    )
-    training.add_argument("--lr", type=float, help="learning rate (default: the recipe's)")
-    training.add_argument("--seed", type=int, default=0, help="of start, order and draws")
-    training.add_argument("--resume", action="store_true", help="go on with the run in --to")
-    training.add_argument(
-        "--trunks", metavar="BUNDLE", help="whose trunks made the features (default: by name)"
-    )
-    training.add_argument("--name", help="the bundle's name (default: its folder's)")
-    training.add_argument("--licence", default="not stated", help="of the new weights")
-    training.set_defaults(run=_train)
-
+    add_train(commands)
     testing = commands.add_parser("test", help="accuracy, confusions, calibration")
     testing.add_argument("--features", type=to_path, required=True, metavar="DIR", help=FOLDER)
     _add_weights(testing)
@@ -128,112 +95,13 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _train(options: argparse.Namespace) -> int:
-    modern = options.recipe == "modern"
-    n_epochs = options.epochs if options.epochs is not None else (60 if modern else 300)
-    patience = options.patience if options.patience is not None else (n_epochs if modern else 50)
-    try:
-        config = TrainConfig(
-            recipe=options.recipe,
-            n_epochs=n_epochs,
-            batch_size=options.batch_size,
-            patience=patience,
-            lr=options.lr,
-            seed=options.seed,
-        )
-    except ValueError as error:
-        print(clean(f"error: {error}"), file=sys.stderr)
-        return 2
-    training = load_feature_set(options.features, "train")
-    validation = load_feature_set(options.features, "val")
-    n_steps = n_epochs * (len(training) // config.batch_size)
-    if config.recipe == "authors" and n_steps < _SETTLED_STEPS:
-        print(
-            f"note: the paper's moving averages need thousands of steps to settle, this run has "
-            f"{n_steps}; --recipe modern is made for short runs",
-            file=sys.stderr,
-        )
-    run = options.to / "run"
-    with _Display(n_epochs) as display:
-        state = train(run, training, validation, config, display, resume=options.resume)
-    saved = state.saved
-    print(
-        f"{state.epoch} epochs; the weights are epoch {saved.epoch + 1}'s, "
-        f"validation accuracy {saved.val_accuracy:.2%}"
-    )
-    if state.bar is not None and state.bar > saved.val_accuracy:
-        print(
-            f"note: an epoch before had {state.bar:.2%}; the authors' recipe never keeps the first",
-            file=sys.stderr,
-        )
-    trunks = options.trunks or _TRUNKS_BUNDLE.get(training.visual_trunk)
-    if trunks is None:
-        raise MafnetError(
-            f"no bundle has the trunk {training.visual_trunk!r}: the weights are in {run}; "
-            "name one with --trunks and --resume"
-        )
-    try:
-        bundle = bundle_of_run(
-            run,
-            validation,
-            trunks=trunks,
-            name=options.name or options.to.resolve().name,
-            licence=options.licence,
-            provenance=(
-                f"MAFnet, recipe {config.recipe}, seed {config.seed}, {len(training)} training "
-                f"videos, validation accuracy {saved.val_accuracy:.4f}; "
-                f"trunks of the bundle {trunks}"
-            ),
-            to=options.to,
-        )
-    except WeightsError as error:
-        raise MafnetError(
-            f"trained, but no bundle was made ({error}); the weights are {run}/best.safetensors; "
-            "then run the same command with --resume"
-        ) from error
-    told = f"the bundle {bundle.name} is in {bundle.path}: mafnet-live --bundle {bundle.path}"
-    print(clean(told))
-    return 0
-
-
-class _Display:
-    """A live bar of the epoch's steps and one printed line an epoch."""
-
-    def __init__(self, n_epochs: int) -> None:
-        columns = (TextColumn("epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn())
-        self._bars = Progress(
-            *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
-        )
-        self._n_epochs = n_epochs
-
-    def __enter__(self) -> "_Display":
-        self._bars.start()
-        self._bar = self._bars.add_task("", total=None, epoch="")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def on_step(self, epoch: int, step: int, n_steps: int) -> None:
-        self._bars.update(
-            self._bar, completed=step, total=n_steps, epoch=f"{epoch + 1} of {self._n_epochs}"
-        )
-
-    def on_epoch(self, row: EpochRow, state: RunState) -> None:
-        self._bars.console.print(
-            f"epoch {row.epoch + 1}: loss {row.train_loss:.4f}, accuracy {row.train_accuracy:.2%}, "
-            f"validation {row.val_loss:.4f}, {row.val_accuracy:.2%}"
-            f"{' (saved)' if row.saved else ''}, {row.seconds:.1f} s",
-            highlight=False,
-            soft_wrap=True,  # one line an epoch, in a file too
-        )
-
-
 def _test(options: argparse.Namespace) -> int:
     features = load_feature_set(options.features, options.split)
+    unverified: tuple[str, ...] = ()
     if options.bundle is not None:
         bundle = load_bundle(options.bundle)
         model, labels, title = load_head(bundle), bundle.labels, f"Bundle {bundle.name}"
+        unverified = bundle.unverified
     else:
         model, title = load_model(options.weights), options.weights.name
         # A bare file says nothing about labels: AVE's, or whatever the features have.
@@ -245,7 +113,10 @@ def _test(options: argparse.Namespace) -> int:
     result = examine(model, labels, features)
     if options.report is not None:
         heading = f"{title} on {options.split} of {options.features.name}"
-        print(clean(f"report: {write_report(options.report, result, features, heading)}"))
+        report = write_report(options.report, result, features, heading, unverified)
+        print(clean(f"report: {report}"))
+    for sentence in unverified:
+        print(clean(f"warning: not verified: {sentence}"), file=sys.stderr)
     _print_result(result)
     return 0
 

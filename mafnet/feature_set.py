@@ -6,8 +6,9 @@ docs/reference/features.md describes both. Features are read as they were made: 
 normalised here.
 """
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +25,8 @@ from mafnet.labels import AVE_LABELS
 from weights.bundle_spec import SOUND_MAPS
 
 SPLITS = ("train", "val", "test")
+BACKGROUND = "Background"  # the label of what is none of the others, as `extractors` calls it
+_BACKGROUND_NAMES = ("background", "nothing", "silence", "none")
 # Pickles do not say what made them; `extract --pickles` writes the starter's features so too.
 _AUTHORS_TRUNK = "densenet201"
 _TRUNK_OF_WIDTH = {(1280,): "efficientnet_lite0"}
@@ -83,14 +86,65 @@ class FeatureSet:
         return n_channels, n_times, n_mels
 
     def batch(self, rows: NDArray[np.int64]) -> Batch:
-        """Gather some videos; the order of ``rows`` is kept."""
-        audio = torch.from_numpy(np.asarray(self.audio[rows], np.float32))
+        """Gather some videos; the order of ``rows`` is kept.
+
+        Raises:
+            FeaturesError: A value of a sense that is there is not finite.
+        """
+        visual = np.asarray(self.visual[rows], np.float32)
+        audio = np.asarray(self.audio[rows], np.float32)
+        for sense, values in enumerate((visual, audio)):
+            self._check_finite(rows, sense, values)
         return Batch(
-            visual=torch.from_numpy(np.asarray(self.visual[rows], np.float32)),
-            audio=audio.permute(0, 1, 4, 2, 3),  # channels last in memory, as convolutions like it
+            visual=torch.from_numpy(visual),
+            # Channels last in memory, as convolutions like it.
+            audio=torch.from_numpy(audio).permute(0, 1, 4, 2, 3),
             present=None if self.present is None else torch.from_numpy(self.present[rows]),
             target=torch.from_numpy(self.target[rows]),
         )
+
+    def background(self, named: str | None = None) -> str | None:
+        """Return the label that is no event: the one named, or the one that is called so.
+
+        Raises:
+            FeaturesError: The one named is no label.
+        """
+        if named is not None and named not in self.labels:
+            raise FeaturesError(f"no label {named!r}: there are {', '.join(self.labels)}")
+        called = (label for label in self.labels if label.casefold() in _BACKGROUND_NAMES)
+        return named if named is not None else next(called, None)
+
+    def n_of_labels(self) -> NDArray[np.int64]:
+        """Count each label's videos: `(n_labels,)`."""
+        return np.bincount(self.target, minlength=len(self.labels))
+
+    def shared_with(self, other: "FeatureSet") -> list[str]:
+        """Name the videos whose pictures and first second of sound are another set's too."""
+        theirs = set(other._fingerprints())
+        return [
+            name
+            for name, own in zip(self.names, self._fingerprints(), strict=True)
+            if own in theirs
+        ]
+
+    def _fingerprints(self) -> Iterator[bytes]:
+        for visual, audio in zip(self.visual, self.audio, strict=True):
+            digest = hashlib.sha256(np.ascontiguousarray(visual).tobytes())
+            digest.update(np.ascontiguousarray(audio[0]).tobytes())
+            yield digest.digest()
+
+    def _check_finite(
+        self, rows: NDArray[np.int64], sense: int, values: NDArray[np.float32]
+    ) -> None:
+        finite = np.isfinite(values).all(axis=tuple(range(2, values.ndim)))  # (n, T)
+        if self.present is not None:
+            finite |= ~self.present[rows, :, sense]
+        if not finite.all():
+            row, clip = np.argwhere(~finite)[0]
+            raise FeaturesError(
+                f"{self.names[rows[row]]}: the {('visual', 'audio')[sense]} features of its clip "
+                f"{clip} hold values that are not finite: extract it again, or leave it out"
+            )
 
 
 def load_feature_set(folder: Path, split: str) -> FeatureSet:

@@ -7,6 +7,7 @@ import base64
 import html
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from mafnet.errors import MafnetError
@@ -28,7 +29,13 @@ _CAPTIONS = {
 }
 
 
-def write_report(folder: Path, result: Examination, features: FeatureSet, title: str) -> Path:
+def write_report(
+    folder: Path,
+    result: Examination,
+    features: FeatureSet,
+    title: str,
+    unverified: Sequence[str] = (),
+) -> Path:
     """Write `report.html` and the figures as PNG files beside it.
 
     Args:
@@ -36,6 +43,7 @@ def write_report(folder: Path, result: Examination, features: FeatureSet, title:
         result: The test.
         features: What was tested; where it holds small frames, they stand over the attention.
         title: The report's heading.
+        unverified: What of the weights nobody vouches for, a sentence each.
 
     Returns:
         The path of `report.html`.
@@ -56,7 +64,8 @@ def write_report(folder: Path, result: Examination, features: FeatureSet, title:
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        parts = [_tables(result)]
+        parts = [f"<p>Not verified: {html.escape(sentence)}</p>" for sentence in unverified]
+        parts.append(_tables(result))
         for name, figure in figures.items():
             buffer = io.BytesIO()
             figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})

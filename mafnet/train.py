@@ -20,7 +20,7 @@ from numpy.random import Generator
 from mafnet import modern_recipe
 from mafnet.authors_recipe import AuthorsRecipe
 from mafnet.errors import FeaturesError, RunError
-from mafnet.feature_set import Batch, FeatureSet
+from mafnet.feature_set import BACKGROUND, Batch, FeatureSet
 from mafnet.model import MAFnet, MAFnetConfig
 from mafnet.modern_recipe import ModernRecipe
 from mafnet.norm import DECAY
@@ -61,8 +61,13 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.recipe not in ("authors", "modern"):
             raise ValueError(f"recipe must be authors or modern, got {self.recipe!r}")
-        if min(self.n_epochs, self.batch_size) < 1 or self.patience < 0:
-            raise ValueError("n_epochs and batch_size must be at least 1, patience at least 0")
+        if self.n_epochs < 1 or self.patience < 0:
+            raise ValueError("n_epochs must be at least 1, patience at least 0")
+        if self.batch_size < 2:
+            raise ValueError(
+                f"batch_size must be at least 2, got {self.batch_size}: the network normalises "
+                "over a batch"
+            )
         if self.lr is not None and not self.lr > 0:
             raise ValueError(f"lr must be above 0, got {self.lr}")
         if self.seed < 0:
@@ -213,8 +218,8 @@ def _one_epoch(
         step_loss, step_right = recipe.step(training.batch(rows), random)
         if not math.isfinite(step_loss):
             raise RunError(
-                f"the loss of epoch {epoch + 1}, step {k + 1} is {step_loss}: the features hold "
-                "values that are not finite, or --lr is too high"
+                f"the loss of epoch {epoch + 1}, step {k + 1} is {step_loss}: --lr is too high, or "
+                "the features are too large"
             )
         loss += step_loss
         n_right += step_right
@@ -227,6 +232,11 @@ def _check_splits(training: FeatureSet, validation: FeatureSet, config: TrainCon
         raise FeaturesError("the splits train and val differ in labels or in visual width")
     if training.sound_map != validation.sound_map:
         raise FeaturesError("the splits train and val differ in their sound maps")
+    if np.count_nonzero(training.n_of_labels()) < 2:
+        raise FeaturesError(
+            "the training videos have one label alone, so there is nothing to tell apart: add "
+            f"others, or a label {BACKGROUND} of everything else"
+        )
     if len(training) < config.batch_size:
         raise FeaturesError(
             f"{len(training)} videos are fewer than a batch of {config.batch_size}: "

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from realtime.errors import ModelError, UsageError
 from weights.bundle import Bundle, BundleError, EventSpec, load_bundle
+
+logger = logging.getLogger(__name__)
 
 
 def find_bundle(name: str) -> Bundle:
@@ -15,9 +18,12 @@ def find_bundle(name: str) -> Bundle:
         ModelError: There is none, or it is damaged.
     """
     try:
-        return load_bundle(name)
+        bundle = load_bundle(name)
     except BundleError as error:
         raise ModelError(str(error)) from error
+    for sentence in bundle.unverified:
+        logger.warning("the bundle %s holds what is not verified: %s", bundle.name, sentence)
+    return bundle
 
 
 def event_settings(bundle: Bundle, overrides: dict[str, object]) -> EventSpec:

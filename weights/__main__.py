@@ -147,7 +147,9 @@ def _fetch(options: argparse.Namespace, home: Path) -> int:
                 any_hash=options.any_hash,
             )
     if options.name == "ave":
-        print(clean(f"ave is in {bundle.path}: {len(bundle.labels)} labels, all files verified"))
+        verified = "not verified: " if bundle.unverified else "all files are the published ones"
+        told = f"{len(bundle.labels)} labels; {verified}{'; '.join(bundle.unverified)}"
+        print(clean(f"ave is in {bundle.path}: {told}"))
     else:
         checked = f"checked: {record.checked}; sha256 {record.sha256}"
         print(clean(f"{options.name} is in {home} ({checked})"))

@@ -5,7 +5,9 @@ bell` is column 8 and `Truck` column 25. Most other projects on AVE count from `
 `Male speech`, `Bark`, …: with that order the authors' weights would name the wrong events.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from weights.bundle import AudioSpec, Bundle, EventSpec, HeadSpec, VisualSpec
 
@@ -41,12 +43,33 @@ AVE_LABELS: tuple[str, ...] = (
 )
 
 
-def ave_bundle(densenet201: Path, vggish: Path, mafnet: Path) -> Bundle:
+_PUBLISHED: Mapping[str, str] = MappingProxyType(
+    {
+        "densenet201": "torchvision densenet201 IMAGENET1K_V1",
+        "vggish": "VGGish on AudioSet",
+        "mafnet": "numediart/MAFnet on AVE (arXiv 2106.06736)",
+    }
+)
+
+
+def ave_bundle(
+    densenet201: Path, vggish: Path, mafnet: Path, *, unverified: Mapping[str, str]
+) -> Bundle:
     """Describe the bundle `ave` over three converted files.
 
     AVE has no background label, and its one label a video says nothing about thresholds; those
     here are the event tracker's defaults, not tuned ones.
+
+    Args:
+        densenet201: The picture trunk.
+        vggish: The sound trunk.
+        mafnet: The head.
+        unverified: Why a part, by name, is not known to be the published one.
     """
+    parts = (
+        f"not verified to be {what}" if name in unverified else what
+        for name, what in _PUBLISHED.items()
+    )
     return Bundle(
         name="ave",
         version="1",
@@ -64,8 +87,6 @@ def ave_bundle(densenet201: Path, vggish: Path, mafnet: Path) -> Bundle:
             "DenseNet-201: BSD-3-Clause, ImageNet's terms; VGGish: Apache-2.0; "
             "MAFnet: the authors' (LGPL/GPL)"
         ),
-        provenance=(
-            "torchvision densenet201 IMAGENET1K_V1; VGGish on AudioSet; numediart/MAFnet on AVE "
-            "(arXiv 2106.06736); converted, not retrained"
-        ),
+        provenance=f"{'; '.join(parts)}; converted, not retrained",
+        unverified=tuple(f"{name}: {why}" for name, why in unverified.items()),
     )

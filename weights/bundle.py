@@ -111,6 +111,7 @@ def load_bundle(name_or_path: str | Path, home: Path | None = None) -> Bundle:
         events=read_events(fields.nested("events"), labels, background, where),
         licence=fields.text("licence"),
         provenance=fields.text("provenance"),
+        unverified=_unverified(fields) if fields.has("unverified") else (),
     )
     for part in (fields, visual, audio, head):
         part.end()
@@ -168,6 +169,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> Bundle:
         "events": event_manifest(bundle.events),
         "licence": bundle.licence,
         "provenance": bundle.provenance,
+        **({"unverified": list(bundle.unverified)} if bundle.unverified else {}),
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
     try:
@@ -213,6 +215,13 @@ def _labels(fields: Fields) -> tuple[str, ...]:
     twice = sorted(label for label, count in Counter(value).items() if count > 1)
     if twice:
         raise fields.wrong("labels", f"without repetition (twice: {', '.join(twice)})", value)
+    return tuple(value)
+
+
+def _unverified(fields: Fields) -> tuple[str, ...]:
+    value = fields.take("unverified")
+    if not isinstance(value, list) or not all(isinstance(text, str) and text for text in value):
+        raise fields.wrong("unverified", "a list of texts that are not empty", value)
     return tuple(value)
 
 

@@ -88,6 +88,8 @@ class Bundle:
         activation: softmax or sigmoid.
         temperature: What logits are divided by before the activation.
         sample_rate: Hz that the sound trunk's log-mel expects.
+        unverified: What nobody vouches for, a sentence each: files of which no publisher's hash
+            was checked.
     """
 
     name: str
@@ -104,3 +106,4 @@ class Bundle:
     events: EventSpec
     licence: str
     provenance: str
+    unverified: tuple[str, ...] = ()

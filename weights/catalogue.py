@@ -26,6 +26,10 @@ class Digest:
         more = "…" if self.kind == "sha256" and len(self.value) < 64 else ""
         return f"{self.kind} {self.value}{more}"
 
+    def fits(self, path: Path) -> bool:
+        """Tell whether a file has this hash; raises as `of`."""
+        return self.of(path).startswith(self.value)
+
     def of(self, path: Path) -> str:
         """Compute this kind of hash of a file, whole.
 
@@ -135,3 +139,9 @@ ENTRIES: tuple[Entry, ...] = (
     ),
 )
 BY_NAME = {entry.name: entry for entry in ENTRIES}
+
+
+def is_published(kind: str, path: Path) -> bool:
+    """Tell whether a file of a network is one whose publisher's hash is known, and has it."""
+    digests = [entry.digest for entry in ENTRIES if entry.kind == kind and entry.digest]
+    return path.is_file() and any(digest.fits(path) for digest in digests)

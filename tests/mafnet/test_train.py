@@ -17,7 +17,9 @@ from mafnet.feature_set import Batch, FeatureSet, load_feature_set
 from mafnet.load import load_head, load_model
 from mafnet.model import MAFnet, MAFnetConfig
 from mafnet.modern_recipe import ModernRecipe
+from mafnet.run_bundle import tune
 from mafnet.run_folder import EpochRow, RunState
+from mafnet.test import answer
 from mafnet.train import TrainConfig, train, validate
 from weights.bundle import (
     AudioSpec,
@@ -28,6 +30,7 @@ from weights.bundle import (
     load_bundle,
     write_bundle,
 )
+from weights.trunk_file import trunk_file
 
 T, D = 1, 6
 LABELS = ("Bark", "Cat", "Background")
@@ -86,6 +89,18 @@ def trunks(tmp_path_factory: pytest.TempPathFactory) -> Path:
         provenance="made for a test",
     )
     return write_bundle(bundle, folder / "bundle").path
+
+
+@pytest.fixture
+def vggish_file(tmp_path: Path) -> Path:
+    state = {}
+    channels = (1, 64, 128, 256, 256, 512, 512)
+    layers = ("conv1", "conv2", "conv3_1", "conv3_2", "conv4_1", "conv4_2")
+    for layer, n_in, n_out in zip(layers, channels[:-1], channels[1:], strict=True):
+        state[f"{layer}.weight"] = torch.zeros(n_out, n_in, 3, 3)
+        state[f"{layer}.bias"] = torch.zeros(n_out)
+    torch.save(state, tmp_path / "vggish.pth")
+    return tmp_path / "vggish.pth"
 
 
 class Silent:
@@ -164,9 +179,58 @@ def test_features_that_are_not_finite_stop_the_run_and_write_nothing(
     training, validation = sets
     broken = replace(training, visual=np.full_like(training.visual, np.nan))
     config = TrainConfig(recipe="modern", n_epochs=1, batch_size=4)
-    with pytest.raises(RunError, match="features hold values that are not finite"):
+    with pytest.raises(FeaturesError, match="visual features of its clip 0 hold values that are"):
         train(tmp_path, broken, validation, config, Silent())
     assert not list(tmp_path.iterdir())
+
+
+def test_one_value_that_is_not_finite_is_named_by_its_video(
+    sets: tuple[FeatureSet, FeatureSet], tmp_path: Path
+) -> None:
+    audio = np.array(sets[1].audio)
+    audio[4, 0, 11, 7, 511] = np.inf
+    broken = replace(sets[1], audio=audio)
+    config = TrainConfig(recipe="modern", n_epochs=1, batch_size=4)
+    with pytest.raises(FeaturesError, match="video 4: the audio features of its clip 0"):
+        train(tmp_path, sets[0], broken, config, Silent())
+
+
+def test_what_stands_for_a_missing_sense_need_not_be_finite(
+    sets: tuple[FeatureSet, FeatureSet],
+) -> None:
+    visual = np.full_like(sets[1].visual, np.nan)
+    present = np.zeros((6, 1, 2), np.bool_)
+    present[:, :, 1] = True
+    batch = replace(sets[1], visual=visual, present=present).batch(np.arange(6))
+    model = MAFnet(MAFnetConfig(visual_dim=D, n_labels=3)).eval()
+    assert torch.isfinite(model(batch.visual, batch.audio, batch.present).logits).all()
+
+
+def test_one_label_alone_cannot_be_learnt(
+    sets: tuple[FeatureSet, FeatureSet], tmp_path: Path
+) -> None:
+    alone = replace(sets[0], target=np.zeros_like(sets[0].target))
+    with pytest.raises(FeaturesError, match="one label alone"):
+        train(tmp_path, alone, sets[1], TrainConfig(batch_size=4), Silent())
+
+
+@pytest.mark.parametrize("background", ["Background", None])
+def test_thresholds_leave_room_for_nothing(
+    background: str | None, sets: tuple[FeatureSet, FeatureSet]
+) -> None:
+    torch.manual_seed(0)
+    model = MAFnet(MAFnetConfig(visual_dim=D, n_labels=3)).eval()
+
+    temperature, events = tune(model, sets[1], background)
+
+    scores = torch.softmax(torch.from_numpy(answer(model, sets[1]).logits) / temperature, 1).numpy()
+    labels = [label for label in LABELS if label != background]
+    assert sorted(events.per_label) == sorted(labels)
+    for label in labels:
+        on, k = events.thresholds(label)[0], LABELS.index(label)
+        assert on >= 0.5
+        of_nothing = scores[sets[1].target == LABELS.index("Background"), k]
+        assert not (background and (of_nothing > on).any())
 
 
 def test_first_epoch_only_sets_the_bar_for_the_authors() -> None:
@@ -322,6 +386,7 @@ def test_train_then_test_from_the_command_line(
     [
         (["train", "--features", "/no/such", "--to", "x"], 1, "no such folder of features"),
         (["train", "--features", "x", "--to", "x", "--lr", "-1"], 2, "lr must be above 0"),
+        (["train", "--features", "x", "--to", "x", "--batch-size", "1"], 2, "must be at least 2"),
         (["test", "--features", "/no/such", "--bundle", "starter"], 1, "no such folder"),
         (["predict", "--weights", "/no", "--features", "x", "--to", "y"], 1, "safetensors"),
     ],
@@ -339,13 +404,14 @@ def test_command_line_fails_with_one_sentence(
     ("manifest", "message"),
     [
         ({"visual_trunk": "efficientnet_lite0"}, "features were made with efficientnet_lite0"),
+        ({"visual_trunk": "densenet201"}, "no label 'Cough': there are Bark, Cat, Background"),
         (
             {"visual_trunk": "densenet201", "trunks": {"audio": {"sha256": "0" * 64}}},
             "features were made with other audio weights",
         ),
     ],
 )
-def test_features_of_another_trunk_make_no_bundle_and_keep_the_weights(
+def test_what_would_make_no_bundle_stops_before_the_first_step(
     features: Path,
     trunks: Path,
     tmp_path: Path,
@@ -361,7 +427,75 @@ def test_features_of_another_trunk_make_no_bundle_and_keep_the_weights(
     (other / "features.json").write_text(json.dumps({"labels": LABELS, **manifest}))
     to = tmp_path / "mine"
     arguments = ["train", "--features", str(other), "--to", str(to), "--trunks", str(trunks)]
-    assert main([*arguments, "--epochs", "1", "--batch-size", "4"]) == 1
+    if "Cough" in message:
+        arguments += ["--background", "Cough"]
+    arguments += ["--epochs", "1", "--batch-size", "4"]
+    assert main(arguments) == 1
     assert message in capsys.readouterr().err
-    assert (to / "run" / "best.safetensors").exists()
-    assert not (to / "bundle.json").exists()
+    assert not to.exists()
+
+    if "Cough" not in message:
+        assert main([*arguments, "--no-bundle"]) == 0
+        assert (to / "run" / "best.safetensors").exists()
+        assert not (to / "bundle.json").exists()
+
+
+def _linked(features: Path, to: Path, **manifest: object) -> Path:
+    to.mkdir()
+    for file in features.iterdir():
+        (to / file.name).symlink_to(file)
+    (to / "features.json").unlink()
+    (to / "features.json").write_text(json.dumps(manifest))
+    return to
+
+
+def test_bundle_of_trunk_files_says_that_nobody_vouches_for_them(
+    features: Path, vggish_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "picture.safetensors"
+    picture.write_bytes(b"weights that no test opens")
+    _, sha256 = trunk_file("vggish", vggish_file, tmp_path)
+    own = _linked(
+        features,
+        tmp_path / "features",
+        labels=LABELS,
+        visual_trunk="densenet201",
+        trunks={"audio": {"sha256": sha256}},  # of the tensors, as extraction writes it
+    )
+    arguments = ["train", "--features", str(own), "--to", str(tmp_path / "mine"), "--epochs", "1"]
+    arguments += ["--batch-size", "4", "--densenet201", str(picture), "--vggish", str(vggish_file)]
+
+    assert main(arguments) == 0
+
+    bundle = load_bundle(tmp_path / "mine")
+    assert bundle.audio.sha256 == sha256
+    assert bundle.unverified == (
+        "densenet201: the file picture.safetensors is no publisher's",
+        "vggish: the file vggish.pth is no publisher's",
+    )
+    assert "not verified: vggish" in capsys.readouterr().err
+
+    tested = ["test", "--features", str(own), "--bundle", str(tmp_path / "mine")]
+    assert main([*tested, "--report", str(tmp_path / "report")]) == 0
+    assert "not verified: vggish" in capsys.readouterr().err
+    assert "Not verified: vggish" in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_train_warns_of_what_a_result_suffers_from(
+    features: Path, trunks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = _linked(
+        features, tmp_path / "f", labels=["Bark", "Cat", "Cough"], visual_trunk="densenet201"
+    )
+    for part in ("visual", "audio", "target", "frames"):
+        (own / f"val_{part}.npy").unlink()
+        array = np.load(features / f"train_{part}.npy")[:2]  # of Bark and Cat, all trained on
+        np.save(own / f"val_{part}.npy", array)
+    arguments = ["train", "--features", str(own), "--to", str(tmp_path / "mine"), "--epochs", "1"]
+
+    assert main([*arguments, "--batch-size", "4", "--trunks", str(trunks)]) == 0
+
+    error = capsys.readouterr().err
+    assert "no label is a background" in error
+    assert "val has no video of Cough" in error
+    assert "2 of 2 validation videos are training videos too (the first: video 0)" in error

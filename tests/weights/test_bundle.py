@@ -12,6 +12,7 @@ import pytest
 from extractors.audioset_classes import AUDIOSET_CLASSES
 from extractors.sound import SOUND_TRUNKS
 from extractors.yamnet import YAMNetTrunk
+from realtime.bundle_settings import find_bundle
 from weights.bundle import (
     AudioSpec,
     Bundle,
@@ -68,6 +69,20 @@ def test_kin_reads_back_and_may_be_absent(folder: Path) -> None:
     assert load_bundle(folder).events.confusable == (("Bark", "Cat"),)
     _edit(folder, lambda m: m["events"].pop("kin"))
     assert load_bundle(folder).events.confusable == ()
+
+
+def test_what_is_not_verified_reads_back_and_is_said_by_a_run(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _edit(folder, lambda m: m.update(unverified=["vggish: the file v.h5 is no publisher's"]))
+
+    again = write_bundle(find_bundle(str(folder)), folder.parent / "again")
+
+    assert again.unverified == ("vggish: the file v.h5 is no publisher's",)
+    assert "not verified: vggish: the file v.h5" in caplog.text
+    _edit(folder, lambda m: m.update(unverified="nothing"))
+    with pytest.raises(BundleError, match="'unverified' must be a list of texts"):
+        load_bundle(folder)
 
 
 CLASSES = {"sound": [[69], [76, 77], [0]], "picture": [[151, 152], [281], []]}

@@ -1,8 +1,10 @@
 import hashlib
+import json
 import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,10 @@ from numpy.typing import NDArray
 
 from weights.__main__ import main
 from weights.archive import unpack_checkpoint
+from weights.bundle import load_bundle
 from weights.catalogue import BY_NAME, Digest
 from weights.errors import FetchError
-from weights.fetch import check_stored, fetch, stored
+from weights.fetch import Record, check_stored, fetch, stored
 from weights.tf_checkpoint import TensorFlowCheckpoint
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -57,6 +60,36 @@ def test_local_file_may_be_accepted_and_that_is_recorded(torch_file: Path, tmp_p
     assert "accepted by --any-hash" in record.checked
     assert stored("vggish-torch", home) == record
     assert check_stored("vggish-torch", home) == record.sha256
+
+
+def test_bundle_says_which_of_its_files_are_not_known_to_be_the_published_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    checks = {
+        "densenet201": "not the published file (sha256 12…), accepted by --any-hash",
+        "vggish": str(BY_NAME["vggish"].digest),
+        "mafnet": "the publisher gives no hash",
+    }
+    for name, checked in checks.items():
+        (home / f"{name}.safetensors").write_bytes(name.encode())
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        record = Record(source="here", checked=checked, sha256=digest, fetched="now")
+        (home / f"{name}.json").write_text(json.dumps(asdict(record)))
+
+    assert main(["--home", str(home), "fetch", "ave"]) == 0
+
+    bundle = load_bundle(home / "ave")
+    assert bundle.unverified == (
+        f"densenet201: {checks['densenet201']}",
+        "mafnet: the publisher gives no hash",
+    )
+    assert "not verified to be torchvision densenet201 IMAGENET1K_V1" in bundle.provenance
+    assert "; VGGish on AudioSet;" in bundle.provenance
+    out = capsys.readouterr().out
+    assert "accepted by --any-hash" in out
+    assert "all files" not in out
 
 
 def test_damage_in_the_store_is_found(torch_file: Path, tmp_path: Path) -> None:

@@ -1,0 +1,219 @@
+"""``mafnet train``: features in, a run's folder and a bundle out.
+
+What would stop the bundle afterwards, such as trunks that did not make the features, is looked for
+before the first step.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mafnet.errors import MafnetError
+from mafnet.feature_set import BACKGROUND, FeatureSet, load_feature_set
+from mafnet.run_bundle import bundle_of_run
+from mafnet.run_folder import EpochRow, RunState
+from mafnet.train import TrainConfig, train
+from mafnet.trunk_choice import TrunkChoice, choose_trunks
+from weights.errors import WeightsError
+from weights.paths import to_path
+from weights.printable import clean
+from weights.program import called_as
+from weights.trunk_file import add_trunk_flags, given_trunks
+
+FOLDER = "a folder that `extractors extract` wrote, or the authors' pickles"
+_SETTLED_STEPS = 3000  # 0.999^3000 = 5 % of the averages' start is left
+
+
+def add_train(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Add the command to a parser."""
+    training = commands.add_parser(
+        "train", help="features → a bundle", prog=called_as("mafnet train")
+    )
+    training.add_argument("--features", type=to_path, required=True, metavar="DIR", help=FOLDER)
+    training.add_argument("--to", type=to_path, required=True, metavar="DIR", help="the bundle")
+    training.add_argument(
+        "--recipe",
+        choices=["authors", "modern"],
+        default="authors",
+        help="the paper's training, or one for small sets and for streams",
+    )
+    training.add_argument("--epochs", type=int, help="at most (authors: 300, modern: 60)")
+    training.add_argument("--batch-size", type=int, default=32, help="windows a step")
+    training.add_argument(
+        "--patience", type=int, help="epochs without a better one (authors: 50, modern: none)"
+    )
+    training.add_argument("--lr", type=float, help="learning rate (default: the recipe's)")
+    training.add_argument("--seed", type=int, default=0, help="of start, order and draws")
+    training.add_argument("--resume", action="store_true", help="go on with the run in --to")
+    training.add_argument(
+        "--trunks", metavar="BUNDLE", help="whose trunks made the features (default: by name)"
+    )
+    files = training.add_argument_group("trunks' files (they win over the bundle's)")
+    add_trunk_flags(files)
+    training.add_argument(
+        "--background",
+        metavar="LABEL",
+        help="the label that is no event (default: one that is called Background)",
+    )
+    training.add_argument(
+        "--no-bundle", action="store_true", help="write the weights alone, for tests"
+    )
+    training.add_argument("--name", help="the bundle's name (default: its folder's)")
+    training.add_argument("--licence", default="not stated", help="of the new weights")
+    training.set_defaults(run=_train)
+
+
+def _train(options: argparse.Namespace) -> int:
+    try:
+        config = _config(options)
+    except ValueError as error:
+        print(clean(f"error: {error}"), file=sys.stderr)
+        return 2
+    training = load_feature_set(options.features, "train")
+    validation = load_feature_set(options.features, "val")
+    background = training.background(options.background)
+    for remark in _remarks(training, validation, background, config):
+        print(clean(f"warning: {remark}"), file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="trunks-") as folder:
+        trunks = None
+        if not options.no_bundle:
+            files = given_trunks(options)
+            trunks = choose_trunks(training, options.trunks, files, Path(folder))
+        with _Display(config.n_epochs) as display:
+            run = options.to / "run"
+            state = train(run, training, validation, config, display, resume=options.resume)
+        _tell_saved(state)
+        if trunks is None:
+            print(clean(f"the weights are in {run / 'best.safetensors'}"))
+            return 0
+        return _make_bundle(options, config, state, len(training), validation, trunks, background)
+
+
+def _config(options: argparse.Namespace) -> TrainConfig:
+    modern = options.recipe == "modern"
+    n_epochs = options.epochs if options.epochs is not None else (60 if modern else 300)
+    return TrainConfig(
+        recipe=options.recipe,
+        n_epochs=n_epochs,
+        batch_size=options.batch_size,
+        patience=options.patience if options.patience is not None else (n_epochs if modern else 50),
+        lr=options.lr,
+        seed=options.seed,
+    )
+
+
+def _remarks(
+    training: FeatureSet, validation: FeatureSet, background: str | None, config: TrainConfig
+) -> Iterator[str]:
+    """Say what a run can go through with and a result suffers from."""
+    if background is None:
+        yield (
+            "no label is a background, so the bundle will name one of its labels over anything: "
+            f"add a label {BACKGROUND} of everything else, or say which it is with --background"
+        )
+    for split, features in (("train", training), ("val", validation)):
+        counts = features.n_of_labels()
+        none = [label for label, n in zip(features.labels, counts, strict=True) if not n]
+        if none:
+            yield f"{split} has no video of {', '.join(none[:5])}{'…' if len(none) > 5 else ''}"
+    both = validation.shared_with(training)
+    if both:
+        yield (
+            f"{len(both)} of {len(validation)} validation videos are training videos too (the "
+            f"first: {both[0]}), so the accuracy is too high"
+        )
+    n_steps = config.n_epochs * (len(training) // config.batch_size)
+    if config.recipe == "authors" and n_steps < _SETTLED_STEPS:
+        yield (
+            f"the paper's moving averages need thousands of steps to settle, this run has "
+            f"{n_steps}; --recipe modern is made for short runs"
+        )
+
+
+def _tell_saved(state: RunState) -> None:
+    saved = state.saved
+    print(
+        f"{state.epoch} epochs; the weights are epoch {saved.epoch + 1}'s, "
+        f"validation accuracy {saved.val_accuracy:.2%}"
+    )
+    if state.bar is not None and state.bar > saved.val_accuracy:
+        print(
+            f"note: an epoch before had {state.bar:.2%}; the authors' recipe never keeps the first",
+            file=sys.stderr,
+        )
+
+
+def _make_bundle(
+    options: argparse.Namespace,
+    config: TrainConfig,
+    state: RunState,
+    n_training: int,
+    validation: FeatureSet,
+    trunks: TrunkChoice,
+    background: str | None,
+) -> int:
+    run = options.to / "run"
+    try:
+        bundle = bundle_of_run(
+            run,
+            validation,
+            trunks=trunks,
+            name=options.name or options.to.resolve().name,
+            licence=options.licence,
+            provenance=(
+                f"MAFnet, recipe {config.recipe}, seed {config.seed}, {n_training} training "
+                f"videos, validation accuracy {state.saved.val_accuracy:.4f}; "
+                f"trunks {trunks.origin}"
+            ),
+            to=options.to,
+            background=background,
+        )
+    except WeightsError as error:
+        raise MafnetError(
+            f"trained, but no bundle was made ({error}); the weights are {run}/best.safetensors; "
+            "then run the same command with --resume"
+        ) from error
+    for sentence in bundle.unverified:
+        print(clean(f"warning: not verified: {sentence}"), file=sys.stderr)
+    told = f"the bundle {bundle.name} is in {bundle.path}: mafnet-live --bundle {bundle.path}"
+    print(clean(told))
+    return 0
+
+
+class _Display:
+    """A live bar of the epoch's steps and one printed line an epoch."""
+
+    def __init__(self, n_epochs: int) -> None:
+        columns = (TextColumn("epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn())
+        self._bars = Progress(
+            *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
+        )
+        self._n_epochs = n_epochs
+
+    def __enter__(self) -> "_Display":
+        self._bars.start()
+        self._bar = self._bars.add_task("", total=None, epoch="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def on_step(self, epoch: int, step: int, n_steps: int) -> None:
+        self._bars.update(
+            self._bar, completed=step, total=n_steps, epoch=f"{epoch + 1} of {self._n_epochs}"
+        )
+
+    def on_epoch(self, row: EpochRow, state: RunState) -> None:
+        self._bars.console.print(
+            f"epoch {row.epoch + 1}: loss {row.train_loss:.4f}, accuracy {row.train_accuracy:.2%}, "
+            f"validation {row.val_loss:.4f}, {row.val_accuracy:.2%}"
+            f"{' (saved)' if row.saved else ''}, {row.seconds:.1f} s",
+            highlight=False,
+            soft_wrap=True,  # one line an epoch, in a file too
+        )
