@@ -16,11 +16,10 @@ from realtime.clock import NS_PER_S, Clock
 from realtime.config import RunConfig, SourceConfig
 from realtime.errors import ModelError, UsageError
 from realtime.events.label_states import LONGEST_RISE_NS
-from realtime.packets import Sense
 from realtime.rings import Rings
 from realtime.run_context import RunContext
-from realtime.sources.base import Reader, SourceSenses
-from realtime.sources.factory import OpenedSource
+from realtime.sources.base import fed_senses
+from realtime.sources.opened import OpenedSource
 from realtime.stats import Stats
 from realtime.stream import Stream
 from weights.bundle import Bundle, EventSpec
@@ -31,13 +30,6 @@ if TYPE_CHECKING:
     from realtime.outputs.recording.recorder import Recorder
     from realtime.recognition.batch import BatchRecognizer
     from realtime.recognition.models import Models
-
-# Which senses a capture thread feeds, by its name.
-FEEDS = {
-    "capture-video": (Sense.PICTURE,),
-    "capture-audio": (Sense.SOUND,),
-    "capture-media": (Sense.PICTURE, Sense.SOUND),
-}
 
 
 def frame_transform(bundle: Bundle) -> FrameTransform:
@@ -67,12 +59,6 @@ def make_recognizer(models: Models, clock: Clock) -> BatchRecognizer:
     from realtime.recognition.batch import BatchRecognizer  # imports torch: only for a run
 
     return BatchRecognizer(models, clock)
-
-
-def fed_senses(reader: Reader, senses: SourceSenses) -> list[Sense]:
-    """Return which of a stream's senses `reader` feeds."""
-    there = {Sense.PICTURE: senses.picture, Sense.SOUND: senses.sound}
-    return [sense for sense in FEEDS[reader.name] if there[sense]]
 
 
 def make_stream(

@@ -47,8 +47,8 @@ from realtime.run_source import (
 )
 from realtime.scheduler import Scheduler
 from realtime.sources.base import Hangable, Reader
-from realtime.sources.factory import OpenedSource
 from realtime.sources.inquiry import Answer
+from realtime.sources.opened import OpenedSource
 from realtime.stats import Damage, Stats, StatsSnapshot
 from realtime.stream import Stream
 from realtime.threads.one_off import OneOffThread, left_behind

@@ -16,17 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.av_offset.offsets import Offsets
-from realtime.build import fed_senses, make_recorder
+from realtime.build import make_recorder
 from realtime.clock import Clock
 from realtime.config import RunConfig, SourceConfig
 from realtime.errors import SourceError
 from realtime.output_threads import OutputThreads
-from realtime.packets import Sense, SenseState, SenseStatus
+from realtime.packets import SenseState, SenseStatus
 from realtime.rings import Rings
 from realtime.run_context import RunContext
-from realtime.sources.base import Reader, SourceSenses
-from realtime.sources.factory import OpenedSource, asked_senses, open_readers
+from realtime.sources.base import Reader, SourceSenses, fed_senses
+from realtime.sources.factory import open_readers
 from realtime.sources.inquiry import Answer, inquire
+from realtime.sources.opened import OpenedSource, asked_senses
 from realtime.stats import Stats
 from realtime.stream import Stream
 from realtime.threads.worker import Worker
@@ -102,8 +103,7 @@ class RunSource:
             asked = asked_senses(self.config)
             lost = [
                 SenseStatus(sense=sense, state=SenseState.LOST, detail=str(error))
-                for sense, is_asked in zip(Sense, (asked.picture, asked.sound), strict=True)
-                if is_asked
+                for sense in asked.there()
             ]
             return OpenedSource(readers=[], senses=asked, problems=lost)
         for reader in opened.readers:

@@ -7,16 +7,17 @@ mended before they come here (`extractors.decoding.one_clock`). Attached cover a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import av
 
 from extractors.decoding.damage import Counts, DamageAccount
 from extractors.decoding.limits import DECODER_LIMIT, MAX_PICTURE_PIXELS, MAX_RATE, MIN_RATE
 from extractors.decoding.packet_times import NS_PER_S
+from extractors.decoding.packets import Packets
 from extractors.decoding.timing import (
     BestStamps,
     picture_length_s,
@@ -30,60 +31,6 @@ FAULTS: Final = (av.FFmpegError, OSError, ValueError, MemoryError)  # of one pac
 _MAX_FAILED_READS: Final = 10  # in a row, where not even a packet is found
 _LEAST_STEP: Final = 1 << 14  # bytes that a failed read passes over: zeros are read to their end
 _CUT_SHORT_S: Final = 1  # a length is told roughly: less than this is no recording cut short
-
-
-class Packets(Protocol):
-    """What hands packets out: `FilePackets` of a file, something simpler of a live stream."""
-
-    @property
-    def is_live(self) -> bool:
-        """Whether it plays by itself: nothing that comes later explains what came."""
-        ...
-
-    @property
-    def container(self) -> Any:
-        """PyAV's container that is read now."""
-        ...
-
-    @property
-    def streams(self) -> Streams:
-        """The streams that are read now, and maybe those of the other sense."""
-        ...
-
-    @property
-    def wanted(self) -> Collection[str]:
-        """The senses whose packets are handed out."""
-        ...
-
-    @property
-    def part(self) -> int:
-        """Number of the part of which the newest packet is."""
-        ...
-
-    @property
-    def after_hole(self) -> bool:
-        """Whether bytes before the newest packet were in none."""
-        ...
-
-    def read(self) -> tuple[str, Any] | None:
-        """Return a sense and its next packet; None at the end. An error is one packet's."""
-        ...
-
-    def gave_something(self) -> None:
-        """Take note that the newest packet could be decoded."""
-        ...
-
-    def gave_nothing(self) -> None:
-        """Take note that it could not."""
-        ...
-
-    def end_ns(self, sense: str | None = None) -> int | None:
-        """Return where the packets of a sense, or of both, end so far."""
-        ...
-
-    def close(self) -> None:
-        """Close what is open. May be called again."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -43,7 +43,7 @@ class _Read:
 
 
 class FilePackets:
-    """Hands out packets; one thread calls it. It is `extractors.decoding.decoder.Packets`.
+    """Hands out packets; one thread calls it. It is `extractors.decoding.packets.Packets`.
 
     Args:
         container: The open file, PyAV's.

@@ -36,7 +36,7 @@ from realtime.rings import Rings
 from realtime.run_context import RunContext
 from realtime.sources.audio_intake import AudioIntake
 from realtime.sources.base import SourceSenses
-from realtime.sources.factory import OpenedSource
+from realtime.sources.opened import OpenedSource
 from realtime.sources.video_intake import VideoIntake, slot_of
 from realtime.stats import Stats
 from realtime.stream import Stream

@@ -20,8 +20,10 @@ from realtime.buffers.signal import DataSignal
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline
 from realtime.config import SourceConfig
 from realtime.errors import SourceError, UsageError
-from realtime.packets import CLIP_SAMPLES, CLIP_SLOTS
-from realtime.sources.factory import OpenedSource, open_readers
+from realtime.packets import CLIP_SAMPLES, CLIP_SLOTS, Sense
+from realtime.sources.base import fed_senses
+from realtime.sources.factory import open_readers
+from realtime.sources.opened import OpenedSource
 from realtime.stats import Stats
 from realtime.threads.mailbox import Policy
 from realtime.threads.worker import Worker
@@ -147,8 +149,12 @@ def calibrate(
 
 def pair_of(opened: OpenedSource) -> tuple[str, str]:
     """Return what camera and microphone say of themselves, in this order."""
-    told = {reader.name: reader.describe() for reader in opened.readers}
-    return told.get("capture-video", ""), told.get("capture-audio", "")
+    told = {
+        sense: reader.describe()
+        for reader in opened.readers
+        for sense in fed_senses(reader, opened.senses)
+    }
+    return told.get(Sense.PICTURE, ""), told.get(Sense.SOUND, "")
 
 
 def _watch(

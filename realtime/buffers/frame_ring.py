@@ -62,7 +62,6 @@ class FrameRing:
         self._places: deque[_Place] = deque()
         self._n_appended = 0
         self._newest_slot = self._passed_slot = -1
-        self._newest_ns: int | None = None
         self._final_slot = -1
         self._end_slot = 0
         self._asked_stride = self._stride = stride
@@ -80,12 +79,6 @@ class FrameRing:
         """The watermark: no frame comes any more for this slot or an earlier one; -1 at first."""
         with self._changed:
             return self._final_slot
-
-    @property
-    def newest_time_ns(self) -> int | None:
-        """Time of the last frame appended, on the run's clock; None before the first."""
-        with self._changed:
-            return self._newest_ns
 
     @property
     def ended(self) -> bool:
@@ -151,7 +144,6 @@ class FrameRing:
                 self._places.append(_Place(slot, time_ns, row))
                 self._n_appended += 1
                 self._newest_slot = slot
-                self._newest_ns = time_ns
         if n_dropped and self._stats is not None:
             self._stats.count("dropped_frames", n_dropped)
         if taken:

@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from realtime.buffers.lag import Lag
+from realtime.packets import Sense
 from realtime.sources.audio_intake import AudioIntake
 from realtime.sources.video_intake import VideoIntake
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable
 
     import numpy as np
     from numpy.typing import NDArray
@@ -39,7 +40,7 @@ class Reader(Protocol):
 
     @property
     def name(self) -> str:
-        """The thread's name: `capture-video`, `capture-audio` or `capture-media`."""
+        """The thread's: `capture-` and what it reads."""
         ...
 
     def open(self) -> None:
@@ -86,12 +87,41 @@ class SourceSenses:
     picture: bool
     sound: bool
 
+    @classmethod
+    def of(cls, senses: Iterable[Sense]) -> SourceSenses:
+        """Return these senses."""
+        there = set(senses)
+        return cls(picture=Sense.PICTURE in there, sound=Sense.SOUND in there)
+
+    def there(self) -> list[Sense]:
+        """Return those that there are, the picture first."""
+        pairs = zip(Sense, (self.picture, self.sound), strict=True)
+        return [sense for sense, is_there in pairs if is_there]
+
 
 @runtime_checkable
 class HasSenses(Protocol):
-    """A reader that learns which senses there are when it opens; all that are wanted, before."""
+    """A reader that knows what it feeds, of a source with several or until it has opened.
 
-    senses: SourceSenses
+    Any other feeds all that its source has.
+    """
+
+    @property
+    def senses(self) -> SourceSenses:
+        """What it feeds; all that is wanted until it has opened."""
+        ...
+
+
+def thread_name(senses: Collection[Sense]) -> str:
+    """Return how the thread is called that reads these senses."""
+    if len(senses) > 1:
+        return "capture-media"
+    return "capture-video" if Sense.PICTURE in senses else "capture-audio"
+
+
+def fed_senses(reader: Reader, senses: SourceSenses) -> list[Sense]:
+    """Return which of a source's senses a reader feeds."""
+    return reader.senses.there() if isinstance(reader, HasSenses) else senses.there()
 
 
 class Tap(Protocol):

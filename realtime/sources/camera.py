@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from extractors.decoding.limits import MAX_PICTURE_PIXELS
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.errors import LibraryMissing, SourceError
+from realtime.sources.base import SourceSenses
 from realtime.sources.capture import Capture, open_capture, to_rgb
 from realtime.sources.identity import DeviceIdentity, device_path, find_camera, stable_name
 from weights.printable import first_line
@@ -45,6 +46,7 @@ class CameraReader:
 
     def __init__(self, camera: str, inlet: Inlet, identity: DeviceIdentity | None = None) -> None:
         self.name = "capture-video"
+        self.senses = SourceSenses(picture=True, sound=False)
         self._camera = camera
         self._identity = identity or DeviceIdentity()
         self._inlet = inlet

@@ -12,6 +12,7 @@ import numpy as np
 
 from realtime.clock import NS_PER_S
 from realtime.packets import SAMPLE_RATE, Sense
+from realtime.sources.base import SourceSenses, thread_name
 from realtime.sources.demo_pictures import ScenePainter
 from realtime.sources.demo_scene import DURATION_S, render_sound
 
@@ -38,7 +39,8 @@ class DemoReader:
     """
 
     def __init__(self, sense: Sense, playback: Playback, inlet: Inlet, *, loop: bool) -> None:
-        self.name = "capture-video" if sense is Sense.PICTURE else "capture-audio"
+        self.name = thread_name([sense])
+        self.senses = SourceSenses.of([sense])
         self._sense = sense
         self._playback = playback
         self._loop = loop

@@ -1,26 +1,24 @@
 """From a source's settings to opened readers, and which senses the stream will have.
 
-A live stream whose microphone is missing runs on with its camera, and the other way round; what
-failed is told as a `SenseStatus`, and looked for again unless its source is not to reconnect. Only
-when nothing opens is it an error. Each kind of reader is imported here, when it is asked for, so
-that a file needs no device library.
+What failed of a source with two devices is told as a `SenseStatus`, and looked for again unless its
+source is not to reconnect. Only when nothing opens is it an error. Each kind of reader is imported
+here, when it is asked for, so that a file needs no device library.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from realtime.addresses import is_network
 from realtime.buffers.lag import Lag
 from realtime.config import SourceConfig
 from realtime.errors import LibraryMissing, SourceError
-from realtime.packets import Sense, SenseState, SenseStatus
+from realtime.packets import Sense
 from realtime.sources.base import Inlet, Reader, SourceSenses, Tap
 from realtime.sources.files import check_file, local_path
-from realtime.sources.identity import DeviceIdentity
 from realtime.sources.inquiry import inquire
+from realtime.sources.live_devices import open_live
+from realtime.sources.opened import OpenedSource, open_or_look_for
 from realtime.sources.playback import Playback
 from realtime.sources.reconnecting import ReconnectingReader
 from realtime.sources.registry import SourceKind, kind_of
@@ -36,37 +34,11 @@ if TYPE_CHECKING:
     from realtime.buffers.frame_ring import FrameRing
     from realtime.clock import Clock, Timeline
     from realtime.sources.container import MediaContainer
-    from realtime.sources.reconnecting import MakeReader
     from realtime.stats import Stats
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedSource:
-    """What was opened of one source.
-
-    Attributes:
-        readers: Opened, one for each capture thread; the owner steps and closes them.
-        senses: Which senses the stream will have; the ring of another gets nothing.
-        problems: Senses that were asked for and could not be opened.
-        fault: Why nothing of it is there yet; its readers look for it. None if something is.
-    """
-
-    readers: list[Reader]
-    senses: SourceSenses
-    problems: list[SenseStatus] = field(default_factory=list)
-    fault: SourceError | None = None
-
-    def statuses(self) -> dict[Sense, SenseStatus]:
-        """Return what is known of the senses that come back when lost. Any thread may call it."""
-        merged: dict[Sense, SenseStatus] = {}
-        for reader in self.readers:
-            if isinstance(reader, ReconnectingReader):
-                merged.update(reader.statuses())
-        return merged
 
 
 def open_readers(
@@ -121,7 +93,7 @@ def open_readers(
     if config.kind == "demo":
         return _open_demo(config, inlet)
     if config.kind == "live":
-        return _open_live(config, inlet, offset_of, wait=wait)
+        return open_live(config, inlet, offset_of, wait=wait)
     kind = kind_of(config.media)
     if kind is not None:
         return _open_added(config, inlet, kind, wait=wait)
@@ -166,7 +138,7 @@ def _open_file(config: SourceConfig, inlet: Inlet) -> OpenedSource:
     tracks = _in_thread(lambda: container.choose_tracks(asked))
     container.close()
     playback = Playback(inlet.clock, inlet.timeline, config.pace)
-    wanted = [s for s, there in zip(Sense, (senses.picture, senses.sound), strict=True) if there]
+    wanted = senses.there()
     readers = [MediaReader(location, s, playback, inlet, tracks) for s in wanted]
     for reader in readers:
         _in_thread(reader.open)
@@ -190,13 +162,12 @@ def _open_added(
         _in_thread(reader.open)
         return OpenedSource(readers=[reader], senses=senses)
     returning = ReconnectingReader(
-        name=reader.name,
         make=lambda to, _: kind.make(config, to),
-        senses=[s for s, there in zip(Sense, (kind.picture, kind.sound), strict=True) if there],
+        senses=senses.there(),
         config=config,
         inlet=inlet,
     )
-    fault = _open_or_look_for(config, returning, None, wait=wait)
+    fault = open_or_look_for(config, returning, None, wait=wait)
     return OpenedSource(readers=[returning], senses=senses, fault=fault)
 
 
@@ -235,125 +206,6 @@ def _open_network(
             container=opened.pop() if opened else None,
         )
 
-    shared = ReconnectingReader(
-        name="capture-media", make=make, senses=list(Sense), config=config, inlet=inlet
-    )
-    fault = _open_or_look_for(config, shared, fault, wait=wait)
+    shared = ReconnectingReader(make=make, senses=list(Sense), config=config, inlet=inlet)
+    fault = open_or_look_for(config, shared, fault, wait=wait)
     return OpenedSource(readers=[shared], senses=shared.senses, fault=fault)
-
-
-def _open_or_look_for(
-    config: SourceConfig, reader: ReconnectingReader, fault: SourceError | None, *, wait: bool
-) -> SourceError | None:
-    """Open it, unless a fault is known already; what is not there may be looked for.
-
-    Returns:
-        What was wrong, where it is looked for.
-    """
-    if fault is None:
-        try:
-            reader.open()
-        except SourceError as error:
-            if not wait or isinstance(error, LibraryMissing):
-                raise
-            fault = error
-    if fault is not None:
-        _look_for(config, reader, fault)
-    return fault
-
-
-def _look_for(config: SourceConfig, reader: ReconnectingReader, error: SourceError) -> None:
-    logger.warning("%s: is not there yet: %s", config.name, error)
-    reader.retry(error)
-
-
-def asked_senses(config: SourceConfig) -> SourceSenses:
-    """Return which senses a source was asked for; of a file or URL nobody knows before."""
-    if config.kind != "live":
-        return SourceSenses(picture=True, sound=True)
-    return SourceSenses(picture=config.camera is not None, sound=config.microphone is not None)
-
-
-def _open_live(
-    config: SourceConfig,
-    inlet: Inlet,
-    offset_of: Callable[[str, str], int] | None,
-    *,
-    wait: bool,
-) -> OpenedSource:
-    asked: list[tuple[Sense, Reader]] = []
-    if config.camera is not None:
-        asked.append((Sense.PICTURE, _make_camera(config, config.camera, inlet)))
-    if config.microphone is not None:
-        asked.append((Sense.SOUND, _make_microphone(config, config.microphone, inlet)))
-    opened: dict[Sense, Reader] = {}
-    failed: list[tuple[Sense, Reader, SourceError]] = []
-    for sense, reader in asked:
-        try:
-            reader.open()
-        except SourceError as error:
-            failed.append((sense, reader, error))
-        else:
-            opened[sense] = reader
-    returning = [(s, r) for s, r, error in failed if _may_come(r, error)]
-    if not opened and not (wait and returning):
-        for _, reader, _ in failed:
-            reader.close()
-        raise failed[0][2]
-    readers = list(opened.values())
-    problems: list[SenseStatus] = []
-    for sense, reader, fault in failed:
-        if isinstance(reader, ReconnectingReader) and _may_come(reader, fault):
-            _look_for(config, reader, fault)
-            readers.append(reader)
-            continue
-        reader.close()
-        logger.warning("%s: running on without %s: %s", config.name, sense, fault)
-        problems.append(SenseStatus(sense=sense, state=SenseState.LOST, detail=str(fault)))
-    if offset_of is not None and len(opened) == len(Sense):
-        offset_ns = offset_of(opened[Sense.PICTURE].describe(), opened[Sense.SOUND].describe())
-        inlet.lateness.set(offset_ns)
-        if offset_ns:
-            logger.info("%s: pictures lag by %.0f ms, as calibrated", config.name, offset_ns / 1e6)
-    gone = {problem.sense for problem in problems}
-    there = {sense for sense, _ in asked} - gone
-    senses = SourceSenses(picture=Sense.PICTURE in there, sound=Sense.SOUND in there)
-    missing = None if opened else failed[0][2]
-    return OpenedSource(readers=readers, senses=senses, problems=problems, fault=missing)
-
-
-def _may_come(reader: Reader, fault: SourceError) -> bool:
-    """Whether a reader that did not open is worth looking for again."""
-    return isinstance(reader, ReconnectingReader) and not isinstance(fault, LibraryMissing)
-
-
-def _make_camera(config: SourceConfig, camera: str, inlet: Inlet) -> Reader:
-    identity = DeviceIdentity()
-
-    def make(to: Inlet, _: SourceSenses) -> Reader:
-        if is_network(camera):
-            from realtime.sources.network import NetworkReader
-
-            return NetworkReader(camera, to, picture=True, sound=False, config=config, endless=True)
-        from realtime.sources.camera import CameraReader
-
-        return CameraReader(camera, to, identity)
-
-    return _coming_back(Sense.PICTURE, make, config, inlet)
-
-
-def _make_microphone(config: SourceConfig, microphone: str, inlet: Inlet) -> Reader:
-    from realtime.sources.microphone import MicrophoneReader
-
-    identity = DeviceIdentity()
-    return _coming_back(
-        Sense.SOUND, lambda to, _: MicrophoneReader(microphone, to, identity), config, inlet
-    )
-
-
-def _coming_back(sense: Sense, make: MakeReader, config: SourceConfig, inlet: Inlet) -> Reader:
-    """Return what reads one sense, and opens it again if that is wanted."""
-    if not config.reconnect:
-        return make(inlet, SourceSenses(picture=sense is Sense.PICTURE, sound=sense is Sense.SOUND))
-    name = "capture-video" if sense is Sense.PICTURE else "capture-audio"
-    return ReconnectingReader(name=name, make=make, senses=[sense], config=config, inlet=inlet)

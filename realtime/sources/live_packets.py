@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class LivePackets:
-    """Hands out packets; one thread calls it. It is `extractors.decoding.decoder.Packets`.
+    """Hands out packets; one thread calls it. It is `extractors.decoding.packets.Packets`.
 
     Args:
         container: The open stream, PyAV's.

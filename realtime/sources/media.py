@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from extractors.decoding.tracks import USUAL, Tracks
 from realtime.packets import Sense
 from realtime.redaction import redacted_location
+from realtime.sources.base import SourceSenses, thread_name
 from realtime.sources.container import MediaContainer
 from realtime.sources.decoded import DecodedPicture, DecodedSound
 
@@ -45,7 +46,8 @@ class MediaReader:
         inlet: Inlet,
         tracks: Tracks = USUAL,
     ) -> None:
-        self.name = "capture-video" if sense is Sense.PICTURE else "capture-audio"
+        self.name = thread_name([sense])
+        self.senses = SourceSenses.of([sense])
         self._location = location
         self._sense = sense
         self._playback = playback

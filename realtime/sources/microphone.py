@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from extractors.decoding.limits import MAX_RATE, MIN_RATE
 from realtime.clock import NS_PER_S
 from realtime.errors import SourceError
+from realtime.sources.base import SourceSenses
 from realtime.sources.identity import DeviceIdentity, without_card
 from realtime.sources.portaudio import (
     import_sounddevice,
@@ -70,6 +71,7 @@ class MicrophoneReader:
 
     def __init__(self, device: str, inlet: Inlet, identity: DeviceIdentity | None = None) -> None:
         self.name = "capture-audio"
+        self.senses = SourceSenses(picture=False, sound=True)
         self._device = device
         self._inlet = inlet
         self._identity = identity or DeviceIdentity()

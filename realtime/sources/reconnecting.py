@@ -20,7 +20,7 @@ from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.errors import RecognizerError, SourceError
 from realtime.packets import Sense, SenseState, SenseStatus
 from realtime.sources.backoff import Backoff
-from realtime.sources.base import HasSenses, SourceSenses
+from realtime.sources.base import SourceSenses, fed_senses, thread_name
 from realtime.sources.gate import Gate, GatedInlet
 from realtime.sources.session import Session
 from realtime.sources.watch import SenseWatch
@@ -28,6 +28,8 @@ from realtime.sources.watch import SenseWatch
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from realtime.buffers.audio_ring import AudioRing
+    from realtime.buffers.frame_ring import FrameRing
     from realtime.config import SourceConfig
     from realtime.sources.base import Inlet, Reader
 
@@ -49,7 +51,6 @@ class ReconnectingReader:
     """Reads one device through all its openings; see `realtime.sources.base.Reader`.
 
     Args:
-        name: The capture thread's name.
         make: Makes a reader, not opened, that writes to the given inlet, of the given senses.
         senses: Which senses it may feed; a URL tells which once it was opened.
         config: Of the source: what counts as lost, and when to try again.
@@ -60,14 +61,13 @@ class ReconnectingReader:
     def __init__(
         self,
         *,
-        name: str,
         make: MakeReader,
         senses: Sequence[Sense],
         config: SourceConfig,
         inlet: Inlet,
         random_source: random.Random | None = None,
     ) -> None:
-        self.name = name
+        self.name = thread_name(senses)
         self._make = make
         self._inlet = inlet
         self._clock = inlet.clock
@@ -76,7 +76,7 @@ class ReconnectingReader:
         self._opening_ns = max(self._hang_ns, OPENING_NS if is_url else 0)
         self._backoff = Backoff(config.retry_s, random_source or random.Random())
         self._watches = {
-            sense: SenseWatch(sense, config, checks_rate=name == "capture-audio")
+            sense: SenseWatch(sense, config, checks_rate=list(senses) == [Sense.SOUND])
             for sense in senses
         }
         self._rings_lock = threading.Lock()
@@ -113,9 +113,7 @@ class ReconnectingReader:
     @property
     def senses(self) -> SourceSenses:
         """Which senses it feeds, as far as that is known."""
-        return SourceSenses(
-            picture=Sense.PICTURE in self._watches, sound=Sense.SOUND in self._watches
-        )
+        return SourceSenses.of(self._watches)
 
     def retry(self, error: SourceError) -> None:
         """Say that the first opening failed and that the stream runs on: try again later."""
@@ -196,11 +194,14 @@ class ReconnectingReader:
         if self._knows_senses:
             return
         self._knows_senses = True
-        there = session.reader.senses if isinstance(session.reader, HasSenses) else self.senses
-        for sense, ring in ((Sense.PICTURE, self._inlet.frames), (Sense.SOUND, self._inlet.sounds)):
-            is_there = there.picture if sense is Sense.PICTURE else there.sound
-            if not is_there and self._watches.pop(sense, None) is not None:
-                ring.end()
+        there = fed_senses(session.reader, self.senses)
+        rings: dict[Sense, FrameRing | AudioRing] = {
+            Sense.PICTURE: self._inlet.frames,
+            Sense.SOUND: self._inlet.sounds,
+        }
+        for sense in Sense:
+            if sense not in there and self._watches.pop(sense, None) is not None:
+                rings[sense].end()
                 self._set(SenseStatus(sense=sense, state=SenseState.ABSENT))
 
     def _forgive_pause(self, now_ns: int) -> None:

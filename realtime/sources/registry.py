@@ -27,8 +27,7 @@ class SourceKind:
     """What reads the URLs of a scheme.
 
     Attributes:
-        make: Makes a reader, not opened, that writes to the inlet; `config.media` is the URL. Its
-            name says what it feeds: `capture-video`, `capture-audio`, or `capture-media` for both.
+        make: Makes a reader, not opened, that writes to the inlet; `config.media` is the URL.
             Called again whenever a live source that was lost is looked for.
         picture: Whether it has a picture.
         sound: Whether it has sound.

@@ -21,7 +21,8 @@ from realtime.errors import OutputError, SourceError, UsageError
 from realtime.packets import SAMPLE_RATE, Sense
 from realtime.sources import factory
 from realtime.sources.base import Inlet, SourceSenses
-from realtime.sources.factory import OpenedSource, open_readers
+from realtime.sources.factory import open_readers
+from realtime.sources.opened import OpenedSource
 from source_builders import make_stream
 
 CLAPS_S = (2.0, 3.31, 4.57, 5.9, 7.23, 8.48, 9.72)
@@ -61,7 +62,8 @@ class ClapReader:
     """Plays one sense in one step; the picture is handed over `lag_s` late."""
 
     def __init__(self, sense: Sense, inlet: Inlet, lag_s: float, loudness: float = 0.6) -> None:
-        self.name = "capture-video" if sense is Sense.PICTURE else "capture-audio"
+        self.name = f"capture-{sense}"
+        self.senses = SourceSenses.of([sense])
         self.played = threading.Event()
         self._sense, self._inlet, self._lag_s = sense, inlet, lag_s
         self._loudness = loudness

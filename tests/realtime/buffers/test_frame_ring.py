@@ -47,7 +47,7 @@ def test_append_refuses_and_counts_when_the_slot_is_not_later() -> None:
     assert not ring.append(3, 310, image(4))
     assert not ring.append(2, 200, image(4))
     assert stats.snapshot().count("dropped_frames") == 2
-    assert ring.newest_time_ns == 300
+    assert ring.newest_at(END_SLOT) == (3, 300)
 
 
 def test_append_refuses_when_the_slot_was_declared_final() -> None:

@@ -120,7 +120,6 @@ class Bench:
             **{"hang_s": 15.0, **settings},  # type: ignore[arg-type]
         )
         self.reader = ReconnectingReader(
-            name="capture-video" if sense is Sense.PICTURE else "capture-audio",
             make=lambda inlet, _: DeviceReader(self.device, inlet),
             senses=[sense],
             config=config,

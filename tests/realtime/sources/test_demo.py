@@ -8,7 +8,8 @@ from realtime.clock import NS_PER_S, ManualClock
 from realtime.config import SourceConfig
 from realtime.sources.demo_pictures import ScenePainter
 from realtime.sources.demo_scene import DURATION_S, SCRIPT, event_at, render_sound
-from realtime.sources.factory import OpenedSource, open_readers
+from realtime.sources.factory import open_readers
+from realtime.sources.opened import OpenedSource
 from source_builders import Stream, make_stream, read_to_end
 
 

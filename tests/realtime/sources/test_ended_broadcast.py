@@ -15,9 +15,10 @@ from realtime.clock import MonotonicClock
 from realtime.config import SourceConfig
 from realtime.errors import SourceError
 from realtime.packets import Sense, SenseState
-from realtime.sources.factory import OpenedSource, open_readers
+from realtime.sources.factory import open_readers
 from realtime.sources.inquiry import inquire
 from realtime.sources.network import NetworkReader
+from realtime.sources.opened import OpenedSource
 from realtime.stats import Stats
 from realtime.threads.worker import Worker
 from source_builders import Stream, make_stream, write_media

@@ -20,7 +20,8 @@ from realtime.config import RunConfig, SourceConfig
 from realtime.errors import SourceError, UsageError
 from realtime.packets import Sense, SenseState
 from realtime.pipeline import Pipeline
-from realtime.sources.factory import OpenedSource, open_readers
+from realtime.sources.factory import open_readers
+from realtime.sources.opened import OpenedSource
 from realtime.threads.worker import Worker
 from source_builders import Stream, make_stream, write_media
 

@@ -13,13 +13,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from realtime.buffers.frame_ring import END_SLOT
 from realtime.buffers.lag import Lag
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock, MonotonicClock
 from realtime.config import SourceConfig
 from realtime.errors import SourceError
 from realtime.sources.base import Reader
 from realtime.sources.delivery import Delivery
-from realtime.sources.factory import OpenedSource, open_readers
+from realtime.sources.factory import open_readers
+from realtime.sources.opened import OpenedSource
 from realtime.sources.playout import Playout, Stamps
 from realtime.sources.sender_clock import SenderClock
 from realtime.threads.worker import Worker
@@ -133,9 +135,9 @@ def test_jpeg_frames_are_dated_when_they_arrive(server: str) -> None:
     reader.close()
 
     assert (opened.senses.picture, opened.senses.sound) == (True, False)
-    newest_ns = stream.frames.newest_time_ns
-    assert newest_ns is not None
-    assert began_ns < newest_ns <= stream.clock.now_ns()
+    newest = stream.frames.newest_at(END_SLOT)
+    assert newest is not None
+    assert began_ns < newest[1] <= stream.clock.now_ns()
     assert stream.slots()[0] == 0
 
 

@@ -17,8 +17,9 @@ from realtime.config import SourceConfig
 from realtime.errors import SourceError
 from realtime.sources.container import MediaContainer
 from realtime.sources.decoded import DecodedPicture
-from realtime.sources.factory import OpenedSource, open_readers
+from realtime.sources.factory import open_readers
 from realtime.sources.inquiry import inquire
+from realtime.sources.opened import OpenedSource
 from realtime.sources.opening import open_location
 from realtime.stats import Stats
 from realtime.threads.worker import Worker

@@ -25,7 +25,7 @@ def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
 class Hum:
     """Hums for `n` blocks of 0.1 s."""
 
-    name = "capture-audio"
+    name = "capture-tone"
     n_opened = 0
 
     def __init__(self, config: SourceConfig, inlet: Inlet) -> None:

@@ -21,7 +21,8 @@ from realtime.config import SourceConfig
 from realtime.errors import SourceError
 from realtime.packets import Sense, SenseState
 from realtime.sources import portaudio
-from realtime.sources.factory import OpenedSource, open_readers
+from realtime.sources.factory import open_readers
+from realtime.sources.opened import OpenedSource
 from realtime.threads.worker import Worker
 from source_builders import Stream, make_stream
 
