@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extractors.frame_transform import TRANSFORMS, FrameTransform
-from realtime.clip_assembler import ClipAssembler
+from realtime.clips.assembler import ClipAssembler
 from realtime.clock import NS_PER_S, Clock
 from realtime.config import RunConfig, SourceConfig
 from realtime.errors import ModelError, UsageError

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from realtime.clip_assembler import ClipAssembler
+from realtime.clips.assembler import ClipAssembler
 from realtime.clock import NS_PER_S
 from realtime.config import SourceConfig
 from realtime.events.detector import EventDetector

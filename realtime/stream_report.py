@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from realtime.buffers.lag import Lag
-from realtime.clip_assembler import ClipAssembler
+from realtime.clips.assembler import ClipAssembler
 from realtime.clock import NS_PER_S
 from realtime.outputs.wire import StreamState, StreamStatus
 from realtime.packets import Sense, SenseState, SenseStatus

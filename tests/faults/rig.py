@@ -29,7 +29,7 @@ from faults.fault_layer import (
 )
 from quick_recognition import QuickRecognizer, quick_bundle
 from realtime.client.continuity import Continuity
-from realtime.clip_assembler import ClipAssembler
+from realtime.clips.assembler import ClipAssembler
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import PublisherConfig, RunConfig, SourceConfig, WindowConfig
 from realtime.outputs.socket.zmq_publisher import ZmqPublisher

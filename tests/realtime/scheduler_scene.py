@@ -12,7 +12,7 @@ import numpy as np
 
 from realtime.buffers.audio_clock import AudioClock
 from realtime.buffers.signal import DataSignal
-from realtime.clip_assembler import ClipAssembler
+from realtime.clips.assembler import ClipAssembler
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import RunConfig, SourceConfig, WindowConfig
 from realtime.outputs.stamper import MessageStamper

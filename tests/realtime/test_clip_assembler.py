@@ -10,7 +10,7 @@ from realtime.buffers.audio_ring import AudioRing
 from realtime.buffers.frame_ring import FrameRing
 from realtime.buffers.lag import Lag
 from realtime.buffers.signal import DataSignal
-from realtime.clip_assembler import ClipAssembler
+from realtime.clips.assembler import ClipAssembler
 from realtime.clock import NS_PER_S, ManualClock, Timeline
 from realtime.config import SourceConfig, WindowConfig
 from realtime.load_governor import LoadLevel

@@ -26,7 +26,7 @@ from realtime.buffers.audio_clock import AudioClock
 from realtime.buffers.audio_ring import AudioRing
 from realtime.buffers.frame_ring import FrameRing
 from realtime.buffers.signal import DataSignal
-from realtime.clip_assembler import ClipAssembler
+from realtime.clips.assembler import ClipAssembler
 from realtime.clock import NS_PER_S, MonotonicClock, Timeline
 from realtime.config import SourceConfig, WindowConfig
 from realtime.packets import (
