@@ -19,7 +19,7 @@ from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock
 from realtime.config import SourceConfig
 from realtime.errors import OutputError, SourceError, UsageError
 from realtime.packets import SAMPLE_RATE, Sense
-from realtime.sources import factory
+from realtime.sources import live_devices
 from realtime.sources.base import Inlet, SourceSenses
 from realtime.sources.factory import open_readers
 from realtime.sources.opened import OpenedSource
@@ -215,8 +215,8 @@ def test_a_live_pair_is_dated_earlier_by_what_was_measured(
 
         return reader
 
-    monkeypatch.setattr(factory, "_make_camera", make(Sense.PICTURE))
-    monkeypatch.setattr(factory, "_make_microphone", make(Sense.SOUND))
+    monkeypatch.setattr(live_devices, "_make_camera", make(Sense.PICTURE))
+    monkeypatch.setattr(live_devices, "_make_microphone", make(Sense.SOUND))
     asked: list[tuple[str, str]] = []
 
     def offset_of(*pair: str) -> int:
