@@ -22,13 +22,12 @@ from typing import TextIO
 
 from realtime.buffers.signal import DataSignal
 from realtime.build import (
-    frame_transform,
     load_models,
     make_recognizer,
     make_stream,
 )
 from realtime.bundle_settings import event_settings, find_bundle
-from realtime.clock import NS_PER_S, BootClock, Clock, Timeline, WallClock
+from realtime.clock import NS_PER_S, BootClock, Clock, WallClock
 from realtime.config import RunConfig
 from realtime.errors import SourceError
 from realtime.output_threads import OutputThreads
@@ -36,21 +35,14 @@ from realtime.outputs.base import DashboardSnapshot, RunView
 from realtime.outputs.json_log import JsonLog
 from realtime.outputs.output import Output
 from realtime.outputs.wire import Message
-from realtime.packets import Prediction, SenseState
-from realtime.rings import Rings
+from realtime.packets import Prediction
 from realtime.run_context import RunContext
-from realtime.run_source import (
-    RunSource,
-    ask_sources,
-    close_containers,
-    give_up_if_nothing_opened,
-)
+from realtime.run_source import RunSource
+from realtime.run_sources import RunSources, ask_sources, close_containers
 from realtime.scheduler import Scheduler
-from realtime.sources.base import Hangable, Reader
 from realtime.sources.inquiry import Answer
 from realtime.sources.opened import OpenedSource
-from realtime.stats import Damage, Stats, StatsSnapshot
-from realtime.stream import Stream
+from realtime.stats import Stats
 from realtime.threads.one_off import OneOffThread, left_behind
 from realtime.threads.worker import Worker
 from weights.bundle import Bundle
@@ -92,7 +84,7 @@ class Pipeline:
         self._stats = Stats()
         self._bundle = find_bundle(config.bundle)
         self._events = event_settings(self._bundle, config.events)
-        self._sources: list[RunSource] = []
+        self._sources = RunSources()
         self._output_threads = self._make_output_threads()
         self._recognize: Worker | None = None
         self._loading = OneOffThread("load")
@@ -132,7 +124,7 @@ class Pipeline:
         self._started_ns = self._clock.now_ns()
         self._output_threads.start()
         self._recognize.start()
-        for _, worker in self._readers():
+        for _, worker in self._sources.readers():
             worker.start()
 
     def wait(self, timeout_s: float) -> bool:
@@ -160,34 +152,27 @@ class Pipeline:
         self._stop.set()
         for source in self._sources:
             source.rings.close()
-        workers = [worker for _, worker in self._readers()]
+        workers = [worker for _, worker in self._sources.readers()]
         if self._recognize is not None:
             workers.append(self._recognize)
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
         self._output_threads.close(deadline)
-        for reader, worker in self._readers():
+        for reader, worker in self._sources.readers():
             if not worker.alive:
                 reader.close()
-        hanging = [n for r, _ in self._readers() if isinstance(r, Hangable) for n in r.survivors()]
         names = (w.name for w in (*workers, *self._output_threads.workers) if w.alive)
-        return [*left_behind(), *names, *hanging]
+        return [*left_behind(), *names, *self._sources.survivors()]
 
     def raise_failure(self) -> None:
         """Raise what ended the run, if it was an error."""
         for worker in (self._recognize, *self._output_threads.workers):
             if worker is not None and worker.error is not None:
                 raise worker.error
-        errors = [source.error for source in self._sources if source.error is not None]
-        if errors and self._starved:
-            raise errors[0]
-        for source in self._sources if self._ran_out else ():
-            damage = Damage.counted(source.stats.counts())
-            if damage and not source.config.live:
-                raise SourceError(
-                    f"{source.config.name} is damaged ({damage.describe()}); all that could be "
-                    "read of it was recognized, so check the copy against its origin"
-                )
+        if self._starved:
+            self._sources.raise_fault()
+        if self._ran_out:
+            self._sources.raise_damage()
 
     def progress(self) -> dict[str, int]:
         """Return the steps that `recognize` and `publish` have taken, for whoever watches them.
@@ -207,7 +192,7 @@ class Pipeline:
         if not self._sources or self._sources[0].stream is None:
             raise ValueError("open the pipeline before it is looked at")
         views = [self._view(source, warnings) for source in self._sources]
-        shown = next((i for i, s in enumerate(self._sources) if s.stream and not s.stream.over), 0)
+        shown = self._sources.shown()
         return replace(views[shown], others=tuple(views[:shown] + views[shown + 1 :]))
 
     def _view(self, source: RunSource, warnings: tuple[str, ...]) -> DashboardSnapshot:
@@ -250,7 +235,6 @@ class Pipeline:
 
     def _open_all(self, answers: list[Answer | SourceError]) -> None:
         config = self._config
-        started_ns = self._clock.now_ns()
         run = RunContext.begin(
             config,
             self._bundle,
@@ -260,37 +244,20 @@ class Pipeline:
             emit=self._emit,
             observe=self._observe,
         )
-        transform = frame_transform(self._bundle)
         signal = DataSignal()
-        opened: list[OpenedSource] = []
-        for source_config, answer in zip(config.sources, answers, strict=True):
-            timeline = Timeline(self._wall, None if source_config.dated else started_ns)
-            # One stream's figures are the run's; of several, each has its own and the run the sum.
-            stats = Stats(self._stats) if config.more_sources else self._stats
-            grid_hz = self._bundle.visual.grid_hz
-            rings = Rings(source_config, transform.size, timeline, stats, signal, grid_hz)
-            source = RunSource(config=source_config, rings=rings, stats=stats)
-            self._sources.append(source)
-            container = answer.container if isinstance(answer, Answer) else None
-            fault = answer if isinstance(answer, SourceError) else None
-            opened.append(
-                source.open(
-                    run,
-                    self._output_threads,
-                    transform.resize,
-                    self._stop,
-                    container=container,
-                    fault=fault,
-                )
-            )
-        give_up_if_nothing_opened(self._sources, opened)
+        opened = self._sources.open(
+            run, answers, self._output_threads, signal, self._stats, self._stop
+        )
         if config.publisher is not None:
             self._output_threads.open_publisher(
-                config.publisher, run.stamper, self._sense_states, insecure=config.insecure
+                config.publisher, run.stamper, self._sources.sense_states, insecure=config.insecure
             )
         if config.metrics is not None:
             self._output_threads.open_metrics(
-                config.metrics, self._stream_figures, self._sense_states, insecure=config.insecure
+                config.metrics,
+                self._sources.figures,
+                self._sources.sense_states,
+                insecure=config.insecure,
             )
         for output in (*self._outputs, *self._history()):
             self._output_threads.open_output(output)
@@ -329,7 +296,7 @@ class Pipeline:
                 stats=source.stats,
             )
         self._scheduler = Scheduler(
-            self._streams(),
+            self._sources.streams(),
             recognizer,
             signal,
             self._clock,
@@ -340,25 +307,6 @@ class Pipeline:
             "recognize", self._scheduler.step, self._stop, self._recognize_ended
         )
 
-    def _readers(self) -> list[tuple[Reader, Worker]]:
-        return [pair for source in self._sources for pair in source.readers]
-
-    def _streams(self) -> list[Stream]:
-        return [source.stream for source in self._sources if source.stream is not None]
-
-    def _sense_states(self) -> dict[str, dict[str, str]]:
-        """Return the state of each sense by the stream's name, for heartbeats."""
-        return {
-            stream.name: {s.sense.value: s.state.value for s in stream.senses()}
-            for stream in self._streams()
-        }
-
-    def _stream_figures(self) -> dict[str, StatsSnapshot]:
-        """Return each stream's figures by its name; none of a lone stream, whose are the run's."""
-        if not self._config.more_sources:
-            return {}
-        return {source.config.name: source.stats.snapshot() for source in self._sources}
-
     def _clock_stepped(self, step_ns: int) -> None:
         """Say once that the wall clock was set; called in whichever thread saw it."""
         self._stats.count("clock_steps")
@@ -367,12 +315,12 @@ class Pipeline:
             f"{timedelta(seconds=round(abs(step_ns) / NS_PER_S))}; from now on dates follow it"
         )
         logger.warning("%s", sentence)
-        for stream in self._streams():
+        for stream in self._sources.streams():
             stream.announce(sentence)
 
     def _recognize_ended(self, error: Exception | None) -> None:
         self._ran_out = not self._stop.is_set()
-        self._starved = self._ran_out and self._every_sense_is_gone()
+        self._starved = self._ran_out and self._sources.is_every_sense_gone()
         try:
             if self._scheduler is not None:
                 self._scheduler.finish(error)
@@ -380,7 +328,3 @@ class Pipeline:
             self._output_threads.end()  # nothing more will be said; what was, goes out
             self._ended_ns = self._clock.now_ns()
             self._done.set()
-
-    def _every_sense_is_gone(self) -> bool:
-        gone = (SenseState.LOST, SenseState.ABSENT, SenseState.ENDED)
-        return all(s.state in gone for stream in self._streams() for s in stream.senses())

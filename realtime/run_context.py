@@ -23,6 +23,7 @@ class RunContext:
         bundle: Labels, and what is said of the weights.
         events: How scores become events: the bundle's settings under the run's.
         clock: The run's.
+        wall: Dates what the clock says.
         stamper: Builds and numbers messages.
         emit: Hands a message to the outputs.
         observe: Told every prediction, before the events; evaluation keeps scores with it.
@@ -32,6 +33,7 @@ class RunContext:
     bundle: Bundle
     events: EventSpec
     clock: Clock
+    wall: WallClock
     stamper: MessageStamper
     emit: Callable[[Message], None]
     observe: Callable[[Prediction], None] | None = None
@@ -61,6 +63,7 @@ class RunContext:
             bundle=bundle,
             events=events,
             clock=clock,
+            wall=wall,
             stamper=stamper,
             emit=emit,
             observe=observe,

@@ -1,15 +1,14 @@
 """One source of a run while it is opened and read: its rings, readers and threads, its stream.
 
-Each URL is asked once what it gives, before anything is built. Of several sources one may fail, or
-come later; a run whose sources all fail does not begin.
+Of several sources one may fail, or come later (`realtime.run_sources`).
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +16,7 @@ from numpy.typing import NDArray
 
 from realtime.av_offset.offsets import Offsets
 from realtime.build import make_recorder
-from realtime.clock import Clock
-from realtime.config import RunConfig, SourceConfig
+from realtime.config import SourceConfig
 from realtime.errors import SourceError
 from realtime.output_threads import OutputThreads
 from realtime.packets import SenseState, SenseStatus
@@ -26,7 +24,6 @@ from realtime.rings import Rings
 from realtime.run_context import RunContext
 from realtime.sources.base import Reader, SourceSenses, fed_senses
 from realtime.sources.factory import open_readers
-from realtime.sources.inquiry import Answer, inquire
 from realtime.sources.opened import OpenedSource, asked_senses
 from realtime.stats import Stats
 from realtime.stream import Stream
@@ -124,52 +121,3 @@ class RunSource:
             reader.close()
 
         return Worker(reader.name, reader.step, stop, ended)
-
-
-def ask_sources(
-    config: RunConfig, clock: Clock, stats: Stats
-) -> tuple[RunConfig, list[Answer | SourceError]]:
-    """Find out what each URL gives: a recording changes how its stream is built.
-
-    Returns:
-        The run with its sources as they turned out to be, and each one's answer.
-
-    Raises:
-        SourceError: The only source cannot be opened, and is not waited for.
-    """
-    answers: list[Answer | SourceError] = []
-    try:
-        for source in config.sources:
-            try:
-                answers.append(inquire(source, clock, stats))
-            except SourceError as error:
-                if not (config.more_sources or source.wait):
-                    raise
-                answers.append(error)
-    except BaseException:
-        close_containers(answers)
-        raise
-    told = [
-        answer.config if isinstance(answer, Answer) else source
-        for answer, source in zip(answers, config.sources, strict=True)
-    ]
-    return replace(config, source=told[0], more_sources=tuple(told[1:])), answers
-
-
-def close_containers(answers: Sequence[Answer | SourceError]) -> None:
-    """Close the streams that were opened to ask; closing twice does no harm."""
-    for answer in answers:
-        if isinstance(answer, Answer) and answer.container is not None:
-            answer.container.close()
-
-
-def give_up_if_nothing_opened(sources: Sequence[RunSource], opened: Sequence[OpenedSource]) -> None:
-    """Raise the first source's fault if nothing of any is there, unless one is waited for."""
-    pairs = list(zip(sources, opened, strict=True))
-    faults = [fault for s, o in pairs if (fault := s.error or o.fault) is not None]
-    is_awaited = any(source.config.wait and o.fault is not None for source, o in pairs)
-    if len(faults) == len(pairs) and not is_awaited:
-        raise faults[0]
-    for source in sources:
-        if source.error is not None:
-            logger.warning("%s: running on without it: %s", source.config.name, source.error)

@@ -3,11 +3,6 @@
 PortAudio's callback runs in its own time-critical thread: it looks at the status, copies and puts
 into a bounded queue without waiting, and nothing else. The reader's step takes from there; its
 first forgets what was queued while the models loaded.
-
-Dating. PortAudio says when a block's first sample met the converter, but on some hosts that time
-is zero, constant or from another clock (portaudio#171, #850). It is believed only while the age
-that it implies is possible; else a block is dated by its arrival less its length and the device's
-latency. The fitted clock of the ring takes out what jitter is left.
 """
 
 from __future__ import annotations
@@ -17,11 +12,10 @@ import math
 import queue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from extractors.decoding.limits import MAX_RATE, MIN_RATE
-from realtime.clock import NS_PER_S
 from realtime.errors import SourceError
 from realtime.sources.base import SourceSenses
-from realtime.sources.identity import DeviceIdentity, without_card
+from realtime.sources.block_dating import BlockDating
+from realtime.sources.identity import DeviceIdentity
 from realtime.sources.portaudio import (
     import_sounddevice,
     look_from_outside,
@@ -33,6 +27,7 @@ from realtime.sources.portaudio import (
     start_anew,
     without_chatter,
 )
+from realtime.sources.sound_inputs import choose_input, device_form, find_input
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,13 +39,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_DEVICE = "default"
 BLOCK_S = 0.02
-MAX_CHANNELS = 8  # of an array microphone; who claims more, up to 128, makes them up as asked
-VIRTUAL_CHANNELS = 2  # of such a one, a sound server's: it mixes what it has down itself
 _QUEUE_BLOCKS = 250  # 5 s of 20 ms blocks, while the reader is kept from the processor
 _GET_S = 0.25
-_MAX_AGE_NS = NS_PER_S  # an older block is a lie
 
 
 class _Block(NamedTuple):
@@ -213,103 +204,3 @@ class MicrophoneReader:
     @property
     def _clock(self) -> Clock:
         return self._inlet.clock
-
-
-class BlockDating:
-    """When a block's first sample was heard, from its arrival and what PortAudio claims.
-
-    Args:
-        sample_rate: Hz.
-        latency_s: The device's latency as PortAudio tells it.
-    """
-
-    def __init__(self, sample_rate: int, latency_s: float) -> None:
-        self._sample_rate = sample_rate
-        self._latency_ns = min(_MAX_AGE_NS, max(0, round(latency_s * NS_PER_S)))
-        self.believes_device = True
-
-    def first_sample_ns(self, n_samples: int, arrived_ns: int, age_s: float) -> int:
-        """Return the capture time of the block's first sample, on the run's clock.
-
-        Args:
-            n_samples: The block's length.
-            arrived_ns: When the callback got it, on the run's clock.
-            age_s: How old PortAudio says its first sample was then.
-        """
-        length_ns = n_samples * NS_PER_S // self._sample_rate
-        if self.believes_device:
-            age_ns = age_s * NS_PER_S
-            if 0 < age_ns <= length_ns + _MAX_AGE_NS:
-                return arrived_ns - max(length_ns, round(age_ns))  # PulseAudio's fall short
-            self.believes_device = False  # for good: two ways of dating would jump between them
-        return arrived_ns - max(length_ns, self._latency_ns)
-
-
-def find_input(sounddevice: Any, device: str) -> dict[str, Any]:
-    """Return PortAudio's description of one sound input.
-
-    Args:
-        sounddevice: The module.
-        device: Number, part of a name (any case), or `default`.
-
-    Raises:
-        SourceError: None or several are meant, or PortAudio cannot list them.
-    """
-    return choose_input(*query_devices(sounddevice), device)
-
-
-def choose_input(
-    devices: list[dict[str, Any]], default: int, device: str, name: str | None = None
-) -> dict[str, Any]:
-    """Choose one of PortAudio's devices.
-
-    Args:
-        devices: All of them.
-        default: Number of the default input.
-        device: What the user asked for: number, part of a name (any case), or `default`.
-        name: PortAudio's name of the device that was open before; that one is meant then.
-
-    Raises:
-        SourceError: None or several are meant.
-    """
-    inputs = [d for d in devices if d["max_input_channels"] > 0]
-    if not inputs:
-        raise SourceError(
-            "no sound input exists here; plug a microphone in, or go without sound: --mic none"
-        )
-    if name is not None:
-        known = [d for d in inputs if d["name"] == name]
-        known = known or [d for d in inputs if without_card(d["name"]) == without_card(name)]
-        if known:
-            return dict(known[0])
-        raise SourceError(f"microphone {name!r} is not there")
-    if device == DEFAULT_DEVICE:
-        return next((d for d in inputs if d["index"] == default), inputs[0])
-    if device.isdigit():
-        found = [d for d in inputs if d["index"] == int(device)]
-    else:
-        found = [d for d in inputs if d["name"].lower() == device.lower()]
-        found = found or [d for d in inputs if device.lower() in d["name"].lower()]
-    if len(found) == 1:
-        return dict(found[0])
-    named = ", ".join(f"{d['index']} {d['name']!r}" for d in found or inputs)
-    what = "fits several inputs" if found else "is no sound input"
-    raise SourceError(f"microphone {device!r} {what}; give a number: {named}")
-
-
-def device_form(info: dict[str, Any]) -> tuple[int, int]:
-    """Return rate and channel count at which a device is opened.
-
-    Raises:
-        SourceError: It tells a rate that no sound has.
-    """
-    n_channels = info["max_input_channels"]
-    if n_channels > MAX_CHANNELS:
-        n_channels = VIRTUAL_CHANNELS
-    rate_hz = info["default_samplerate"]
-    if not MIN_RATE <= rate_hz <= MAX_RATE:
-        raise SourceError(
-            f"microphone {info['name']!r} tells a rate of {rate_hz:g} Hz; rates from {MIN_RATE} to "
-            f"{MAX_RATE} Hz are read, so set it to 48000 Hz in the sound system"
-        )
-    return round(rate_hz), n_channels

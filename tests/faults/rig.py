@@ -178,6 +178,7 @@ class Rig:
             bundle=quick_bundle(),
             events=quick_bundle(background="Background").events,
             clock=self.clock,
+            wall=WallClock.fixed(STARTED),
             stamper=stamper,
             emit=self.mailbox.put,
         )

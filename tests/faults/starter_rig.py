@@ -169,6 +169,7 @@ def play(models: Models, material: Material, faults: Iterable[Fault] = ()) -> li
         bundle=bundle,
         events=event_settings(bundle, {}),
         clock=clock,
+        wall=WallClock.fixed(STARTED),
         stamper=MessageStamper("run1", clock, WallClock.fixed(STARTED)),
         emit=told.append,
     )

@@ -143,6 +143,7 @@ class Scene:
                 bundle=bundle,
                 events=EventSpec(),
                 clock=self.clock,
+                wall=WallClock.fixed(STARTED),
                 stamper=stamper,
                 emit=self.told.append,
             )

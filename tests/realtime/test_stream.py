@@ -55,6 +55,7 @@ def make_stream(
         bundle=bundle,
         events=EventSpec(),
         clock=clock,
+        wall=WallClock.fixed(STARTED),
         stamper=MessageStamper("r", clock, WallClock.fixed(STARTED)),
         emit=told.append,
     )

@@ -13,7 +13,8 @@ import pytest
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock
 from realtime.config import SourceConfig
 from realtime.errors import LibraryMissing, SourceError
-from realtime.sources import camera, devices, microphone, portaudio
+from realtime.sources import camera, devices, microphone, portaudio, sound_inputs
+from realtime.sources.block_dating import BlockDating
 from realtime.sources.capture import Capture
 from realtime.sources.factory import open_readers
 from source_builders import make_stream
@@ -94,11 +95,11 @@ def test_a_missing_camera_is_one_sentence_with_what_to_do() -> None:
     ("asked", "number"), [("default", 2), ("1", 1), ("array", 1), ("webcam", 3), ("Built-in", 2)]
 )
 def test_a_microphone_is_found_by_number_or_name(asked: str, number: int) -> None:
-    assert microphone.find_input(FakeSounddevice(DEVICES), asked)["index"] == number
+    assert sound_inputs.find_input(FakeSounddevice(DEVICES), asked)["index"] == number
 
 
 def test_the_first_input_is_taken_when_there_is_no_default() -> None:
-    assert microphone.find_input(FakeSounddevice(DEVICES, default=-1), "default")["index"] == 1
+    assert sound_inputs.find_input(FakeSounddevice(DEVICES, default=-1), "default")["index"] == 1
 
 
 @pytest.mark.parametrize(
@@ -106,17 +107,17 @@ def test_the_first_input_is_taken_when_there_is_no_default() -> None:
 )
 def test_the_inputs_are_named_when_none_or_several_fit(asked: str, said: str) -> None:
     with pytest.raises(SourceError, match=said) as caught:
-        microphone.find_input(FakeSounddevice(DEVICES), asked)
+        sound_inputs.find_input(FakeSounddevice(DEVICES), asked)
     assert "1 'USB Mic Array'" in str(caught.value)
 
 
 def test_no_sound_input_is_one_sentence() -> None:
     with pytest.raises(SourceError, match="no sound input exists"):
-        microphone.find_input(FakeSounddevice(DEVICES[:1]), "default")
+        sound_inputs.find_input(FakeSounddevice(DEVICES[:1]), "default")
 
 
 def test_the_converters_time_is_believed_when_it_is_possible() -> None:
-    dating = microphone.BlockDating(16_000, latency_s=0.05)
+    dating = BlockDating(16_000, latency_s=0.05)
 
     assert dating.first_sample_ns(320, NS_PER_S, 0.035) == NS_PER_S - 35 * NS_PER_MS
     assert dating.believes_device
@@ -124,7 +125,7 @@ def test_the_converters_time_is_believed_when_it_is_possible() -> None:
 
 @pytest.mark.parametrize("age_s", [0.0, -3.0, 1e6, float("nan")])
 def test_arrival_dates_a_block_when_the_converters_time_is_a_lie(age_s: float) -> None:
-    dating = microphone.BlockDating(16_000, latency_s=0.05)
+    dating = BlockDating(16_000, latency_s=0.05)
 
     assert dating.first_sample_ns(320, NS_PER_S, age_s) == NS_PER_S - 50 * NS_PER_MS
     assert not dating.believes_device
@@ -150,7 +151,7 @@ def test_sound_begins_at_the_first_step_when_blocks_were_queued_before() -> None
     reader = microphone.MicrophoneReader("default", stream.inlet)
     reader._stream = SimpleNamespace(active=True)
     reader._audio = stream.inlet.audio_intake(16_000, 1)
-    reader._dating = microphone.BlockDating(16_000, latency_s=0.0)
+    reader._dating = BlockDating(16_000, latency_s=0.0)
     time = SimpleNamespace(currentTime=1.0, inputBufferAdcTime=0.98)
     status = SimpleNamespace(input_overflow=False)
     for _ in range(microphone._QUEUE_BLOCKS + 7):  # models load
@@ -198,7 +199,7 @@ def test_camera_whose_pictures_grow_beyond_8k_is_refused_in_one_sentence() -> No
 
 def test_a_failing_portaudio_is_one_sentence_when_devices_are_asked_for() -> None:
     with pytest.raises(SourceError, match=r"cannot list the sound devices: Error querying"):
-        microphone.find_input(FailingSounddevice(DEVICES), "default")
+        sound_inputs.find_input(FailingSounddevice(DEVICES), "default")
 
 
 @pytest.mark.parametrize(
@@ -265,4 +266,4 @@ def test_listing_needs_no_heavy_package_and_always_answers() -> None:
 def test_sound_server_that_makes_channels_up_is_asked_for_two(claimed: int, opened: int) -> None:
     info = {"name": "pulse", "default_samplerate": 44100.0, "max_input_channels": claimed}
 
-    assert microphone.device_form(info) == (44100, opened)
+    assert sound_inputs.device_form(info) == (44100, opened)

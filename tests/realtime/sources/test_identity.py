@@ -8,7 +8,7 @@ import pytest
 
 from realtime.errors import SourceError
 from realtime.sources.identity import find_camera, stable_name, without_card
-from realtime.sources.microphone import choose_input
+from realtime.sources.sound_inputs import choose_input
 
 
 def sysfs(folder: Path, **names: str) -> Path:
