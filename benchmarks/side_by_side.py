@@ -31,11 +31,12 @@ import numpy as np
 import torch
 from scipy import stats
 
-from extractors.datasets import SPLITS, read_tables
+from extractors.datasets import read_tables
 from extractors.encoders import load_encoders
 from extractors.errors import ExtractorError
 from extractors.extract import ExtractConfig, extract
 from extractors.progress import ExtractProgress
+from extractors.splits import SPLITS
 from extractors.subset import subset
 from mafnet.errors import MafnetError
 from mafnet.feature_set import FeatureSet, load_feature_set

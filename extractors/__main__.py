@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -120,6 +121,16 @@ def _add_extract(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="at most N sounds, N stills and N videos of each label and split",
     )
+    parser.add_argument(
+        "--per-file", type=_positive, metavar="N", help="at most N windows of a long file"
+    )
+    parser.add_argument(
+        "--group",
+        type=_pattern,
+        metavar="REGEX",
+        help=r"what in a file's path names its recording, such as '(.*)_\d+': its files are never "
+        "parted (--folders, --tables)",
+    )
     parser.add_argument("--half", action="store_true", help="store float16")
     parser.add_argument("--workers", type=_positive, default=2, help="files at a time (default: 2)")
     parser.add_argument("--keep-one-sense", action="store_true", help="keep videos that lack one")
@@ -130,6 +141,13 @@ def _add_extract(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pickles", action="store_true", help="write the authors' pickles too")
     _add_weights(parser, "auto")
     parser.set_defaults(func=_extract, fail=parser.error)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"not a regular expression: {error}") from error
 
 
 def _positive(text: str) -> int:
@@ -223,6 +241,7 @@ def _write_features(path: Path, features: ClipFeatures) -> None:
 
 def _extract(args: argparse.Namespace) -> int:
     from extractors.author_pickles import write_author_pickles
+    from extractors.duplicates import same_files
     from extractors.extract import ExtractConfig, extract
     from extractors.progress import ExtractProgress
 
@@ -237,12 +256,19 @@ def _extract(args: argparse.Namespace) -> int:
         keep_one_sense=args.keep_one_sense,
         pair=args.pair,
         seed=args.seed,
+        per_file=args.per_file,
         n_workers=args.workers,
     )
+    for remark in (*data.remarks, *same_files(data.items)):
+        print(clean(f"warning: {remark}"), file=sys.stderr)
     with ExtractProgress() as progress:
         summary = extract(data, encoders, args.to, config, progress.report)
-    counts = ", ".join(f"{split} {n}" for split, n in summary.n_windows.items())
-    print(clean(f"{args.to}: windows of {config.n_clips} clips: {counts}"))
+    print(clean(f"{args.to}: windows of {data.n_clips or config.n_clips} clips"))
+    for label, counts in {**summary.n_of_labels, "all labels": summary.n_windows}.items():
+        of_splits = ", ".join(f"{split} {n}" for split, n in counts.items())
+        print(clean(f"  {label}: {of_splits}"))
+    for remark in summary.remarks:
+        print(clean(f"warning: {remark}"), file=sys.stderr)
     if summary.left_out:
         print(f"left out: {len(summary.left_out)} files (features.json says why)")
     if args.pickles:
@@ -268,7 +294,11 @@ def _read_data_set(args: argparse.Namespace) -> DataSet:
         data = read_ave(args.ave)
         data = replace(data, n_clips=args.clips or data.n_clips)
     else:
-        data = read_folders(args.folders) if args.folders is not None else read_tables(args.tables)
+        data = (
+            read_folders(args.folders, args.group)
+            if args.folders is not None
+            else read_tables(args.tables, args.group)
+        )
     return subset(data, args.labels or (), args.per_label)
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
-from extractors.datasets import SPLITS
 from extractors.errors import StoreError
 from extractors.feature_store import read_manifest
+from extractors.splits import SPLITS
 from weights.files import written_whole
 
 if TYPE_CHECKING:

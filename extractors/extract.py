@@ -9,8 +9,10 @@ trunks, which use all cores or the GPU by themselves.
 from __future__ import annotations
 
 import hashlib
+import json
 import random
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,14 +22,26 @@ import numpy as np
 
 from extractors.clip_features import ClipFeatures, extract_media, extract_picture
 from extractors.datasets import DataSet, MediaItem
+from extractors.duplicates import alike_windows
 from extractors.encoders import Encoders
 from extractors.errors import DataSetError, MediaError, StoreError
 from extractors.feature_parts import PartFolder
-from extractors.feature_store import MANIFEST, StoreSpec, Window, read_manifest, write_store
+from extractors.feature_store import (
+    MANIFEST,
+    StoreSpec,
+    Window,
+    count_windows,
+    read_manifest,
+    write_store,
+)
+from extractors.splits import SPLITS, deal_again
 from weights.bundle_spec import SOUND_MAPS
 from weights.paths import shown
 
 PARTS: Final = "parts"
+_FEW: Final = 5  # labels that a remark lists
+_MANY: Final = 10  # windows of one file, from which on its share is looked at
+_LARGE_SHARE: Final = 1 / 3
 _MOST_CLIPS: Final = 600  # ten minutes of one file: 120 MB of sound maps
 
 
@@ -43,6 +57,7 @@ class ExtractConfig:
             otherwise they are left out.
         pair: Show each sound a picture of its label from the same split.
         seed: Chooses the pictures.
+        per_file: At most so many windows of one file, spread over it; None takes all.
         n_workers: Files decoded at the same time.
     """
 
@@ -52,6 +67,7 @@ class ExtractConfig:
     keep_one_sense: bool = False
     pair: bool = False
     seed: int = 0
+    per_file: int | None = None
     n_workers: int = 2
 
     def __post_init__(self) -> None:
@@ -66,13 +82,17 @@ class ExtractSummary:
 
     Attributes:
         n_windows: Rows, by split.
+        n_of_labels: Rows, by label and split.
         left_out: {"file", "label", "split", "reason"} of every file that is not in it.
         n_resumed: Files whose features were there already.
+        remarks: What of it a result would suffer from, a sentence each.
     """
 
     n_windows: dict[str, int]
+    n_of_labels: dict[str, dict[str, int]]
     left_out: list[dict[str, str]]
     n_resumed: int
+    remarks: tuple[str, ...]
 
 
 Report = Callable[[int, int, str | None], None]  # files done, files in all, a sentence or None
@@ -121,6 +141,9 @@ def extract(
     failed = _extract_files(missing, len(items), parts, encoders, data, config, report)
     left_out += [_left_out(item, reason) for item, reason in failed.items()]
     failed_paths = {item.path for item in failed}
+    if failed and any(item.is_dealt for item in data.items):
+        windows, more_left_out = _planned_again(data, parts, config)
+        left_out += more_left_out
     windows = [
         whole
         for window in windows
@@ -141,10 +164,52 @@ def extract(
     )
     write_store(to, spec, windows, parts, left_out, {**recipe, "files": digest})
     parts.remove()
-    n_windows = read_manifest(to)["n_windows"]
+    return _summary(to, left_out, len(items) - len(missing))
+
+
+def _summary(to: Path, left_out: list[dict[str, str]], n_resumed: int) -> ExtractSummary:
+    n_of_labels = count_windows(to)
     return ExtractSummary(
-        n_windows=n_windows, left_out=left_out, n_resumed=len(items) - len(missing)
+        n_windows=read_manifest(to)["n_windows"],
+        n_of_labels=n_of_labels,
+        left_out=left_out,
+        n_resumed=n_resumed,
+        remarks=(*_thin(n_of_labels), *_long_files(to), *alike_windows(to)),
     )
+
+
+def _thin(n_of_labels: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    for split in SPLITS:
+        none = [label for label, counts in n_of_labels.items() if not counts[split]]
+        if none and len(none) < len(n_of_labels):
+            more = "…" if len(none) > _FEW else ""
+            yield f"{split} has no window of {', '.join(none[:_FEW])}{more}"
+
+
+def _long_files(to: Path) -> Iterator[str]:
+    n_of_split = read_manifest(to)["n_windows"]
+    for split in SPLITS:
+        if not n_of_split.get(split):
+            continue
+        items = json.loads((to / f"{split}_items.json").read_text(encoding="utf-8"))
+        n_of_file = Counter(item["sound"] or item["picture"] for item in items)
+        file, n = n_of_file.most_common(1)[0]
+        if n >= _MANY and n > _LARGE_SHARE * len(items):
+            yield (
+                f"{n} of {len(items)} windows of {split} are of one file, {Path(file).name}: "
+                "--per-file takes fewer"
+            )
+
+
+def _planned_again(
+    data: DataSet, parts: PartFolder, config: ExtractConfig
+) -> tuple[list[Window], list[dict[str, str]]]:
+    """Deals out anew what is of use, so that broken files are not all of a label's test set."""
+    useful = [item for item in data.items if parts.has(item)]
+    try:
+        return _planned(replace(data, items=deal_again(useful)), config)
+    except DataSetError:  # no sound is left that has a picture
+        return [], []
 
 
 def _planned(data: DataSet, config: ExtractConfig) -> tuple[list[Window], list[dict[str, str]]]:
@@ -265,9 +330,10 @@ def _cut(window: Window, parts: PartFolder, config: ExtractConfig, *, padded: bo
     n_windows = max(1, parts.n_clips(item) // config.n_clips)
     if n_windows == 1:
         return [window]
+    n_taken = min(n_windows, config.per_file or n_windows)
+    places = [k * n_windows // n_taken for k in range(n_taken)]
     return [
-        replace(window, name=f"{window.name}#{k}", first_clip=k * config.n_clips)
-        for k in range(n_windows)
+        replace(window, name=f"{window.name}#{k}", first_clip=k * config.n_clips) for k in places
     ]
 
 
@@ -277,10 +343,7 @@ def _finished(to: Path, recipe: dict[str, object]) -> ExtractSummary:
         raise StoreError(
             f"{to} holds finished features of other files or settings: choose another folder"
         )
-    n_windows: dict[str, int] = manifest["n_windows"]
-    return ExtractSummary(
-        n_windows=n_windows, left_out=manifest["left_out"], n_resumed=sum(n_windows.values())
-    )
+    return _summary(to, manifest["left_out"], sum(manifest["n_windows"].values()))
 
 
 def _left_out(item: MediaItem, reason: str) -> dict[str, str]:
@@ -291,4 +354,5 @@ def _left_out(item: MediaItem, reason: str) -> dict[str, str]:
 def _digest(data: DataSet, config: ExtractConfig) -> str:
     lines = [f"{item.id}|{item.label}|{item.split}" for item in data.items]
     lines.append(f"pair {config.seed}" if config.pair else "")
+    lines += [] if config.per_file is None else [f"per file {config.per_file}"]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

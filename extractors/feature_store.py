@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from extractors.datasets import SPLITS, MediaItem
+from extractors.datasets import MediaItem
 from extractors.errors import StoreError
+from extractors.splits import SPLITS
 from weights import paths
 from weights.files import written_whole
 
@@ -132,6 +133,25 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise StoreError(f"{folder / MANIFEST} is not of format {FORMAT}")
     return manifest
+
+
+def count_windows(folder: Path) -> dict[str, dict[str, int]]:
+    """Counts a store's windows by label and split; a split without any is a column of zeros.
+
+    Raises:
+        StoreError: The store is not finished, or cannot be read.
+    """
+    manifest = read_manifest(folder)
+    counts = {label: dict.fromkeys(SPLITS, 0) for label in manifest["labels"]}
+    try:
+        for split in SPLITS:
+            if manifest["n_windows"].get(split):
+                target = np.load(folder / f"{split}_target.npy", mmap_mode="r")
+                for label, n in zip(counts, target.sum(axis=0), strict=True):
+                    counts[label][split] = int(n)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"cannot read the targets in {folder}: {error}") from error
+    return counts
 
 
 def _write_split(
