@@ -1,24 +1,28 @@
-"""``python -m mafnet train | test | predict``: the paper's side of the project.
+"""``python -m mafnet train | test | compare | predict``: the paper's side of the project.
 
 Exit codes: 0 done, 1 something failed (one sentence on stderr), 2 usage, 130 interrupted.
 """
 
 import argparse
+import json
 import logging
 import math
 import os
 import sys
+from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mafnet.compare import N_DRAWS, compare, read_seeds
 from mafnet.errors import MafnetError
 from mafnet.feature_set import SPLITS, load_feature_set
 from mafnet.labels import AVE_LABELS
 from mafnet.load import load_head, load_model
 from mafnet.predict import predict_file
 from mafnet.report import write_report
+from mafnet.results import write_results
 from mafnet.test import SENSES, Examination, examine
 from mafnet.train_command import FOLDER, add_train
 from weights.bundle import load_bundle
@@ -69,7 +73,25 @@ def _parser() -> argparse.ArgumentParser:
     _add_weights(testing)
     testing.add_argument("--split", choices=SPLITS, default="test", help="which part")
     testing.add_argument("--report", type=to_path, metavar="DIR", help="figures and one HTML page")
+    testing.add_argument(
+        "--results",
+        type=to_path,
+        metavar="DIR",
+        help="results.json, confusion.csv and predictions.csv, for programs and `compare`",
+    )
     testing.set_defaults(run=_test)
+
+    comparing = commands.add_parser("compare", help="two tests of the same videos: is one better?")
+    for place in ("first", "second"):
+        comparing.add_argument(
+            place,
+            type=to_path,
+            metavar="RESULTS",
+            help="what `test --results` wrote, or a folder with one such folder for each seed",
+        )
+    comparing.add_argument("--senses", choices=SENSES, default="both", help="which were there")
+    comparing.add_argument("--json", action="store_true", help="print one JSON object")
+    comparing.set_defaults(run=_compare)
 
     predicting = commands.add_parser("predict", help="features in an .npz → logits and the rest")
     _add_weights(predicting)
@@ -115,6 +137,11 @@ def _test(options: argparse.Namespace) -> int:
         heading = f"{title} on {options.split} of {options.features.name}"
         report = write_report(options.report, result, features, heading, unverified)
         print(clean(f"report: {report}"))
+    if options.results is not None:
+        write_results(
+            options.results, result, features, f"{title} on {options.split} of {options.features}"
+        )
+        print(clean(f"results: {options.results}"))
     for sentence in unverified:
         print(clean(f"warning: not verified: {sentence}"), file=sys.stderr)
     _print_result(result)
@@ -129,6 +156,7 @@ def _print_result(result: Examination) -> None:
         name = senses if senses == "both" else f"{senses} only"
         console.print(
             f"{name}: accuracy {metrics.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}), "
+            f"macro F1 {metrics.macro_f1():.4f}, mAP {metrics.mean_average_precision():.4f}, "
             f"loss {metrics.loss:.4f}, ECE {metrics.ece:.4f}, {metrics.n} videos"
         )
     both = result.metrics["both"]
@@ -150,6 +178,29 @@ def _print_result(result: Examination) -> None:
 
 def _percent(share: float) -> str:
     return "–" if math.isnan(share) else f"{share:.0%}"
+
+
+def _compare(options: argparse.Namespace) -> int:
+    folders = (options.first, options.second)
+    first, second = (read_seeds(folder, options.senses) for folder in folders)
+    found = compare(first, second)
+    if options.json:
+        print(json.dumps(asdict(found)))
+        return 0
+    for folder, said, accuracy in zip(folders, (first, second), found.accuracies, strict=True):
+        seeds = f"{len(said)} seed{'s' if len(said) > 1 else ''}"
+        print(clean(f"{folder}: accuracy {accuracy:.2%} of {found.n} videos ({seeds})"))
+    low, high = found.interval
+    print(
+        f"difference {100 * found.difference:+.2f} points (95 % interval {100 * low:+.2f} to "
+        f"{100 * high:+.2f}, paired bootstrap of {N_DRAWS} draws)"
+    )
+    rows = zip(found.only_first, found.only_second, found.p_values, strict=True)
+    for k, (lost, won, p) in enumerate(rows):
+        print(
+            f"McNemar, seed {k + 1}: only the first right {lost}, only the second {won}, p {p:.3g}"
+        )
+    return 0
 
 
 def _predict(options: argparse.Namespace) -> int:

@@ -35,6 +35,7 @@ class AuthorsRecipe:
 
     def __init__(self, model: MAFnet, lr: float = LR) -> None:
         self._model = model
+        self.lr = lr
         self._optimisers = {
             path: TensorFlowAdam(
                 [

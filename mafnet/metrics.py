@@ -35,6 +35,7 @@ class Metrics:
         ece: Expected calibration error over `N_BINS` equal bins.
         bins: Those bins, the empty ones too.
         confusion: `(n_labels, n_labels)` int64, rows are what was there, columns what was said.
+        average_precision: `(n_labels,)`, of each label against all others; NaN without videos.
     """
 
     n: int
@@ -44,6 +45,20 @@ class Metrics:
     ece: float
     bins: tuple[Bin, ...]
     confusion: NDArray[np.int64]
+    average_precision: NDArray[np.float64]
+
+    def f1(self) -> NDArray[np.float64]:
+        """Harmonic mean of recall and precision; NaN where a label neither is there nor said."""
+        both = self.confusion.sum(axis=0) + self.confusion.sum(axis=1)
+        return _share(2 * np.diag(self.confusion), both)
+
+    def macro_f1(self) -> float:
+        """Mean F1 of the labels that are there or were said."""
+        return float(np.nanmean(self.f1()))
+
+    def mean_average_precision(self) -> float:
+        """Mean of the labels' average precision, the mAP."""
+        return float(np.nanmean(self.average_precision))
 
     def recall(self) -> NDArray[np.float64]:
         """Share of each label's videos that were named rightly; NaN where there are none."""
@@ -84,6 +99,9 @@ def measure(probabilities: NDArray[np.float32], target: NDArray[np.int64]) -> Me
         ece=sum(bin_.n / n * abs(bin_.accuracy - bin_.confidence) for bin_ in bins if bin_.n),
         bins=bins,
         confusion=confusion,
+        average_precision=np.array(
+            [_average_precision(probabilities[:, k], target == k) for k in range(n_labels)]
+        ),
     )
 
 
@@ -114,6 +132,17 @@ def _bins(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[Bi
             )
         )
     return tuple(bins)
+
+
+def _average_precision(scores: NDArray[np.float32], is_there: NDArray[np.bool_]) -> float:
+    # Each threshold's precision, weighed by the recall it adds; equal scores are one threshold.
+    if not is_there.any():
+        return math.nan
+    order = np.argsort(-scores, kind="stable")
+    n_right = np.cumsum(is_there[order])
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    added = np.diff(n_right[last], prepend=0)
+    return float((added * n_right[last] / (last + 1)).sum() / n_right[-1])
 
 
 def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -50,6 +50,11 @@ class ModernRecipe:
             lr=lr,
         )
 
+    @property
+    def lr(self) -> float:
+        """The learning rate of the last step."""
+        return float(self._optimiser.param_groups[0]["lr"])
+
     def step(self, batch: Batch, random: Generator) -> tuple[float, int]:
         """Mix, drop senses and take a step; see `AuthorsRecipe.step`."""
         self._model.train()

@@ -32,7 +32,7 @@ _DAMAGE = (RuntimeError, EOFError, ValueError, LookupError, TypeError)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochRow:
-    """One line of `metrics.csv`."""
+    """One line of `metrics.csv`; `lr` is the rate of the epoch's last step."""
 
     epoch: int
     train_loss: float
@@ -41,6 +41,7 @@ class EpochRow:
     val_accuracy: float
     seconds: float
     saved: bool
+    lr: float
 
 
 @dataclass(slots=True, kw_only=True)

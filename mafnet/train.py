@@ -77,6 +77,10 @@ class TrainConfig:
 class Recipe(Stateful, Protocol):
     """How one step is taken."""
 
+    @property
+    def lr(self) -> float:
+        """The learning rate of the last step."""
+
     def step(self, batch: Batch, random: Generator) -> tuple[float, int]:
         """Train on a batch; return its loss and how many were named rightly."""
 
@@ -152,6 +156,7 @@ def train(
             val_accuracy=val_accuracy,
             seconds=round(time.monotonic() - began, 3),
             saved=saved,
+            lr=recipe.lr,
         )
         state.rows.append(row)
         if saved:

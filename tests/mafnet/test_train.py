@@ -17,6 +17,7 @@ from mafnet.feature_set import Batch, FeatureSet, load_feature_set
 from mafnet.load import load_head, load_model
 from mafnet.model import MAFnet, MAFnetConfig
 from mafnet.modern_recipe import ModernRecipe
+from mafnet.results import read_said
 from mafnet.run_bundle import tune
 from mafnet.run_folder import EpochRow, RunState
 from mafnet.test import answer
@@ -144,7 +145,9 @@ def test_resumed_run_ends_with_the_weights_of_one_that_never_stopped(
         torch.testing.assert_close(states[1][name], value, atol=0, rtol=0)
     assert [row.val_loss for row in resumed.rows] == [row.val_loss for row in whole.rows]
     with (tmp_path / "halves" / "metrics.csv").open() as file:
-        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert all(0 < float(row["lr"]) <= 5e-4 for row in rows)
 
 
 def test_run_is_not_overwritten_without_resume(
@@ -368,7 +371,9 @@ def test_train_then_test_from_the_command_line(
 
     report = tmp_path / "report"
     arguments = ["test", "--features", str(features), "--bundle", str(to)]
+    arguments += ["--results", str(tmp_path / "results")]
     assert main([*arguments, "--report", str(report)]) == 0
+    assert len(read_said(tmp_path / "results", "sound").videos) == 6
     out = capsys.readouterr().out
     assert "95 % interval" in out
     assert "sound only: accuracy" in out
