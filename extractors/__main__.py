@@ -7,25 +7,22 @@ interrupted. torch is loaded when a command runs, not to print the help.
 from __future__ import annotations
 
 import argparse
-import logging
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from extractors.backend_flags import add_backend_flags
 from extractors.errors import ExtractorError
 from weights.dependencies import restrain
 from weights.paths import to_path
-from weights.printable import PlainFormatter, PlainParser, clean, first_line
+from weights.printable import PlainParser, clean, first_line
+from weights.program import log_to_stderr
 from weights.store import default_home
 from weights.trunk_file import add_trunk_flags, given_trunks
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from extractors.clip_features import ClipFeatures
     from extractors.datasets import DataSet
     from extractors.encoders import Encoders
@@ -45,9 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     restrain(default_home())
     argv = sys.argv[1:] if argv is None else list(argv)
     args = _parser().parse_args(argv)
-    handler = logging.StreamHandler()
-    handler.setFormatter(PlainFormatter("%(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    log_to_stderr()
     try:
         return int(args.func(args))
     except KeyboardInterrupt:
@@ -167,11 +162,15 @@ def _features(args: argparse.Namespace) -> int:
         args.fail("give a VIDEO, or --frames and --waveform in its place")
     if args.to.suffix != ".npz":
         args.fail(f"--to must end in .npz, got {args.to}")
+    from extractors.feature_file import write_features  # torch: only once the flags fit
+
     encoders = _load_encoders(args)
     features = _video_features(args, encoders) if args.video else _array_features(args, encoders)
     for note in features.notes:
         print(clean(f"note: {note}"), file=sys.stderr)
-    _write_features(args.to, features)
+    arrays = write_features(args.to, features)
+    shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+    print(clean(f"{args.to}: {shapes}"))
     return 0
 
 
@@ -208,35 +207,6 @@ def _array_features(args: argparse.Namespace, encoders: Encoders) -> ClipFeature
         blocks, rate = load_waveform(args.waveform, args.sample_rate)
         encode_sound(resample_blocks(blocks, rate), encoders.sound, n_clips, features)
     return features
-
-
-def _write_features(path: Path, features: ClipFeatures) -> None:
-    import numpy as np
-
-    from extractors.errors import StoreError
-    from weights.files import written_whole
-
-    arrays: dict[str, Any] = {}
-    n_clips = features.n_clips
-
-    def whole(values: NDArray[Any]) -> NDArray[Any]:  # zeros where its sense is over
-        return np.pad(values, [(0, n_clips - len(values)), *[(0, 0)] * (values.ndim - 1)])
-
-    if features.visual is not None:
-        arrays["visual"] = whole(features.visual)  # (T, dim)
-    if features.audio is not None and features.log_mel is not None:
-        audio = features.audio.transpose(0, 2, 3, 1)  # (T, 12, 8, 512), the authors'
-        arrays["audio"], arrays["logmel"] = whole(audio), whole(features.log_mel)  # (T, 96, 64)
-    lengths = [0 if s is None else len(s) for s in (features.visual, features.audio)]
-    if sorted(lengths) not in ([0, n_clips], [n_clips, n_clips]):  # as in `{split}_present.npy`
-        arrays["present"] = np.arange(n_clips)[:, None] < np.array(lengths)  # (T, 2)
-    try:
-        with written_whole(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
-    shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-    print(clean(f"{path}: {shapes}"))
 
 
 def _extract(args: argparse.Namespace) -> int:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from extractors.sound_trunk import SoundTrunk
 from extractors.trunk_weights import check_fit, read_tensors
 from extractors.vggish import VGGishTrunk
 from extractors.yamnet import YAMNetTrunk
 
-SoundTrunk = VGGishTrunk | YAMNetTrunk
-
-SOUND_TRUNKS: Final[dict[str, type[VGGishTrunk] | type[YAMNetTrunk]]] = {
+SOUND_TRUNKS: Final[dict[str, type[SoundTrunk]]] = {
     "vggish": VGGishTrunk,
     "yamnet": YAMNetTrunk,
 }

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from extractors.frame_transform import FrameTransform
 from extractors.openvino_trunks import OpenVinoTrunk, Precision
-from extractors.sound import SoundTrunk, load_sound_trunk
+from extractors.sound import load_sound_trunk
+from extractors.sound_trunk import SoundTrunk
 from extractors.tolerances import noise, relative_distance, tolerance
 from extractors.visual import load_visual_trunk
 from extractors.visual_trunk import VisualTrunk
-from extractors.yamnet import YAMNetTrunk
 from weights.bundle_spec import AudioSpec, Bundle, VisualSpec
 
 T = TypeVar("T")
@@ -117,8 +117,7 @@ def load_torch_trunks(specs: TrunkSpecs | Bundle, device: torch.device) -> Torch
         visual = visual.to(device)
     if specs.audio is not None:
         sound = load_sound_trunk(specs.audio.trunk, specs.audio.weights)
-        if isinstance(sound, YAMNetTrunk):
-            sound.fold()
+        sound.fold()
         sound = sound.to(device).to(memory_format=torch.channels_last)
     transform = None if visual is None else visual.transform
     return TorchTrunks(visual=visual, transform=transform, sound=sound, device=device)

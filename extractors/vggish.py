@@ -7,12 +7,13 @@ Source: the public VGGish (`vggish_slim.py`), as the MAFnet authors cut it. Same
 first.
 """
 
-from typing import cast
+from typing import ClassVar, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from extractors.log_mel import LOG_OFFSET, N_MEL_FRAMES, N_MELS
+from extractors.sound_trunk import SoundTrunk
 
 # Layer, channels in, channels out, and whether a 2×2 pool follows; names from vggish_slim.py.
 LAYERS: tuple[tuple[str, int, int, bool], ...] = (
@@ -25,12 +26,12 @@ LAYERS: tuple[tuple[str, int, int, bool], ...] = (
 )
 
 
-class VGGishTrunk(nn.Module):
+class VGGishTrunk(SoundTrunk):
     """Six 3×3 convolutions with bias and ReLU, three pools; no batch norm, as published."""
 
-    dim = 512  # channels of the map
-    map_size = (12, 8)  # time by mel
-    log_offset = LOG_OFFSET
+    dim: ClassVar[int] = 512
+    map_size: ClassVar[tuple[int, int]] = (12, 8)
+    log_offset: ClassVar[float] = LOG_OFFSET
 
     def __init__(self) -> None:
         super().__init__()

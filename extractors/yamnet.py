@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from extractors.log_mel import N_MEL_FRAMES, N_MELS
+from extractors.sound_trunk import SoundTrunk
 
 STEM_CHANNELS = 32  # yamnet.py _YAMNET_LAYER_DEFS, layer1
 # Channels out and stride of layer2 to layer14, yamnet.py _YAMNET_LAYER_DEFS.
@@ -81,7 +82,7 @@ class NormedConv(nn.Module):
             self.norm = nn.Identity()
 
 
-class YAMNetTrunk(nn.Module):
+class YAMNetTrunk(SoundTrunk):
     """Fourteen layers of convolutions to a map of 1024 channels, and a classifier on its mean."""
 
     dim: ClassVar[int] = 1024  # channels of the map; its mean is YAMNet's embedding

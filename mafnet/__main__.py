@@ -29,16 +29,15 @@ from weights.bundle import load_bundle
 from weights.dependencies import restrain
 from weights.errors import WeightsError
 from weights.paths import to_path
-from weights.printable import PlainFormatter, PlainParser, clean
+from weights.printable import PlainParser, clean
+from weights.program import log_to_stderr
 from weights.store import default_home
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; ``arguments`` default to the process's own."""
     restrain(default_home())
-    handler = logging.StreamHandler()
-    handler.setFormatter(PlainFormatter("%(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    log_to_stderr()
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells of its font cache
     given = sys.argv[1:] if arguments is None else arguments
     try:

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from extractors.audioset_classes import AUDIOSET_CLASSES
+from research.audioset_classes import AUDIOSET_CLASSES
 
 # YAMNet has no class for these; what it hears of them is their parent's class.
 BORROWED = {

@@ -1,7 +1,10 @@
-"""What a command was called by: a console script, a file or a module, for its help and errors."""
+"""What commands share: what they were called by, for help and errors, and where their log goes."""
 
+import logging
 import sys
 from pathlib import Path
+
+from weights.printable import PlainFormatter
 
 # `[project.scripts]` of pyproject.toml, and the name that `mafnet-live` had.
 SCRIPTS = (
@@ -34,3 +37,10 @@ def short_name(file: str = "run_stream") -> str:
     """Return what the running command calls itself at the head of an error."""
     path = Path(sys.argv[0]) if sys.argv else Path()
     return path.stem if path.stem in SCRIPTS else file
+
+
+def log_to_stderr() -> None:
+    """Have a command's log lines, from INFO on, printed as one line each."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])

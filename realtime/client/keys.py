@@ -27,7 +27,7 @@ from realtime.outputs.socket.curve_files import (
     PUBLIC_SUFFIX,
     SECRET_SUFFIX,
     SERVER,
-    make_private_folder,
+    make_key_folder,
     read_public_key,
     write_pair,
     write_public_key,
@@ -50,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_server(folder: Path) -> str:
     """Make a publisher's pair and an empty folder of clients; return what to do next."""
-    make_private_folder(folder)
-    make_private_folder(folder / CLIENTS_FOLDER)
+    make_key_folder(folder)
+    make_key_folder(folder / CLIENTS_FOLDER)
     _write_pair(folder, SERVER)
     return (
         f"{folder / SERVER}{SECRET_SUFFIX} is the recognizer's secret; mafnet-live --curve "
@@ -63,7 +63,7 @@ def make_server(folder: Path) -> str:
 def make_client(folder: Path, server: Path) -> str:
     """Make a subscriber's pair beside its server's public key; return what to do next."""
     key = read_public_key(server, is_trusted=False)
-    make_private_folder(folder)
+    make_key_folder(folder)
     theirs = folder / f"{SERVER}{PUBLIC_SUFFIX}"
     if not theirs.exists() or read_public_key(theirs) != key:
         write_public_key(theirs, key)

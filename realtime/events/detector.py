@@ -33,8 +33,9 @@ class EventDetector:
 
     def update(self, prediction: Prediction) -> tuple[Event, ...]:
         """Take one prediction in; see `EventTracker.update`."""
-        active = self._tracker.active(prediction.end_t_ns)
-        return self._tracker.update(self._senses.update(prediction, active))
+        fresh = self._tracker.begin(prediction.end_t_ns)
+        heard = self._senses.update(prediction, self._tracker.active(), fresh=fresh)
+        return self._tracker.update(heard)
 
     def close(self, end_t_ns: int) -> tuple[Event, ...]:
         """End what is still going on, at stream time `end_t_ns`."""

@@ -28,7 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.clock import NS_PER_S
-from realtime.packets import SAMPLE_RATE, LabelScores, Prediction, Sense, begins_anew
+from realtime.events.thresholds import on_and_off
+from realtime.packets import SAMPLE_RATE, LabelScores, Prediction, Sense
 from weights.event_spec import EventSpec
 
 QUIET_NS = 2 * NS_PER_S  # of a sense's quiet about a label: what it says of it next is new
@@ -52,10 +53,8 @@ class LoneSenses:
     """
 
     def __init__(self, events: EventSpec, labels: Sequence[str]) -> None:
-        pairs = [events.thresholds(label) for label in labels]
-        self._on, self._off = np.array(pairs, np.float64).reshape(-1, 2).T
+        self._on, self._off = on_and_off(events, labels)
         self._window_weight = events.window_weight
-        self._last_end_t_ns: int | None = None
         self._expected: set[Sense] = set()
         self._known: set[Sense] = set()  # senses that were there
         self._first_end_t_ns: int | None = None
@@ -77,20 +76,22 @@ class LoneSenses:
         """Say which senses the stream should have; at first they count as gone till they come."""
         self._expected = set(senses)
 
-    def update(self, prediction: Prediction, active: NDArray[np.bool_]) -> LabelScores:
+    def update(
+        self, prediction: Prediction, active: NDArray[np.bool_], *, fresh: bool
+    ) -> LabelScores:
         """Take one prediction in.
 
         Args:
             prediction: The newest.
             active: Of which labels an event goes on, bool `(n_labels,)`.
+            fresh: Whether none came shortly before.
 
         Returns:
             What it counts for.
         """
         end_t_ns = prediction.end_t_ns
-        if begins_anew(self._last_end_t_ns, end_t_ns):
+        if fresh:
             self._forget(slice(None), end_t_ns)
-        self._last_end_t_ns = end_t_ns
         there = set(prediction.newest_senses)
         scores = prediction.scores(self._window_weight)
         words = prediction.scores_alone(self._window_weight)

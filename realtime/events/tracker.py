@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from realtime.events.confusable_labels import join
 from realtime.events.label_scores import LabelGroups, ScoreSmoother
 from realtime.events.label_states import Alone, LabelStates
+from realtime.events.thresholds import on_and_off
 from realtime.packets import Event, LabelScores, Phase, begins_anew
 from weights.event_spec import EventSpec
 
@@ -48,19 +49,25 @@ class EventTracker:
         }
         self._states = dict(sorted(states.items(), key=lambda i: self._groups.n_below(i[0])))
         self._confusable = [np.array([labels.index(each) for each in g]) for g in events.confusable]
-        pairs = [events.thresholds(label) for label in labels]
-        self._on, self._off = np.array(pairs, np.float64).reshape(-1, 2).T
+        self._on, self._off = on_and_off(events, labels)
         self._last_end_t_ns: int | None = None
+        self._is_fresh = True
 
-    def active(self, end_t_ns: int) -> NDArray[np.bool_]:
-        """Tell of which labels an event goes on into the decision that ends then, `(n_labels,)`."""
+    def begin(self, end_t_ns: int) -> bool:
+        """Begin with the decision that ends then; return whether none came shortly before."""
+        self._is_fresh = begins_anew(self._last_end_t_ns, end_t_ns)
+        self._last_end_t_ns = end_t_ns
+        return self._is_fresh
+
+    def active(self) -> NDArray[np.bool_]:
+        """Tell of which labels an event goes on into this decision, bool `(n_labels,)`."""
         active = np.zeros(len(self._on), np.bool_)
-        if not begins_anew(self._last_end_t_ns, end_t_ns):
+        if not self._is_fresh:
             active[[index for index, each in self._states.items() if each.is_active]] = True
         return active
 
     def update(self, heard: LabelScores) -> tuple[Event, ...]:
-        """Take one decision in.
+        """Take one decision in; begins with it, unless `begin` did.
 
         Args:
             heard: Its scores and its time.
@@ -68,9 +75,9 @@ class EventTracker:
         Returns:
             The event messages that follow, in order of labels, narrower before wider ones.
         """
-        fresh = begins_anew(self._last_end_t_ns, heard.end_t_ns)
-        active = self.active(heard.end_t_ns)
-        self._last_end_t_ns = heard.end_t_ns
+        if heard.end_t_ns != self._last_end_t_ns:
+            self.begin(heard.end_t_ns)
+        fresh, active = self._is_fresh, self.active()
         rows = heard.scores[None]
         if heard.alone is not None:
             rows = np.concatenate((rows, heard.alone))

@@ -19,12 +19,11 @@ from realtime.redaction import redacted_location
 from realtime.sources.base import SourceSenses, thread_name
 from realtime.sources.container import MediaContainer
 from realtime.sources.decoded import DecodedPicture, DecodedSound
+from realtime.sources.decoded_intake import DecodedIntake
 
 if TYPE_CHECKING:
-    from realtime.sources.audio_intake import AudioIntake
     from realtime.sources.base import Inlet
     from realtime.sources.playback import Playback
-    from realtime.sources.video_intake import VideoIntake
 
 
 class MediaReader:
@@ -55,8 +54,7 @@ class MediaReader:
         self._tracks = tracks
         self._stop = threading.Event()
         self._container: MediaContainer | None = None
-        self._video: VideoIntake | None = None
-        self._audio: AudioIntake | None = None
+        self._intake = DecodedIntake(inlet)
         self._decoded: deque[DecodedPicture | DecodedSound] = deque()
 
     def open(self) -> None:
@@ -90,7 +88,7 @@ class MediaReader:
         if not self._decoded:
             decoded = self._container.read()
             if decoded is None:
-                self._end()
+                self._intake.end(self.senses)
                 return False
             self._decoded.extend(decoded)
         while self._decoded and not self._stop.is_set():
@@ -98,7 +96,8 @@ class MediaReader:
             due_ns = item.media_ns if isinstance(item, DecodedPicture) else item.end_ns
             if not self._playback.wait_until(due_ns, self._stop):
                 break
-            self._deliver(self._decoded.popleft())
+            self._decoded.popleft()
+            self._intake.take(item, self._playback.time_ns(item.media_ns))
         return not self._stop.is_set()
 
     def close(self) -> None:
@@ -106,7 +105,6 @@ class MediaReader:
         self._stop.set()
         if self._container is not None:
             self._container.close()
-        self._audio = None
 
     def describe(self) -> str:
         """Return file, codec and rate."""
@@ -115,25 +113,3 @@ class MediaReader:
             if self._container is None
             else self._container.describe()
         )
-
-    def _deliver(self, item: DecodedPicture | DecodedSound) -> None:
-        time_ns = self._playback.time_ns(item.media_ns)
-        if isinstance(item, DecodedPicture):
-            if self._video is None:
-                self._video = self._inlet.video_intake()
-            self._video.append_lazy(time_ns, item.render, item.length_ns)
-            return
-        n_channels = item.samples.shape[1]
-        if self._audio is None:
-            self._audio = self._inlet.audio_intake(item.sample_rate, n_channels)
-        self._audio.retune(item.sample_rate, n_channels)
-        self._audio.append(item.samples, time_ns)
-
-    def _end(self) -> None:
-        """End the ring, even of a stream that gave nothing."""
-        if self._sense is Sense.PICTURE:
-            (self._video or self._inlet.video_intake()).end()
-        elif self._audio is not None:
-            self._audio.end()
-        else:
-            self._inlet.sounds.end()

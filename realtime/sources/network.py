@@ -24,6 +24,7 @@ from realtime.redaction import redacted_location
 from realtime.sources.base import SourceSenses
 from realtime.sources.container import MediaContainer, asked_tracks
 from realtime.sources.decoded import DecodedPicture, DecodedSound
+from realtime.sources.decoded_intake import DecodedIntake
 from realtime.sources.delivery import Delivery
 from realtime.sources.nature import Nature, nature_of
 from realtime.sources.opening import PLAYLISTS
@@ -34,9 +35,7 @@ from realtime.threads.worker import Worker
 
 if TYPE_CHECKING:
     from realtime.config import SourceConfig
-    from realtime.sources.audio_intake import AudioIntake
     from realtime.sources.base import Inlet
-    from realtime.sources.video_intake import VideoIntake
 
 logger = logging.getLogger(__name__)
 
@@ -86,8 +85,7 @@ class NetworkReader:
         self._begin_ns: int | None = None  # what was due before this is not handed on
         self._seen_ns: int | None = None  # the newest arrival that was told
         self._told_lag_ns = inlet.lag.ns
-        self._video: VideoIntake | None = None
-        self._audio: AudioIntake | None = None
+        self._intake = DecodedIntake(inlet)
         self._n_dropped = 0
 
     def open(self) -> None:
@@ -97,7 +95,7 @@ class NetworkReader:
         self.senses = container.senses
         self._description = container.describe()
         if self.senses.picture:
-            self._video = self._inlet.video_intake()
+            self._intake.begin_pictures()
         self._socket = Worker(
             "capture-socket", lambda: self._pump(container), self._stop, self._pump_ended
         )
@@ -132,7 +130,6 @@ class NetworkReader:
             logger.info("%s: the socket's thread ends by its time-out", self._description)
         elif self._container is not None:
             self._container.close()
-        self._audio = None
 
     def describe(self) -> str:
         """Return address, codec and rate."""
@@ -201,15 +198,7 @@ class NetworkReader:
         time_ns = self._playout.time_ns(item.media_ns, arrived)
         if time_ns + self._inlet.lag.ns < (self._begin_ns or 0) - _BEFORE_NS:
             return  # the backlog of the opening
-        if isinstance(item, DecodedPicture):
-            if self._video is not None:
-                self._video.append_lazy(time_ns, item.render, item.length_ns)
-            return
-        n_channels = item.samples.shape[1]
-        if self._audio is None:
-            self._audio = self._inlet.audio_intake(item.sample_rate, n_channels)
-        self._audio.retune(item.sample_rate, n_channels)
-        self._audio.append(item.samples, time_ns)
+        self._intake.take(item, time_ns)
 
     def _note_life(self, now_ns: int) -> None:
         """Tell the watch that the sender lives though nothing can be shown yet; count, say."""
@@ -245,10 +234,5 @@ class NetworkReader:
             raise SourceError(f"{self._description}: ended by its server")
         if self._container is not None and not self._container.has_decoded:
             raise nothing_decoded(self._url, self._container.form)
-        if self._video is not None:
-            self._video.end()
-        if self._audio is not None:
-            self._audio.end()
-        elif self.senses.sound:
-            self._inlet.sounds.end()
+        self._intake.end(self.senses)
         return False

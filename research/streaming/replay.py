@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from realtime.bundle_settings import event_settings
 from realtime.clock import NS_PER_S
+from realtime.events.thresholds import on_and_off
 from realtime.events.tracker import EventTracker
 from realtime.packets import Event, LabelScores, Phase, Prediction, join_scores
 from research.streaming.scoring import Detection
@@ -122,7 +123,7 @@ def _may_happen(
 
     All confusable labels may, and whatever a narrower label that may is part of.
     """
-    on = np.array([config.thresholds(label)[0] for label in labels])
+    on, _ = on_and_off(config, labels)
     reached = scores.highest(config.window_weight, independent) >= on
     related = {label for group in config.confusable for label in group}
     told = {label for k, label in enumerate(labels) if reached[k] or label in related}

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from extractors.audioset_classes import AUDIOSET_CLASSES
+from research.audioset_classes import AUDIOSET_CLASSES
 from research.vocabulary import load_vocabulary
 
 TABLE = """label,audioset_classes,imagenet_classes

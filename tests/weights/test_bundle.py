@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from extractors.audioset_classes import AUDIOSET_CLASSES
 from extractors.sound import SOUND_TRUNKS
 from extractors.yamnet import YAMNetTrunk
 from realtime.bundle_settings import find_bundle
+from research.audioset_classes import AUDIOSET_CLASSES
 from weights.bundle import (
     AudioSpec,
     Bundle,

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realtime.errors import OutputError, UsageError
+from realtime.outputs.private_files import make_private_folders
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ def read_public_key(path: Path, *, is_trusted: bool = True) -> bytes:
     return found["public"]
 
 
-def make_private_folder(folder: Path) -> None:
+def make_key_folder(folder: Path) -> None:
     """Make a folder for this user alone; one that is there must be so already.
 
     Raises:
@@ -104,7 +105,7 @@ def make_private_folder(folder: Path) -> None:
         OutputError: It cannot be made.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folders(folder)
     except OSError as error:
         raise OutputError(f"the folder {folder} cannot be made ({error.strerror})") from error
     _require_own_folder(folder, "give another folder")
