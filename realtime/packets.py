@@ -20,7 +20,6 @@ GRID_HZ = 16  # pictures a second (the paper: ffmpeg fps=16, section 4.1)
 CLIP_SLOTS = GRID_HZ  # a clip is one second
 CLIP_SAMPLES = SAMPLE_RATE
 SLOT_NS = 1_000_000_000 // GRID_HZ  # exact: 62,500,000
-SAMPLES_PER_SLOT = SAMPLE_RATE // GRID_HZ  # exact: 1000
 
 
 class Sense(StrEnum):

@@ -17,7 +17,7 @@ from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import RunConfig, SourceConfig, WindowConfig
 from realtime.outputs.stamper import MessageStamper
 from realtime.outputs.wire import Message
-from realtime.packets import SAMPLES_PER_SLOT, SLOT_NS, Clip, GridFrame, Prediction
+from realtime.packets import GRID_HZ, SAMPLE_RATE, SLOT_NS, Clip, GridFrame, Prediction
 from realtime.rings import Rings
 from realtime.run_context import RunContext
 from realtime.scheduler import STEP_TIMEOUT_S, Scheduler
@@ -25,6 +25,7 @@ from realtime.stats import Stats
 from realtime.stream import Stream
 from weights.event_spec import EventSpec
 
+SAMPLES_PER_SLOT = SAMPLE_RATE // GRID_HZ
 SIZE = 2
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TICK_NS = 5 * NS_PER_MS  # while nothing is to be done

@@ -32,8 +32,8 @@ from realtime.config import SourceConfig, WindowConfig
 from realtime.packets import (
     CLIP_SAMPLES,
     CLIP_SLOTS,
+    GRID_HZ,
     SAMPLE_RATE,
-    SAMPLES_PER_SLOT,
     SLOT_NS,
     Prediction,
     Sense,
@@ -43,6 +43,7 @@ from realtime.recognition.models import Models
 from realtime.stats import Stats
 from realtime.threads.mailbox import Policy
 
+SAMPLES_PER_SLOT = SAMPLE_RATE // GRID_HZ
 SIZE = 8
 DIM = 12
 N_LABELS = 5
