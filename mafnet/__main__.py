@@ -1,4 +1,4 @@
-"""``python -m mafnet train | test | compare | predict``: the paper's side of the project.
+"""``python -m mafnet train | test | compare | ablate | predict``: the paper's side of the project.
 
 Exit codes: 0 done, 1 something failed (one sentence on stderr), 2 usage, 130 interrupted.
 """
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mafnet.ablate_command import add_ablate
 from mafnet.compare import N_DRAWS, compare, read_seeds
 from mafnet.errors import MafnetError
 from mafnet.feature_set import SPLITS, load_feature_set
@@ -92,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     comparing.add_argument("--json", action="store_true", help="print one JSON object")
     comparing.set_defaults(run=_compare)
 
+    add_ablate(commands)
     predicting = commands.add_parser("predict", help="features in an .npz → logits and the rest")
     _add_weights(predicting)
     predicting.add_argument(

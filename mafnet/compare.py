@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mafnet.errors import MafnetError
+from mafnet.feature_set import Senses
 from mafnet.results import PREDICTIONS, Said, read_said
-from mafnet.test import Senses
 
 N_DRAWS = 10_000
 _ENDS = (2.5, 97.5)  # percent: 95 % lie between

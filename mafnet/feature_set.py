@@ -9,10 +9,10 @@ normalised here.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mafnet.array_pickle import read_array_pickle
+from mafnet.attention import PICTURE, SOUND
 from mafnet.errors import FeaturesError
 from mafnet.labels import AVE_LABELS
 from weights.bundle_spec import SOUND_MAPS
 
 SPLITS = ("train", "val", "test")
+Senses = Literal["both", "sound", "picture"]
 BACKGROUND = "Background"  # the label of what is none of the others, as `extractors` calls it
 _BACKGROUND_NAMES = ("background", "nothing", "silence", "none")
 # Pickles do not say what made them; `extract --pickles` writes the starter's features so too.
@@ -102,6 +104,16 @@ class FeatureSet:
             present=None if self.present is None else torch.from_numpy(self.present[rows]),
             target=torch.from_numpy(self.target[rows]),
         )
+
+    def alone(self, senses: Senses) -> "FeatureSet":
+        """Return the same videos with one sense, the other masked; or as they are, with both."""
+        if senses == "both":
+            return self
+        n_videos, n_clips, _ = self.visual.shape
+        present = np.zeros((n_videos, n_clips, 2), np.bool_)
+        present[:, :, SOUND if senses == "sound" else PICTURE] = True
+        there = present if self.present is None else present & self.present
+        return replace(self, present=there)
 
     def background(self, named: str | None = None) -> str | None:
         """Return the label that is no event: the one named, or the one that is called so.

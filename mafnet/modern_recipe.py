@@ -114,4 +114,8 @@ def _drop_senses(batch: Batch, random: Generator) -> Tensor:
     drawn = random.random(n_videos)
     kept = np.stack([drawn >= DROP_SENSE, drawn < 1 - DROP_SENSE], axis=1)  # never both dropped
     present = torch.from_numpy(kept)[:, None].expand(n_videos, n_clips, 2)
-    return present if batch.present is None else present & batch.present
+    if batch.present is None:
+        return present
+    left = present & batch.present
+    # Of a video with one sense alone that one is never dropped.
+    return torch.where(left.flatten(1).any(dim=1)[:, None, None], left, batch.present)

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mafnet.errors import MafnetError
-from mafnet.feature_set import FeatureSet
+from mafnet.feature_set import FeatureSet, Senses
 from mafnet.metrics import Metrics
-from mafnet.test import SENSES, Examination, Senses
+from mafnet.test import SENSES, Examination
 from weights.files import written_whole
 
 FORMAT = 1

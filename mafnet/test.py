@@ -1,19 +1,16 @@
 """Testing: what a network says about a split, with both senses, sound only and picture only."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mafnet.attention import PICTURE, SOUND
 from mafnet.errors import FeaturesError
-from mafnet.feature_set import Batch, FeatureSet
+from mafnet.feature_set import FeatureSet, Senses
 from mafnet.metrics import Metrics, measure
 from mafnet.model import MAFnet
 
-Senses = Literal["both", "sound", "picture"]
 SENSES: tuple[Senses, ...] = ("both", "sound", "picture")
 _N_BATCH = 16
 
@@ -53,9 +50,10 @@ def answer(model: MAFnet, features: FeatureSet, senses: Senses = "both") -> Answ
         senses: Which senses it is given; the other is masked, not blackened.
     """
     parts = []
+    features = features.alone(senses)
     for start in range(0, len(features), _N_BATCH):
         batch = features.batch(np.arange(start, min(start + _N_BATCH, len(features))))
-        output = model(batch.visual, batch.audio, _present(batch, senses))
+        output = model(batch.visual, batch.audio, batch.present)
         parts.append((output.logits, output.probabilities, output.attention))
     logits, probabilities, attention = (
         torch.cat(part).numpy() for part in zip(*parts, strict=True)
@@ -102,12 +100,3 @@ def examine(model: MAFnet, labels: tuple[str, ...], features: FeatureSet) -> Exa
 
 def _sizes(sound_map: tuple[int, int, int]) -> str:
     return " × ".join(map(str, sound_map))
-
-
-def _present(batch: Batch, senses: Senses) -> torch.Tensor | None:
-    if senses == "both":
-        return batch.present
-    n_videos, n_clips, _ = batch.visual.shape
-    present = torch.zeros(n_videos, n_clips, 2, dtype=torch.bool)
-    present[:, :, SOUND if senses == "sound" else PICTURE] = True
-    return present if batch.present is None else present & batch.present

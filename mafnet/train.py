@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from numpy.random import Generator
 
 from mafnet import modern_recipe
+from mafnet.attention import Attention
 from mafnet.authors_recipe import AuthorsRecipe
 from mafnet.errors import FeaturesError, RunError
 from mafnet.feature_set import BACKGROUND, Batch, FeatureSet
@@ -49,6 +50,8 @@ class TrainConfig:
         patience: Epochs in a row without a better one after which the run stops at the next.
         lr: Learning rate; None means the recipe's own.
         seed: Base of every random choice.
+        film: See `mafnet.model.MAFnetConfig`; off in an ablation.
+        attention: Likewise.
     """
 
     recipe: RecipeName = "authors"
@@ -57,6 +60,8 @@ class TrainConfig:
     patience: int = 50
     lr: float | None = None
     seed: int = 0
+    film: bool = True
+    attention: Attention = "joint"
 
     def __post_init__(self) -> None:
         if self.recipe not in ("authors", "modern"):
@@ -182,6 +187,8 @@ def make_model(training: FeatureSet, config: TrainConfig) -> MAFnet:
                 n_labels=len(training.labels),
                 sound_map=training.sound_map,
                 norm_decay=decay,
+                film=config.film,
+                attention=config.attention,
             )
         )
 

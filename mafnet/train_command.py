@@ -37,19 +37,7 @@ def add_train(commands: "argparse._SubParsersAction[Any]") -> None:
     )
     training.add_argument("--features", type=to_path, required=True, metavar="DIR", help=FOLDER)
     training.add_argument("--to", type=to_path, required=True, metavar="DIR", help="the bundle")
-    training.add_argument(
-        "--recipe",
-        choices=["authors", "modern"],
-        default="authors",
-        help="the paper's training, or one for small sets and for streams",
-    )
-    training.add_argument("--epochs", type=int, help="at most (authors: 300, modern: 60)")
-    training.add_argument("--batch-size", type=int, default=32, help="windows a step")
-    training.add_argument(
-        "--patience", type=int, help="epochs without a better one (authors: 50, modern: none)"
-    )
-    training.add_argument("--lr", type=float, help="learning rate (default: the recipe's)")
-    training.add_argument("--seed", type=int, default=0, help="of start, order and draws")
+    add_recipe_flags(training)
     training.add_argument("--resume", action="store_true", help="go on with the run in --to")
     training.add_argument(
         "--trunks", metavar="BUNDLE", help="whose trunks made the features (default: by name)"
@@ -69,9 +57,40 @@ def add_train(commands: "argparse._SubParsersAction[Any]") -> None:
     training.set_defaults(run=_train)
 
 
+def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that `train_config` reads."""
+    parser.add_argument(
+        "--recipe",
+        choices=["authors", "modern"],
+        default="authors",
+        help="the paper's training, or one for small sets and for streams",
+    )
+    parser.add_argument("--epochs", type=int, help="at most (authors: 300, modern: 60)")
+    parser.add_argument("--batch-size", type=int, default=32, help="windows a step")
+    parser.add_argument(
+        "--patience", type=int, help="epochs without a better one (authors: 50, modern: none)"
+    )
+    parser.add_argument("--lr", type=float, help="learning rate (default: the recipe's)")
+    parser.add_argument("--seed", type=int, default=0, help="of start, order and draws")
+
+
+def train_config(options: argparse.Namespace) -> TrainConfig:
+    """Read a run's settings from the flags; raises ValueError for what cannot work."""
+    modern = options.recipe == "modern"
+    n_epochs = options.epochs if options.epochs is not None else (60 if modern else 300)
+    return TrainConfig(
+        recipe=options.recipe,
+        n_epochs=n_epochs,
+        batch_size=options.batch_size,
+        patience=options.patience if options.patience is not None else (n_epochs if modern else 50),
+        lr=options.lr,
+        seed=options.seed,
+    )
+
+
 def _train(options: argparse.Namespace) -> int:
     try:
-        config = _config(options)
+        config = train_config(options)
     except ValueError as error:
         print(clean(f"error: {error}"), file=sys.stderr)
         return 2
@@ -85,7 +104,7 @@ def _train(options: argparse.Namespace) -> int:
         if not options.no_bundle:
             files = given_trunks(options)
             trunks = choose_trunks(training, options.trunks, files, Path(folder))
-        with _Display(config.n_epochs) as display:
+        with TrainDisplay(config.n_epochs) as display:
             run = options.to / "run"
             state = train(run, training, validation, config, display, resume=options.resume)
         _tell_saved(state)
@@ -93,19 +112,6 @@ def _train(options: argparse.Namespace) -> int:
             print(clean(f"the weights are in {run / 'best.safetensors'}"))
             return 0
         return _make_bundle(options, config, state, len(training), validation, trunks, background)
-
-
-def _config(options: argparse.Namespace) -> TrainConfig:
-    modern = options.recipe == "modern"
-    n_epochs = options.epochs if options.epochs is not None else (60 if modern else 300)
-    return TrainConfig(
-        recipe=options.recipe,
-        n_epochs=n_epochs,
-        batch_size=options.batch_size,
-        patience=options.patience if options.patience is not None else (n_epochs if modern else 50),
-        lr=options.lr,
-        seed=options.seed,
-    )
 
 
 def _remarks(
@@ -186,17 +192,18 @@ def _make_bundle(
     return 0
 
 
-class _Display:
+class TrainDisplay:
     """A live bar of the epoch's steps and one printed line an epoch."""
 
     def __init__(self, n_epochs: int) -> None:
+        self._what = ""
         columns = (TextColumn("epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn())
         self._bars = Progress(
             *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
         )
         self._n_epochs = n_epochs
 
-    def __enter__(self) -> "_Display":
+    def __enter__(self) -> "TrainDisplay":
         self._bars.start()
         self._bar = self._bars.add_task("", total=None, epoch="")
         return self
@@ -204,14 +211,21 @@ class _Display:
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
+    def of_variant(self, name: str, seed: int) -> "TrainDisplay":
+        """Say from here on whose run it is."""
+        self._what = f"{name}, seed {seed}, "
+        return self
+
     def on_step(self, epoch: int, step: int, n_steps: int) -> None:
-        self._bars.update(
-            self._bar, completed=step, total=n_steps, epoch=f"{epoch + 1} of {self._n_epochs}"
-        )
+        """Move the bar."""
+        where = f"{self._what}{epoch + 1} of {self._n_epochs}"
+        self._bars.update(self._bar, completed=step, total=n_steps, epoch=where)
 
     def on_epoch(self, row: EpochRow, state: RunState) -> None:
+        """Print the epoch's line."""
         self._bars.console.print(
-            f"epoch {row.epoch + 1}: loss {row.train_loss:.4f}, accuracy {row.train_accuracy:.2%}, "
+            f"{self._what}epoch {row.epoch + 1}: loss {row.train_loss:.4f}, "
+            f"accuracy {row.train_accuracy:.2%}, "
             f"validation {row.val_loss:.4f}, {row.val_accuracy:.2%}"
             f"{' (saved)' if row.saved else ''}, {row.seconds:.1f} s",
             highlight=False,
