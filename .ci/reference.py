@@ -37,6 +37,7 @@ TABLES = {
     ),
     "PublisherConfig": ("[publisher]", "`publisher = false` at the top opens no socket."),
     "RecordConfig": ("[record]", "Without `directory` nothing is recorded."),
+    "MqttConfig": ("[mqtt]", "Without `host` no broker is told."),
     "HistoryConfig": (
         "[history]",
         "With recordings `file` is `history.db` in their folder. `history = false` at the top "
@@ -44,7 +45,16 @@ TABLES = {
     ),
 }
 NOT_IN_A_FILE = {
-    "RunConfig": {"source", "more_sources", "window", "publisher", "record", "history", "events"},
+    "RunConfig": {
+        "source",
+        "more_sources",
+        "window",
+        "publisher",
+        "record",
+        "history",
+        "mqtt",
+        "events",
+    },
     "EventSpec": {"background"},
 }
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from realtime.client.subscriber import Received, Subscriber
     from realtime.config import (
         HistoryConfig,
+        MqttConfig,
         PublisherConfig,
         RecordConfig,
         RunConfig,
@@ -53,6 +54,7 @@ __all__ = [
     "LibraryMissing",
     "Message",
     "ModelError",
+    "MqttConfig",
     "Output",
     "OutputError",
     "Phase",
@@ -82,6 +84,7 @@ _HOMES = {
     "realtime.api.recognition": ("Recognition", "recognize"),
     "realtime.config": (
         "HistoryConfig",
+        "MqttConfig",
         "PublisherConfig",
         "RecordConfig",
         "RunConfig",
@@ -113,7 +116,9 @@ if not TYPE_CHECKING:  # a name that there is not stays an error for type checke
     def __getattr__(name: str) -> Any:
         """Load a public name when it is first asked for."""
         if name == "__version__":
-            value: Any = _version()
+            from realtime.version import program_version
+
+            value: Any = program_version()
         elif name in _HOME_OF:
             value = getattr(import_module(_HOME_OF[name]), name)
         else:
@@ -125,12 +130,3 @@ if not TYPE_CHECKING:  # a name that there is not stays an error for type checke
 def __dir__() -> list[str]:
     """Name what is public, whether loaded or not."""
     return sorted({*globals(), *__all__})
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("mafnet-live")
-    except PackageNotFoundError:  # a checkout that nobody installed
-        return "0+unknown"

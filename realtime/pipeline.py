@@ -259,7 +259,7 @@ class Pipeline:
                 self._sources.sense_states,
                 insecure=config.insecure,
             )
-        for output in (*self._outputs, *self._history()):
+        for output in (*self._outputs, *self._history(), *self._mqtt()):
             self._output_threads.open_output(output)
         self._loading.run(lambda: self._open_recognition(run, opened, signal))
 
@@ -272,6 +272,14 @@ class Pipeline:
         record = self._config.record
         folder = None if record is None else Path(record.directory)
         return [History(config, folder, self._clock, self._stats)]
+
+    def _mqtt(self) -> list[Output]:
+        if self._config.mqtt is None:
+            return []
+        from realtime.outputs.mqtt.output import MqttOutput  # only where wanted
+        from realtime.version import program_version
+
+        return [MqttOutput(self._config.mqtt, program_version(), self._stats)]
 
     def _open_recognition(
         self, run: RunContext, opened: list[OpenedSource], signal: DataSignal

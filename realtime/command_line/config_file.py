@@ -18,6 +18,7 @@ import tomli_w
 from realtime.config import (
     EVENT_SETTINGS,
     HistoryConfig,
+    MqttConfig,
     PublisherConfig,
     RecordConfig,
     RunConfig,
@@ -32,7 +33,7 @@ MAX_FILE_BYTES = 1 << 20
 MAX_INTEGER = 1 << 63  # TOML asks for no more (its specification, section Integer)
 NO_MICROPHONE = "none"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_TABLES = ("source", "window", "publisher", "record", "history", "events")
+_TABLES = ("source", "window", "publisher", "record", "history", "mqtt", "events")
 _MAY_BE_OFF = ("publisher", "history")
 _TEXT_OR_NUMBER = {"camera", "microphone"}  # an index may stand without quotes
 
@@ -93,6 +94,7 @@ def check_settings(settings: dict[str, Any], where: str) -> dict[str, Any]:
         ("publisher", _kinds(PublisherConfig)),
         ("record", _kinds(RecordConfig)),
         ("history", _kinds(HistoryConfig)),
+        ("mqtt", _kinds(MqttConfig)),
         ("events", EVENT_SETTINGS),
     ):
         if table not in checked or (table in _MAY_BE_OFF and checked[table] is False):

@@ -116,6 +116,9 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="keep what happened in this database (with --record: history.db in its folder)",
     )
+    output.add_argument(
+        "--mqtt", metavar="HOST[:PORT]", help="tell an MQTT broker, and Home Assistant behind it"
+    )
     other = parser.add_argument_group("other")
     other.add_argument("--config", type=to_path, metavar="FILE.toml", help="settings; flags win")
     other.add_argument("--list-devices", action="store_true", help="cameras and microphones here")

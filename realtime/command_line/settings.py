@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from realtime.addresses import at_home, is_network
+from realtime.addresses import at_home, is_network, is_port
 from realtime.command_line.config_file import NO_MICROPHONE, read_config_file
 from realtime.command_line.log_format import ANSWER
 from realtime.config import (
     MAX_NAME_LENGTH,
     MAX_SOURCES,
     HistoryConfig,
+    MqttConfig,
     PublisherConfig,
     RecordConfig,
     RunConfig,
@@ -67,6 +68,7 @@ def make_config(arguments: argparse.Namespace, file: Mapping[str, Any] | None = 
         publisher["bind"] = at_home(publisher["bind"])
     record = _record_config(arguments, dict(settings.pop("record", {})))
     history = settings.pop("history", {})
+    mqtt = dict(settings.pop("mqtt", {}))
     _replace(
         settings,
         bundle=arguments.bundle,
@@ -88,6 +90,7 @@ def make_config(arguments: argparse.Namespace, file: Mapping[str, Any] | None = 
         publisher=PublisherConfig(**publisher) if publishes else None,
         record=record,
         history=_history_config(arguments, history, record),
+        mqtt=_mqtt_config(arguments, mqtt),
         events=events,
         **settings,
     )
@@ -101,6 +104,21 @@ def _record_config(arguments: argparse.Namespace, settings: dict[str, Any]) -> R
         raise UsageError("to record, name a folder: --record DIR, or directory under [record]")
     _expand(settings, "directory")
     return RecordConfig(**settings) if settings else None
+
+
+def _mqtt_config(arguments: argparse.Namespace, settings: dict[str, Any]) -> MqttConfig | None:
+    """Return which broker is told: none unless one is named."""
+    if arguments.mqtt is not None:
+        host, colon, port = arguments.mqtt.rpartition(":")
+        if colon and is_port(port) and "]" not in port:
+            settings |= {"host": host.removeprefix("[").removesuffix("]"), "port": int(port)}
+        else:
+            settings["host"] = arguments.mqtt.removeprefix("[").removesuffix("]")
+    if settings and "host" not in settings:
+        raise UsageError("to tell a broker, name it: --mqtt HOST, or host under [mqtt]")
+    for name in ("password_file", "ca_file"):
+        _expand(settings, name)
+    return MqttConfig(**settings) if settings else None
 
 
 def _history_config(

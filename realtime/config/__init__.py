@@ -3,7 +3,13 @@
 Times are in seconds here and only here; each stage turns them into nanoseconds or counts.
 """
 
-from realtime.config.outputs import DEFAULT_BIND, HistoryConfig, PublisherConfig, RecordConfig
+from realtime.config.outputs import (
+    DEFAULT_BIND,
+    HistoryConfig,
+    MqttConfig,
+    PublisherConfig,
+    RecordConfig,
+)
 from realtime.config.run import (
     EVENT_SETTINGS,
     LOG_FORMATS,
@@ -24,6 +30,7 @@ __all__ = [
     "MIN_READ_TIMEOUT_S",
     "TRANSPORTS",
     "HistoryConfig",
+    "MqttConfig",
     "PublisherConfig",
     "RecordConfig",
     "RunConfig",

@@ -120,6 +120,49 @@ class RecordConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MqttConfig:
+    """An MQTT broker that is told events and states; see docs/guide/mqtt.md.
+
+    Attributes:
+        host: The broker.
+        port: Its port; with `tls` usually 8883.
+        topic: Base of all topics.
+        client_id: What the broker knows this program by; empty lets the broker choose.
+        user: Whom the broker knows; None for nobody. The password is never a setting.
+        password_file: File with the password; None for the variable `MAFNET_MQTT_PASSWORD`.
+        tls: Encrypt, and check the broker's certificate.
+        ca_file: Certificates that are trusted; None for the system's.
+        discovery: Whether Home Assistant finds a device of each source.
+        discovery_prefix: Where Home Assistant looks.
+        labels: Which labels get a binary sensor; none means all.
+    """
+
+    host: str
+    port: int = 1883
+    topic: str = "mafnet"
+    client_id: str = ""
+    user: str | None = None
+    password_file: str | None = None
+    tls: bool = False
+    ca_file: str | None = None
+    discovery: bool = True
+    discovery_prefix: str = "homeassistant"
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if not self.host or any(c.isspace() or c in "/@\0" for c in self.host):
+            raise UsageError(f"--mqtt wants a broker such as localhost, got {self.host!r}")
+        check_range("port", self.port, 1, MAX_PORT)
+        for name in ("topic", "discovery_prefix"):
+            text = getattr(self, name)
+            if not text or any(c in "+#\0" for c in text) or text.startswith(("/", "$")):
+                raise UsageError(
+                    f"{name} under [mqtt] must be a topic such as home/mafnet, got {text!r}"
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryConfig:
     """What happened, kept in a database; see docs/guide/history.md.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from extractors.backend_flags import BACKENDS, DEVICES, PRECISIONS
 from realtime.addresses import split_address
 from realtime.config.checks import check_choice, check_range
-from realtime.config.outputs import HistoryConfig, PublisherConfig, RecordConfig
+from realtime.config.outputs import HistoryConfig, MqttConfig, PublisherConfig, RecordConfig
 from realtime.config.source import SourceConfig
 from realtime.errors import UsageError
 from realtime.packets import GRID_HZ
@@ -64,6 +64,7 @@ class RunConfig:
         publisher: The event socket; None (in a file `publisher = false`) publishes nothing.
         record: What is recorded; None records nothing.
         history: Where events are kept; None keeps none.
+        mqtt: A broker that is told; None tells none.
         bundle: `starter`, `ave` or a bundle's folder.
         device: `auto`, `cpu`, `cuda` or `mps`.
         backend: `auto`, `torch` or `openvino`.
@@ -83,6 +84,7 @@ class RunConfig:
     publisher: PublisherConfig | None = field(default_factory=PublisherConfig)
     record: RecordConfig | None = None
     history: HistoryConfig | None = None
+    mqtt: MqttConfig | None = None
     bundle: str = "starter"
     device: str = "auto"
     backend: str = "auto"

@@ -1,0 +1,1 @@
+"""Events and states for an MQTT broker, and for Home Assistant behind it."""

@@ -1,0 +1,283 @@
+"""A real mosquitto on loopback: states, a broker that goes and comes back, a password, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration.live_devices import free_port
+from integration.processes import run_stream
+from realtime.config import MqttConfig
+from realtime.outputs.mqtt.output import PASSWORD_VARIABLE, MqttOutput
+from realtime.outputs.mqtt.topics import slug
+from realtime.outputs.wire import Quality, StreamState, StreamStatus
+from realtime.stats import Stats
+from wire_samples import (
+    LABELS,
+    make_event,
+    make_prediction,
+    make_senses,
+    make_stamper,
+    make_timeline,
+)
+
+MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+WAIT_S = 20.0
+
+pytestmark = [
+    pytest.mark.device,
+    pytest.mark.skipif(not Path(MOSQUITTO).exists(), reason="mosquitto is not installed"),
+    pytest.mark.timeout(180),
+]
+paho = pytest.importorskip("paho.mqtt.client")
+
+
+class Broker:
+    """mosquitto with a port of its own; it may be stopped and started again."""
+
+    def __init__(self, folder: Path, *, password: str | None = None) -> None:
+        self.port = free_port()
+        self._folder = folder
+        # Sessions outlive the broker: who listens gets what came while it was away.
+        lines = [f"listener {self.port} 127.0.0.1", "persistence true", "max_queued_messages 0"]
+        lines.append(f"persistence_location {folder}/")
+        if password is None:
+            lines.append("allow_anonymous true")
+        else:
+            words = folder / "passwords"
+            subprocess.run(
+                ["mosquitto_passwd", "-c", "-b", str(words), "hall", password], check=True
+            )
+            lines += ["allow_anonymous false", f"password_file {words}"]
+        lines.append("user root")
+        (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [MOSQUITTO, "-c", str(self._folder / "mosquitto.conf")],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()  # it keeps sessions then, and not what is under way
+            self._process.wait(10)
+
+
+class Listener:
+    """Takes all that the broker hands out."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.states: dict[str, str] = {}
+        self._client = paho.Client(
+            paho.CallbackAPIVersion.VERSION2, client_id="listener", clean_session=False
+        )
+        self._client.reconnect_delay_set(1, 1)
+        self._client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
+        self._client.on_message = self._take
+        self._client.connect_async("127.0.0.1", broker.port)
+        self._client.loop_start()
+
+    def _take(self, client: object, data: object, message: Any) -> None:
+        if message.topic.endswith("/event"):
+            self.events.append(json.loads(message.payload))
+        else:
+            self.states[message.topic] = message.payload.decode()
+
+    def wait_for(self, topic: str, payload: str) -> None:
+        until = time.monotonic() + WAIT_S
+        while self.states.get(topic) != payload:
+            assert time.monotonic() < until, (topic, payload, self.states.get(topic))
+            time.sleep(0.02)
+
+    def wait_for_events(self, n: int) -> None:
+        until = time.monotonic() + WAIT_S
+        while len({event["seq"] for event in self.events}) < n:
+            assert time.monotonic() < until, len(self.events)
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+class Rig:
+    """An output that is told events of one source."""
+
+    def __init__(self, broker: Broker, **settings: Any) -> None:
+        self.stats, self.stamper = Stats(), make_stamper()
+        self.timeline = make_timeline()
+        config = MqttConfig(host="127.0.0.1", port=broker.port, **settings)
+        self.output = MqttOutput(config, "1.2", self.stats)
+        self.output.open()
+
+    def status(self, state: StreamState = StreamState.RUNNING) -> None:
+        status = StreamStatus(
+            state=state,
+            senses=make_senses(),
+            bundle="starter",
+            bundle_version="7",
+            labels=LABELS,
+            background="Background",
+            hop_s=0.25,
+            window_clips=10,
+            device="cpu",
+            backend="torch",
+        )
+        self.output.write(self.stamper.status("hall", status))
+
+    def event(self, number: int, *, label: str = "Siren", ends: bool = False) -> None:
+        event = make_event(number, label=label, onset_s=1.0, offset_s=2.0 if ends else None)
+        message = self.stamper.event(
+            "hall", self.timeline, event, make_prediction(), LABELS, Quality()
+        )
+        self.output.write(message)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    broker = Broker(tmp_path)
+    yield broker
+    broker.stop()
+
+
+def test_states_follow_events_and_the_last_will_says_offline(broker: Broker) -> None:
+    listener, rig = Listener(broker), Rig(broker)
+    siren = f"mafnet/hall/label/{slug('Siren')}"
+    rig.status()
+    listener.wait_for("mafnet/status", "online")
+    listener.wait_for("mafnet/hall/available", "online")
+    listener.wait_for(siren, "OFF")
+    rig.event(1)
+    listener.wait_for(siren, "ON")
+    rig.event(1, ends=True)
+    listener.wait_for(siren, "OFF")
+    listener.wait_for_events(2)
+    assert [event["phase"] for event in listener.events] == ["onset", "offset"]
+    devices = [topic for topic in listener.states if topic.startswith("homeassistant/")]
+    assert len(devices) == len(LABELS) - 1 + 2
+    rig.output.close()
+    listener.wait_for("mafnet/status", "offline")
+    listener.close()
+
+
+def test_nothing_is_lost_and_states_are_right_when_the_broker_goes_and_comes_back(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    listener, rig = Listener(broker), Rig(broker)
+    rig.status()
+    listener.wait_for("mafnet/hall/available", "online")
+    for number in range(1, 251):
+        rig.event(number)
+        rig.event(number, ends=True)
+    listener.wait_for_events(500)
+    broker.stop()
+    listener.states.clear()
+    for number in range(251, 501):
+        rig.event(number)
+        rig.event(number, ends=True)
+    rig.event(501, label="Bark")
+    broker.start()
+    listener.wait_for(f"mafnet/hall/label/{slug('Bark')}", "ON")
+    listener.wait_for(f"mafnet/hall/label/{slug('Siren')}", "OFF")
+    listener.wait_for("mafnet/status", "online")
+    until = time.monotonic() + WAIT_S
+    while True:
+        seen = {event["seq"] for event in listener.events}
+        if len(seen) >= 1001 or time.monotonic() > until:
+            break
+        time.sleep(0.05)
+    assert rig.stats.counts().get("mqtt_lost", 0) == 0
+    assert rig.stats.counts()["mqtt_published"] == 1001
+    warnings = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(warnings) <= 2, [r.message for r in warnings]
+    assert len(seen) == 1001, f"{1001 - len(seen)} were lost"
+    rig.output.close()
+    listener.close()
+
+
+def test_broker_that_is_away_at_the_start_is_waited_for(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.stop()
+    rig = Rig(broker)
+    rig.status()
+    rig.event(1)
+    time.sleep(0.5)
+    broker.start()
+    listener = Listener(broker)
+    listener.wait_for(f"mafnet/hall/label/{slug('Siren')}", "ON")
+    assert "cannot be reached" in caplog.text
+    rig.output.close()
+    listener.close()
+
+
+def test_home_assistant_that_starts_later_is_told_again(broker: Broker) -> None:
+    rig = Rig(broker)
+    rig.status()
+    listener = Listener(broker)
+    listener.wait_for("mafnet/status", "online")
+    listener.wait_for("mafnet/hall/available", "online")
+    listener.states.clear()
+    listener._client.publish("homeassistant/status", "online", qos=1)
+    listener.wait_for("mafnet/hall/available", "online")
+    assert any(topic.endswith("/config") for topic in listener.states)
+    rig.output.close()
+    listener.close()
+
+
+@pytest.mark.skipif(shutil.which("mosquitto_passwd") is None, reason="mosquitto_passwd is missing")
+def test_password_comes_from_a_file_or_the_environment_and_is_never_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    secret = "correct horse"
+    broker = Broker(tmp_path, password=secret)
+    word = tmp_path / "word"
+    word.write_text(f"{secret}\n")
+    word.chmod(0o600)
+    try:
+        for settings in ({"password_file": str(word)}, {}):
+            monkeypatch.setenv(PASSWORD_VARIABLE, secret)
+            rig = Rig(broker, user="hall", **settings)
+            until = time.monotonic() + WAIT_S
+            while not rig.stats.counts().get("mqtt_connects"):
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            rig.output.close()
+        monkeypatch.setenv(PASSWORD_VARIABLE, "wrong")
+        rig = Rig(broker, user="hall")
+        until = time.monotonic() + WAIT_S
+        while "refuses" not in caplog.text:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        rig.output.close()
+    finally:
+        broker.stop()
+    assert secret not in caplog.text
+
+
+def test_run_tells_the_demo(broker: Broker) -> None:
+    listener = Listener(broker)
+    result = run_stream(
+        "--source", "demo", "--no-dashboard", "--no-publish", "--mqtt", f"127.0.0.1:{broker.port}"
+    )
+    assert result.returncode == 0, result.stderr
+    listener.wait_for("mafnet/status", "offline")
+    listener.wait_for_events(6)
+    labels = [event["label"] for event in listener.events if event["phase"] == "onset"]
+    assert labels == ["Siren", "Car horn", "Clock"]
+    listener.close()
