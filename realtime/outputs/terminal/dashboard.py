@@ -17,6 +17,7 @@ from rich.live import Live
 
 from realtime.outputs.base import DashboardSnapshot, never_fail_on_characters
 from realtime.outputs.terminal import panels
+from realtime.outputs.terminal.header import header
 from realtime.outputs.terminal.text_parts import ASCII, UNICODE, Glyphs
 from weights.printable import cleaned
 
@@ -58,7 +59,7 @@ def _wide(snapshot: DashboardSnapshot, columns: int, rows: int, glyphs: Glyphs) 
     left = columns // 2
     right = columns - left
     parts = [
-        Layout(panels.header(snapshot, columns, glyphs), size=HEADER_ROWS),
+        Layout(header(snapshot, columns, glyphs), size=HEADER_ROWS),
         _beside(
             Layout(panels.now(snapshot, left, top_rows - PANEL_FRAME_ROWS, glyphs), size=left),
             Layout(panels.labels(snapshot, right, top_rows - PANEL_FRAME_ROWS, glyphs)),
@@ -84,7 +85,7 @@ def _wide(snapshot: DashboardSnapshot, columns: int, rows: int, glyphs: Glyphs) 
 def _narrow(snapshot: DashboardSnapshot, columns: int, rows: int, glyphs: Glyphs) -> RenderableType:
     """One column: the panels in order of weight, as long as there are rows for them."""
     n_warnings = min(len(snapshot.warnings), 1)
-    parts = [Layout(panels.header(snapshot, columns, glyphs), size=HEADER_ROWS)]
+    parts = [Layout(header(snapshot, columns, glyphs), size=HEADER_ROWS)]
     left_over = rows - HEADER_ROWS - n_warnings
     now_rows = 3 if rows < 30 else 5
     if snapshot.others:

@@ -8,8 +8,23 @@ from rich import box
 from rich.panel import Panel
 from rich.text import Text
 
+from realtime.packets import Sense, SenseState
+
 FRAME_COLUMNS = 4  # a panel's border and one space each side
 VALUE_COLUMNS = 6
+SENSE_STYLES = {Sense.PICTURE: "cyan", Sense.SOUND: "magenta"}
+STATE_STYLES = {
+    SenseState.OK: "green",
+    SenseState.WAITING: "yellow",
+    SenseState.STALE: "yellow",
+    SenseState.FROZEN: "bold yellow",
+    SenseState.BLACK: "yellow",
+    SenseState.SILENT: "yellow",
+    SenseState.RECONNECTING: "bold yellow",
+    SenseState.LOST: "bold red",
+    SenseState.ENDED: "dim",
+    SenseState.ABSENT: "dim",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

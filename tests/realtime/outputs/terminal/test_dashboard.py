@@ -9,7 +9,7 @@ from rich.console import Console
 
 from realtime.outputs.base import DashboardSnapshot, RunView, StreamView
 from realtime.outputs.terminal.dashboard import Dashboard, RateMeter, render, terminal_console
-from realtime.outputs.terminal.panels import STATE_STYLES
+from realtime.outputs.terminal.text_parts import STATE_STYLES
 from realtime.packets import Event, SenseState
 from realtime.stats import Stats, StatsSnapshot
 from snapshots import changed
