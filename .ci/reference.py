@@ -43,6 +43,7 @@ TABLES = {
         "With recordings `file` is `history.db` in their folder. `history = false` at the top "
         "keeps none.",
     ),
+    "WebConfig": ("[web]", "Without `bind` there is no page."),
 }
 NOT_IN_A_FILE = {
     "RunConfig": {
@@ -53,6 +54,7 @@ NOT_IN_A_FILE = {
         "record",
         "history",
         "mqtt",
+        "web",
         "events",
     },
     "EventSpec": {"background"},

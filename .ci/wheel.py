@@ -27,6 +27,9 @@ ROOT = Path(__file__).parents[1]
 WANTED = {
     "realtime/message.schema.json",
     "realtime/mafnet-live.service",
+    "realtime/web/static/live.html",
+    "realtime/web/static/live.js",
+    "realtime/web/static/style.css",
     "realtime/py.typed",
     "mafnet/py.typed",
     "extractors/py.typed",
@@ -123,7 +126,9 @@ def check_contents(wheel: Path) -> None:
     require(licences == LICENCES, f"its licences are {sorted(licences)}")
     require("License-Expression: Apache-2.0 AND" in about, "it does not say its licence")
     extras = set(re.findall(r"^Provides-Extra: (.+)$", about, re.MULTILINE))
-    require(extras == {"convert", "openvino", "report", "metrics"}, f"its extras are {extras}")
+    require(
+        extras == {"convert", "openvino", "report", "metrics", "web"}, f"its extras are {extras}"
+    )
 
 
 def check_dependencies(wheel: Path) -> None:

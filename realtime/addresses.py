@@ -71,18 +71,18 @@ def _is_ipv6(text: str) -> bool:
     return True
 
 
-def split_address(address: str) -> tuple[str, int]:
+def split_address(address: str, flag: str = "--metrics") -> tuple[str, int]:
     """Return host and port of `127.0.0.1:9464` or `[::1]:9464`.
 
     Raises:
-        UsageError: It is no such thing.
+        UsageError: It is no such thing; the sentence names `flag`.
     """
     require_brackets(address)
     host, _, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or not is_port(port):
         raise UsageError(
-            f"--metrics wants an address such as 127.0.0.1:9464, a port up to {MAX_PORT} at its "
+            f"{flag} wants an address such as 127.0.0.1:9464, a port up to {MAX_PORT} at its "
             f"end, got {address!r}"
         )
     return host, int(port)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from realtime.buffers.signal import DataSignal
 from realtime.build import (
@@ -29,13 +29,13 @@ from realtime.build import (
 from realtime.bundle_settings import event_settings, find_bundle
 from realtime.clock import NS_PER_S, BootClock, Clock, WallClock
 from realtime.config import RunConfig
-from realtime.errors import SourceError
+from realtime.errors import SourceError, UsageError
 from realtime.output_threads import OutputThreads
 from realtime.outputs.base import DashboardSnapshot, RunView
 from realtime.outputs.json_log import JsonLog
 from realtime.outputs.output import Output
 from realtime.outputs.wire import Message
-from realtime.packets import Prediction
+from realtime.packets import GridFrame, Prediction
 from realtime.run_context import RunContext
 from realtime.run_source import RunSource
 from realtime.run_sources import RunSources, ask_sources, close_containers
@@ -47,9 +47,13 @@ from realtime.threads.one_off import OneOffThread, left_behind
 from realtime.threads.worker import Worker
 from weights.bundle import Bundle
 
+if TYPE_CHECKING:
+    from realtime.web.server import WebPage
+
 logger = logging.getLogger(__name__)
 
 JOIN_TIMEOUT_S = 1.5  # Ctrl-C ends within 2 s
+WEB_S = 0.4  # the page hangs up on everybody and ends
 
 
 class Pipeline:
@@ -88,6 +92,7 @@ class Pipeline:
         self._output_threads = self._make_output_threads()
         self._recognize: Worker | None = None
         self._loading = OneOffThread("load")
+        self._web: WebPage | None = None
         self._scheduler: Scheduler | None = None
         self._run_view: RunView | None = None
         self._starved = False  # the run ended because no sense was left
@@ -150,6 +155,8 @@ class Pipeline:
         """
         deadline = time.monotonic() + timeout_s
         self._stop.set()
+        if self._web is not None:
+            self._web.end()
         for source in self._sources:
             source.rings.close()
         workers = [worker for _, worker in self._sources.readers()]
@@ -158,11 +165,13 @@ class Pipeline:
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
         self._output_threads.close(deadline)
+        web_ended = self._web is None or self._web.close(max(WEB_S, deadline - time.monotonic()))
         for reader, worker in self._sources.readers():
             if not worker.alive:
                 reader.close()
         names = (w.name for w in (*workers, *self._output_threads.workers) if w.alive)
-        return [*left_behind(), *names, *self._sources.survivors()]
+        web = [] if web_ended else ["web"]
+        return [*left_behind(), *names, *web, *self._sources.survivors()]
 
     def raise_failure(self) -> None:
         """Raise what ended the run, if it was an error."""
@@ -261,6 +270,7 @@ class Pipeline:
             )
         for output in (*self._outputs, *self._history(), *self._mqtt()):
             self._output_threads.open_output(output)
+        self._open_web()
         self._loading.run(lambda: self._open_recognition(run, opened, signal))
 
     def _history(self) -> list[Output]:
@@ -280,6 +290,33 @@ class Pipeline:
         from realtime.version import program_version
 
         return [MqttOutput(self._config.mqtt, program_version(), self._stats)]
+
+    def _open_web(self) -> None:
+        config = self._config
+        if config.web is None:
+            return
+        try:
+            from realtime.web.server import WebPage  # imports Starlette: only where wanted
+        except ImportError as error:
+            raise UsageError(
+                "--web needs the packages starlette and uvicorn; "
+                "run `pip install starlette uvicorn`"
+            ) from error
+        self._web = WebPage(
+            config.web,
+            view=lambda: None if self._recognize is None else self.view(),
+            newest_frame=self._newest_frame,
+            history=None if config.history is None else Path(config.history.file),
+            recordings=None if config.record is None else Path(config.record.directory),
+            known_labels=self._bundle.labels,
+            clock=self._clock,
+        )
+        port = self._web.open()
+        logger.info("page on http://%s:%d/", config.web.bind.rpartition(":")[0], port)
+
+    def _newest_frame(self, name: str) -> GridFrame | None:
+        rings = (source.rings for source in self._sources if source.config.name == name)
+        return next((found.frames.newest() for found in rings), None)
 
     def _open_recognition(
         self, run: RunContext, opened: list[OpenedSource], signal: DataSignal

@@ -183,6 +183,18 @@ class FrameRing:
             self._stats.count("skipped_frames", n_skipped)
         return frames
 
+    def newest(self) -> GridFrame | None:
+        """Return a copy of the newest stored frame, for whoever looks on; None before the first.
+
+        It counts as not read: recognition gets it as if nobody had looked.
+        """
+        with self._changed:
+            if not self._places:
+                return None
+            place = self._places[-1]
+            image = self._store[place.row].copy()
+        return GridFrame(slot=place.slot, time_ns=place.time_ns, image=image)
+
     def newest_at(self, slot: int) -> tuple[int, int] | None:
         """Return `(slot, time_ns)` of the newest stored frame no later than `slot`, or None."""
         with self._changed:

@@ -1,4 +1,4 @@
-"""Makes the keys of the event socket: `python -m realtime.keys server|client|allow`.
+"""Makes keys and passwords: `python -m realtime.keys server|client|allow|password`.
 
 A secret is made where it is used and never travels; the public files do:
 
@@ -6,12 +6,17 @@ A secret is made where it is used and never travels; the public files do:
     python -m realtime.keys client ~/.mafnet/client --server server.key    # at the subscriber
     python -m realtime.keys allow ~/.mafnet/curve client.key --name robot  # at the recognizer
 
+The password of the page is hashed where the recognizer runs:
+
+    python -m realtime.keys password ~/.mafnet/web-password
+
 Nothing is ever overwritten. Exit codes: 0 done, 1 it could not be written, 2 usage.
 """
 
 from __future__ import annotations
 
 import argparse
+import getpass
 import re
 import sys
 from collections.abc import Sequence
@@ -32,6 +37,7 @@ from realtime.outputs.socket.curve_files import (
     write_pair,
     write_public_key,
 )
+from realtime.web.passwords import MAX_LENGTH, write_password
 from weights.paths import to_path
 from weights.printable import PlainParser, clean, clean_lines
 from weights.program import called_as
@@ -96,6 +102,18 @@ def allow(folder: Path, client: Path, name: str) -> str:
     return f"{name} is let in from now on; remove {target} to end that"
 
 
+def set_password(file: Path) -> str:
+    """Ask for the page's password, twice on a terminal, and keep its hash; return what to do."""
+    if sys.stdin.isatty():
+        password = getpass.getpass("password: ")
+        if getpass.getpass("again: ") != password:
+            raise UsageError("the two differ; nothing was written")
+    else:
+        password = sys.stdin.readline(MAX_LENGTH + 2).rstrip("\n")
+    write_password(file, password)
+    return f"{file} holds its hash; mafnet-live --web HOST:PORT --web-password-file {file} uses it"
+
+
 def _write_pair(folder: Path, name: str) -> None:
     try:
         public, secret = zmq.curve_keypair()
@@ -110,9 +128,10 @@ def _write_pair(folder: Path, name: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = PlainParser(
         prog=called_as("realtime.keys"),
-        description="Make key pairs for an event socket that is encrypted and knows its clients.",
+        description="Make key pairs for an event socket that is encrypted and knows its clients, "
+        "and the password of the page.",
     )
-    commands = parser.add_subparsers(required=True, metavar="server|client|allow")
+    commands = parser.add_subparsers(required=True, metavar="server|client|allow|password")
     server = commands.add_parser(SERVER, help="a recognizer's pair and its folder of clients")
     server.add_argument("folder", type=to_path, help="where they go")
     server.set_defaults(run=lambda a: make_server(a.folder))
@@ -133,4 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     letting.add_argument("--name", required=True, help="what to call it")
     letting.set_defaults(run=lambda a: allow(a.folder, a.client, a.name))
+    page = commands.add_parser("password", help="the password of the page; asks for it")
+    page.add_argument("file", type=to_path, help="where its hash goes")
+    page.set_defaults(run=lambda a: set_password(a.file))
     return parser

@@ -23,6 +23,7 @@ from realtime.config import (
     RecordConfig,
     RunConfig,
     SourceConfig,
+    WebConfig,
     WindowConfig,
 )
 from realtime.errors import UsageError
@@ -33,7 +34,7 @@ MAX_FILE_BYTES = 1 << 20
 MAX_INTEGER = 1 << 63  # TOML asks for no more (its specification, section Integer)
 NO_MICROPHONE = "none"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_TABLES = ("source", "window", "publisher", "record", "history", "mqtt", "events")
+_TABLES = ("source", "window", "publisher", "record", "history", "mqtt", "web", "events")
 _MAY_BE_OFF = ("publisher", "history")
 _TEXT_OR_NUMBER = {"camera", "microphone"}  # an index may stand without quotes
 
@@ -95,6 +96,7 @@ def check_settings(settings: dict[str, Any], where: str) -> dict[str, Any]:
         ("record", _kinds(RecordConfig)),
         ("history", _kinds(HistoryConfig)),
         ("mqtt", _kinds(MqttConfig)),
+        ("web", _kinds(WebConfig)),
         ("events", EVENT_SETTINGS),
     ):
         if table not in checked or (table in _MAY_BE_OFF and checked[table] is False):
@@ -156,7 +158,9 @@ def _check_value(key: str, value: Any, kind: str, where: str) -> object:
     if key == "per_label":
         return _thresholds(value, where)
     if key == "labels":
-        return _labels(value, where)
+        return _texts(key, value, '["Bark", "Siren"]', where)
+    if key == "hosts":
+        return _texts(key, value, '["cam.example"]', where)
     if key == "confusable":
         return _confusable(value, where)
     if key == "groups":
@@ -184,9 +188,9 @@ def _check_size(value: Any, name: str, where: str) -> None:
         raise UsageError(f"{where}: {name} is too large a number")
 
 
-def _labels(value: Any, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
-        raise UsageError(f'{where}: labels must be a list such as ["Bark", "Siren"], got {value!r}')
+def _texts(key: str, value: Any, example: str, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise UsageError(f"{where}: {key} must be a list such as {example}, got {value!r}")
     return tuple(value)
 
 

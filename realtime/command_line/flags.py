@@ -119,6 +119,16 @@ def make_parser() -> argparse.ArgumentParser:
     output.add_argument(
         "--mqtt", metavar="HOST[:PORT]", help="tell an MQTT broker, and Home Assistant behind it"
     )
+    output.add_argument(
+        "--web",
+        metavar="HOST:PORT",
+        help="a page in the browser: what happens, what happened, was it right",
+    )
+    output.add_argument(
+        "--web-password-file",
+        metavar="FILE",
+        help="who wants in must know the password (mafnet-keys password makes it)",
+    )
     other = parser.add_argument_group("other")
     other.add_argument("--config", type=to_path, metavar="FILE.toml", help="settings; flags win")
     other.add_argument("--list-devices", action="store_true", help="cameras and microphones here")

@@ -21,6 +21,7 @@ from realtime.config import (
     RecordConfig,
     RunConfig,
     SourceConfig,
+    WebConfig,
     WindowConfig,
 )
 from realtime.errors import UsageError
@@ -69,6 +70,7 @@ def make_config(arguments: argparse.Namespace, file: Mapping[str, Any] | None = 
     record = _record_config(arguments, dict(settings.pop("record", {})))
     history = settings.pop("history", {})
     mqtt = dict(settings.pop("mqtt", {}))
+    web = _web_config(arguments, dict(settings.pop("web", {})))
     _replace(
         settings,
         bundle=arguments.bundle,
@@ -91,6 +93,7 @@ def make_config(arguments: argparse.Namespace, file: Mapping[str, Any] | None = 
         record=record,
         history=_history_config(arguments, history, record),
         mqtt=_mqtt_config(arguments, mqtt),
+        web=web,
         events=events,
         **settings,
     )
@@ -137,6 +140,15 @@ def _history_config(
         table["file"] = str(Path(record.directory, HISTORY_FILE))
     _expand(table, "file")
     return HistoryConfig(**table)
+
+
+def _web_config(arguments: argparse.Namespace, settings: dict[str, Any]) -> WebConfig | None:
+    """Return where the page is: nowhere unless an address is named."""
+    _replace(settings, bind=arguments.web, password_file=arguments.web_password_file)
+    if settings and "bind" not in settings:
+        raise UsageError("for a page, name an address: --web 127.0.0.1:8080, or bind under [web]")
+    _expand(settings, "password_file")
+    return WebConfig(**settings) if settings else None
 
 
 def _sources(arguments: argparse.Namespace, tables: list[dict[str, Any]]) -> list[SourceConfig]:

@@ -9,6 +9,7 @@ from realtime.config.outputs import (
     MqttConfig,
     PublisherConfig,
     RecordConfig,
+    WebConfig,
 )
 from realtime.config.run import (
     EVENT_SETTINGS,
@@ -35,5 +36,6 @@ __all__ = [
     "RecordConfig",
     "RunConfig",
     "SourceConfig",
+    "WebConfig",
     "WindowConfig",
 ]

@@ -1,11 +1,18 @@
-"""What is published, what is recorded and what is kept of events."""
+"""What is published, recorded, kept and shown of events."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from realtime.addresses import MAX_PORT, is_port, require_brackets
+from realtime.addresses import (
+    MAX_PORT,
+    host_of,
+    is_loopback,
+    is_port,
+    require_brackets,
+    split_address,
+)
 from realtime.config.checks import check_range
 from realtime.errors import UsageError
 
@@ -179,3 +186,34 @@ class HistoryConfig:
         if not self.file or "\0" in self.file:
             raise UsageError(f"--history wants a file, got {self.file!r}")
         check_range("keep_events", self.keep_events, 1, 100_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebConfig:
+    """The page in the browser; see docs/guide/web.md.
+
+    Attributes:
+        bind: `HOST:PORT`; port 0 picks a free one.
+        password_file: What `mafnet-keys password` wrote; None lets everybody in who reaches it.
+        hosts: Names under which a proxy in front of it is asked.
+    """
+
+    bind: str
+    password_file: str | None = None
+    hosts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, and what others would see."""
+        host, port = split_address(self.bind, "--web")
+        if self.password_file is None and not is_loopback(host):
+            raise UsageError(
+                f"--web {self.bind} can be reached from other machines; set a password with "
+                f"--web-password-file FILE, or give 127.0.0.1:{port}"
+            )
+        if self.password_file is not None and (
+            "\0" in self.password_file or not self.password_file
+        ):
+            raise UsageError(f"--web-password-file wants a file, got {self.password_file!r}")
+        for name in self.hosts:
+            if not name or host_of(name) != name.lower():
+                raise UsageError(f"each of `hosts` is a name such as cam.example, got {name!r}")

@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, fields
 from extractors.backend_flags import BACKENDS, DEVICES, PRECISIONS
 from realtime.addresses import split_address
 from realtime.config.checks import check_choice, check_range
-from realtime.config.outputs import HistoryConfig, MqttConfig, PublisherConfig, RecordConfig
+from realtime.config.outputs import (
+    HistoryConfig,
+    MqttConfig,
+    PublisherConfig,
+    RecordConfig,
+    WebConfig,
+)
 from realtime.config.source import SourceConfig
 from realtime.errors import UsageError
 from realtime.packets import GRID_HZ
@@ -65,6 +71,7 @@ class RunConfig:
         record: What is recorded; None records nothing.
         history: Where events are kept; None keeps none.
         mqtt: A broker that is told; None tells none.
+        web: The page in the browser; None serves none.
         bundle: `starter`, `ave` or a bundle's folder.
         device: `auto`, `cpu`, `cuda` or `mps`.
         backend: `auto`, `torch` or `openvino`.
@@ -85,6 +92,7 @@ class RunConfig:
     record: RecordConfig | None = None
     history: HistoryConfig | None = None
     mqtt: MqttConfig | None = None
+    web: WebConfig | None = None
     bundle: str = "starter"
     device: str = "auto"
     backend: str = "auto"

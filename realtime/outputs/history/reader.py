@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 Verdict = Literal["right", "wrong", "other"]
 By = Literal["label", "hour", "source"]
 
-_COLUMNS = """
+_CLIP = """
+    (SELECT {} FROM recorded JOIN recordings USING (sidecar)
+     WHERE recorded.event = events.id AND file IS NOT NULL ORDER BY sidecar LIMIT 1)
+"""
+_LABEL = "coalesce(corrections.label, events.label)"
+_COLUMNS = f"""
     events.*, corrections.verdict AS verdict, corrections.label AS corrected,
-    (SELECT file FROM recorded JOIN recordings USING (sidecar)
-     WHERE recorded.event = events.id AND file IS NOT NULL ORDER BY sidecar LIMIT 1) AS recording
+    {_CLIP.format("file")} AS recording, {_CLIP.format("state")} AS recording_state,
+    {_CLIP.format("pre_roll_s")} AS pre_roll_s
 """
 _FROM = """
     events LEFT JOIN corrections ON corrections.number =
@@ -38,6 +43,7 @@ class Wanted:
     """Which events; each setting that is given must hold.
 
     Attributes:
+        event: This one alone, by its id.
         labels: One of these, as it was told or as somebody corrected it, in any case.
         sources: One of these streams.
         since_ms: Onset from here on, milliseconds since 1970, UTC.
@@ -48,6 +54,7 @@ class Wanted:
         limit: At most so many, the newest.
     """
 
+    event: str | None = None
     labels: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     since_ms: int | None = None
@@ -62,12 +69,13 @@ class Wanted:
         terms, values = ["events.confidence >= ?"], list[object]([self.least_confidence])
         if self.labels:
             places = ", ".join("?" * len(self.labels))
-            terms.append(f"coalesce(corrections.label, events.label) COLLATE NOCASE IN ({places})")
+            terms.append(f"{_LABEL} COLLATE NOCASE IN ({places})")
             values += self.labels
         if self.sources:
             terms.append(f"events.source IN ({', '.join('?' * len(self.sources))})")
             values += self.sources
         for value, term in (
+            (self.event, "events.id = ?"),
             (self.since_ms, "events.onset_ms >= ?"),
             (self.until_ms, "events.onset_ms < ?"),
         ):
@@ -91,7 +99,11 @@ class HistoryReader:
         self._connection = connection
 
     def events(self, wanted: Wanted) -> Iterator[dict[str, Any]]:
-        """Yield events, newest first: the table's columns, `verdict`, `corrected`, `recording`.
+        """Yield events, newest first: the table's columns, and what belongs to them.
+
+        That is `verdict`, `corrected`, `recording` (the clip, relative to the folder of
+        recordings), its `recording_state` and `pre_roll_s` (where in the clip the event begins);
+        None where there is none.
 
         Raises:
             OutputError: The file is damaged.
@@ -121,6 +133,43 @@ class HistoryReader:
             f"{'what' if by == 'hour' else 'events DESC, what'}"
         )
         return [dict(row) for row in self._run(query, values)]
+
+    def n_events(self, wanted: Wanted) -> int:
+        """Return how many events there are; raises OutputError."""
+        where, values = wanted.where()
+        ((n_events,),) = self._run(f"SELECT count(*) FROM {_FROM} WHERE {where}", values)
+        return int(n_events)
+
+    def names(self) -> tuple[list[str], list[str]]:
+        """Return all labels, as told or corrected, and all streams; raises OutputError."""
+        labels = self._run(
+            "SELECT label FROM events UNION SELECT label FROM corrections "
+            "WHERE label IS NOT NULL ORDER BY label COLLATE NOCASE",
+            [],
+        )
+        sources = self._run("SELECT DISTINCT source FROM events ORDER BY source", [])
+        return [label for (label,) in labels], [source for (source,) in sources]
+
+    def spans(self, since_ms: int, until_ms: int, bin_ms: int) -> list[dict[str, Any]]:
+        """Return when which label went on, for a time line in bins.
+
+        Args:
+            since_ms: Where the first bin begins.
+            until_ms: Where the last one ends.
+            bin_ms: How long one lasts.
+
+        Returns:
+            `label`, as told or corrected, `first` and `last` bin, and so many `events` that lasted
+            from the one to the other. What somebody said was wrong is not among them.
+        """
+        end = "coalesce(events.offset_ms, events.told_ms)"
+        query = (
+            f"SELECT {_LABEL} AS label, (max(events.onset_ms, ?1) - ?1) / ?3 AS first, "
+            f"(min({end}, ?2 - 1) - ?1) / ?3 AS last, count(*) AS events FROM {_FROM} "
+            f"WHERE events.onset_ms < ?2 AND {end} >= ?1 AND verdict IS NOT 'wrong' "
+            "GROUP BY 1, 2, 3"
+        )
+        return [dict(row) for row in self._run(query, [since_ms, until_ms, bin_ms])]
 
     def _run(self, query: str, values: list[object]) -> Iterator[sqlite3.Row]:
         try:

@@ -1,0 +1,150 @@
+"""Joins the page's parts to one ASGI application, the guard in front; it opens no socket."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route
+
+from realtime.errors import OutputError
+from realtime.web.answers import answer, fault
+from realtime.web.guard import LOG_IN, Guard
+from realtime.web.live_routes import LiveRoutes
+from realtime.web.log_in_routes import LogInRoutes
+from realtime.web.past_routes import PastRoutes
+from realtime.web.sessions import Sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.requests import Request
+
+    from realtime.clock import Clock
+    from realtime.web.guard import Hosts
+    from realtime.web.live import Live
+    from realtime.web.passwords import PasswordHash
+    from realtime.web.past import Past
+
+logger = logging.getLogger(__name__)
+
+STATIC = Path(__file__).with_name("static")
+PAGES = {
+    "/": "live.html",
+    "/events": "events.html",
+    "/review": "review.html",
+    LOG_IN: "log_in.html",
+}
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+# What somebody sees who has not logged in: it holds nothing of what happened.
+OPEN_FILES = ("style.css", "log_in.js", "page.js", "icon.svg")
+
+
+class WebApp:
+    """The page; its routes are the web thread's.
+
+    Args:
+        live: What happens now.
+        past: What happened; None where no history is kept.
+        known_labels: What the bundle knows.
+        hosts: Names that may be asked for.
+        password: Whoever wants in must know it; None lets everybody in.
+        cookie: The name of the session's cookie.
+        clock: The run's.
+
+    Attributes:
+        guarded: The application, the guard in front.
+    """
+
+    def __init__(
+        self,
+        *,
+        live: Live,
+        past: Past | None,
+        known_labels: Sequence[str],
+        hosts: Hosts,
+        password: PasswordHash | None,
+        cookie: str,
+        clock: Clock,
+    ) -> None:
+        sessions = None if password is None else Sessions(clock)
+        self._past = past
+        self._log_in: LogInRoutes | None = None
+        routes = [
+            *LiveRoutes(live, clock).routes(),
+            *PastRoutes(past, known_labels).routes(),
+            *_static_routes(with_log_in=password is not None),
+            Route("/api/session", self._session),
+        ]
+        open_paths = {f"/{name}" for name in OPEN_FILES}
+        if password is not None and sessions is not None:
+            self._log_in = LogInRoutes(password, sessions, cookie, clock)
+            routes += self._log_in.routes()
+            open_paths |= {LOG_IN, "/api/log-in"}
+        app = Starlette(
+            routes=routes,
+            exception_handlers={
+                HTTPException: _refuse,
+                OutputError: _say_what_failed,
+                Exception: _say_that_we_erred,
+            },
+        )
+        app.router.redirect_slashes = False
+        self.guarded = Guard(
+            app, hosts=hosts, sessions=sessions, cookie=cookie, open_paths=open_paths
+        )
+
+    async def _session(self, request: Request) -> Response:
+        """Return whether there is a password, and so something to log out of."""
+        return answer({"password": self._log_in is not None})
+
+    def close(self) -> None:
+        """Let the threads go."""
+        if self._past is not None:
+            self._past.close()
+        if self._log_in is not None:
+            self._log_in.close()
+
+
+def _static_routes(*, with_log_in: bool) -> list[Route]:
+    """Return a route for each file, read now: no request's path is ever looked for on a disk."""
+    files = {path.name: path for path in sorted(STATIC.iterdir()) if path.suffix in TYPES}
+    paths = {**PAGES, **{f"/{name}": name for name in files if not name.endswith(".html")}}
+    if not with_log_in:
+        del paths[LOG_IN]
+    return [_file_route(path, files[name]) for path, name in paths.items()]
+
+
+def _file_route(path: str, file: Path) -> Route:
+    content, kind = file.read_bytes(), TYPES[file.suffix]
+
+    async def send(request: Request) -> Response:
+        return Response(content, media_type=kind, headers={"cache-control": "no-cache"})
+
+    return Route(path, send)
+
+
+def _refuse(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    response = fault(error.status_code, error.detail)
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _say_what_failed(request: Request, error: Exception) -> Response:
+    return fault(503, str(error))
+
+
+def _say_that_we_erred(request: Request, error: Exception) -> Response:
+    logger.error("the page could not answer %s", request.url.path, exc_info=error)
+    return answer({"error": "this is a fault of the program; its log says more"}, 500)
