@@ -93,6 +93,8 @@ def test_missing_camera_is_one_sentence(random_bundle: Path) -> None:
         (["--source", "demo", "--bind", "tcp://0.0.0.0:5999"], 2, "loopback"),
         (["--source", "demo", "--curve", "no-such-folder"], 2, "realtime.keys server"),
         (["--source", "demo", "--metrics", "0.0.0.0:9464", "--no-publish"], 2, "--insecure"),
+        (["--source", "demo", "--web", "0.0.0.0:8080"], 2, "--web-password-file"),
+        (["--source", "demo", "--web-password-file", "x"], 2, "name an address: --web"),
         (["--source", "demo", "--config", "no-such.toml"], 2, "no-such.toml"),
     ],
 )

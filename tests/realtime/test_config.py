@@ -75,6 +75,7 @@ def test_ipv6_address_without_brackets_is_told_how_it_is_meant(bind: str, meant:
         ["--mic", "USB"],
         ["--source", "demo", "--no-publish"],
         ["--source", "demo", "--curve", "keys", "--metrics", "127.0.0.1:9464"],
+        ["--source", "demo", "--web", "0.0.0.0:8080", "--web-password-file", "password"],
         ["--source", "demo", "--log-format", "json"],
         ["--source", "demo", "--record", "events", "--record-labels", "Bark,Siren"],
         ["--source", "demo", "--record", "e", "--record-labels", "A, b", "--record-labels", "C"],
