@@ -127,7 +127,8 @@ def check_contents(wheel: Path) -> None:
     require("License-Expression: Apache-2.0 AND" in about, "it does not say its licence")
     extras = set(re.findall(r"^Provides-Extra: (.+)$", about, re.MULTILINE))
     require(
-        extras == {"convert", "openvino", "report", "metrics", "web"}, f"its extras are {extras}"
+        extras == {"convert", "openvino", "report", "metrics", "mqtt", "web"},
+        f"its extras are {extras}",
     )
 
 
