@@ -20,6 +20,9 @@ class BatchNorm(nn.Module):
         n_channels: Channels C.
         decay: What stays of the old moving average at a step; the paper's 0.999 needs thousands
             of steps to settle, so a short training wants less.
+
+    Attributes:
+        frozen: In training too it normalises by the averages and leaves them alone.
     """
 
     running_mean: Tensor
@@ -28,6 +31,7 @@ class BatchNorm(nn.Module):
     def __init__(self, n_channels: int, decay: float = DECAY) -> None:
         super().__init__()
         self.decay = decay
+        self.frozen = False
         self.weight = nn.Parameter(torch.ones(n_channels))
         self.bias = nn.Parameter(torch.zeros(n_channels))
         self.register_buffer("running_mean", torch.zeros(n_channels))
@@ -44,7 +48,7 @@ class BatchNorm(nn.Module):
         Returns:
             The shape of ``x``.
         """
-        if not self.training:
+        if not self.training or self.frozen:
             return self._normalise(x, self.running_mean, self.running_var)
         seen = x if rows is None else x[rows]
         if seen.shape[0] == 0:

@@ -34,6 +34,7 @@ from mafnet.run_folder import (
     save_weights,
     write_csv,
 )
+from mafnet.start import Start
 
 RecipeName = Literal["authors", "modern"]
 _N_VALIDATE = 16  # videos at once; with the statistics of evaluation the split does not matter
@@ -108,6 +109,7 @@ def train(
     watcher: Watcher,
     *,
     resume: bool = False,
+    start: Start | None = None,
 ) -> RunState:
     """Train until the epochs or the patience are spent.
 
@@ -118,6 +120,7 @@ def train(
         config: Settings.
         watcher: Told of steps and epochs.
         resume: Go on from the folder's checkpoint; a run that has ended is left as it is.
+        start: What fine-tuning begins with; None draws all weights from the seed.
 
     Returns:
         The run's last state. Where no epoch was saved (the authors' rule, and none beat the first),
@@ -131,10 +134,12 @@ def train(
     """
     _check_splits(training, validation, config)
     model = make_model(training, config)
+    if start is not None:
+        start.apply(model, training.labels)
     model.filmed_block.shares_repeats = True
     n_steps = len(training) // config.batch_size
     recipe = make_recipe(model, config, n_steps)
-    identity = _identity(training, validation, config)
+    identity = _identity(training, validation, config, start)
     state = RunState()
     checkpoint = folder / "checkpoint.pt"
     if resume:
@@ -256,9 +261,12 @@ def _check_splits(training: FeatureSet, validation: FeatureSet, config: TrainCon
         )
 
 
-def _identity(training: FeatureSet, validation: FeatureSet, config: TrainConfig) -> str:
+def _identity(
+    training: FeatureSet, validation: FeatureSet, config: TrainConfig, start: Start | None
+) -> str:
     # What must be the same for a resumed run to be the same run.
     digest = hashlib.sha256(repr(sorted(asdict(config).items())).encode())
+    digest.update(start.identity.encode() if start is not None else b"")
     for features in (training, validation):
         digest.update(repr((features.labels, features.visual.shape)).encode())
         digest.update(features.target.tobytes())

@@ -8,6 +8,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mafnet.errors import MafnetError
 from mafnet.feature_set import BACKGROUND, FeatureSet, load_feature_set
 from mafnet.run_bundle import bundle_of_run
 from mafnet.run_folder import EpochRow, RunState
+from mafnet.start import PARTS, load_start
 from mafnet.train import TrainConfig, train
 from mafnet.trunk_choice import TrunkChoice, choose_trunks
 from weights.errors import WeightsError
@@ -38,6 +40,17 @@ def add_train(commands: "argparse._SubParsersAction[Any]") -> None:
     training.add_argument("--features", type=to_path, required=True, metavar="DIR", help=FOLDER)
     training.add_argument("--to", type=to_path, required=True, metavar="DIR", help="the bundle")
     add_recipe_flags(training)
+    training.add_argument(
+        "--start", metavar="BUNDLE", help="fine-tune this bundle's weights; labels may be others"
+    )
+    training.add_argument(
+        "--freeze",
+        nargs="+",
+        choices=list(PARTS),
+        default=[],
+        metavar="PART",
+        help=f"with --start, what stays as it is: {', '.join(PARTS)}",
+    )
     training.add_argument("--resume", action="store_true", help="go on with the run in --to")
     training.add_argument(
         "--trunks", metavar="BUNDLE", help="whose trunks made the features (default: by name)"
@@ -91,6 +104,8 @@ def train_config(options: argparse.Namespace) -> TrainConfig:
 def _train(options: argparse.Namespace) -> int:
     try:
         config = train_config(options)
+        if options.freeze and options.start is None:
+            raise ValueError("--freeze needs --start: drawn weights must be learnt")
     except ValueError as error:
         print(clean(f"error: {error}"), file=sys.stderr)
         return 2
@@ -99,19 +114,38 @@ def _train(options: argparse.Namespace) -> int:
     background = training.background(options.background)
     for remark in _remarks(training, validation, background, config):
         print(clean(f"warning: {remark}"), file=sys.stderr)
+    start = None
+    if options.start is not None:
+        start = load_start(options.start, training, options.freeze)
+        own = start.model.config
+        config = replace(config, film=own.film, attention=own.attention)
+        n_shared = len(start.shared(training.labels))
+        told = f"{n_shared} of {len(training.labels)} labels are the bundle's and begin as there"
+        print(clean(f"starts from the bundle {start.bundle.name}: {told}"))
     with tempfile.TemporaryDirectory(prefix="trunks-") as folder:
         trunks = None
         if not options.no_bundle:
             files = given_trunks(options)
-            trunks = choose_trunks(training, options.trunks, files, Path(folder))
+            source = options.trunks or options.start
+            trunks = choose_trunks(training, source, files, Path(folder))
         with TrainDisplay(config.n_epochs) as display:
             run = options.to / "run"
-            state = train(run, training, validation, config, display, resume=options.resume)
+            state = train(
+                run, training, validation, config, display, resume=options.resume, start=start
+            )
         _tell_saved(state)
         if trunks is None:
             print(clean(f"the weights are in {run / 'best.safetensors'}"))
             return 0
-        return _make_bundle(options, config, state, len(training), validation, trunks, background)
+        told = (
+            f"recipe {config.recipe}, seed {config.seed}, {len(training)} training videos, "
+            f"validation accuracy {state.saved.val_accuracy:.4f}"
+        )
+        if start is not None:
+            more = tuple(each for each in start.bundle.unverified if each not in trunks.unverified)
+            trunks = replace(trunks, unverified=trunks.unverified + more)
+            told += f", fine-tuned from the bundle {start.bundle.name} ({start.bundle.provenance})"
+        return _make_bundle(options, told, validation, trunks, background)
 
 
 def _remarks(
@@ -157,9 +191,7 @@ def _tell_saved(state: RunState) -> None:
 
 def _make_bundle(
     options: argparse.Namespace,
-    config: TrainConfig,
-    state: RunState,
-    n_training: int,
+    training: str,
     validation: FeatureSet,
     trunks: TrunkChoice,
     background: str | None,
@@ -172,11 +204,7 @@ def _make_bundle(
             trunks=trunks,
             name=options.name or options.to.resolve().name,
             licence=options.licence,
-            provenance=(
-                f"MAFnet, recipe {config.recipe}, seed {config.seed}, {n_training} training "
-                f"videos, validation accuracy {state.saved.val_accuracy:.4f}; "
-                f"trunks {trunks.origin}"
-            ),
+            provenance=f"MAFnet, {training}; trunks {trunks.origin}",
             to=options.to,
             background=background,
         )

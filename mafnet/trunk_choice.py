@@ -75,7 +75,7 @@ def choose_trunks(
         audio = AudioSpec(trunk=sound, weights=weights, sha256=sha256)
     elif source is not None:
         audio = source.audio
-    _check(features, visual, audio)
+    check_trunks(features, visual, audio)
     return TrunkChoice(
         visual=visual,
         audio=audio,
@@ -85,7 +85,12 @@ def choose_trunks(
     )
 
 
-def _check(features: FeatureSet, visual: VisualSpec, audio: AudioSpec) -> None:
+def check_trunks(features: FeatureSet, visual: VisualSpec, audio: AudioSpec) -> None:
+    """Compare trunks with those that made some features, by name, shape and sha256.
+
+    Raises:
+        RunError: They are others.
+    """
     if (visual.trunk, visual.dim) != (features.visual_trunk, features.visual_dim):
         raise RunError(
             f"the features were made with {features.visual_trunk} ({features.visual_dim} wide), "
