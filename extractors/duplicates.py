@@ -22,7 +22,12 @@ from extractors.splits import SPLITS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_ALIKE: Final = 0.999  # cosine of both senses' mean features, above which windows look the same
+# Cosines of windows' mean features, of the starter's trunks. Of 53 windows that were encoded anew
+# with 240 lines 74 % have more of both; of 2,560 pairs of other recordings none has, nor of 21,936
+# pairs of four labels.
+_LOOKS_ALIKE: Final = 0.85
+_SOUNDS_ALIKE: Final = 0.9
+_ALIKE_ALONE: Final = 0.9999  # where a sense is missing: one label's sounds reach 0.999
 _ROWS_AT_A_TIME: Final = 256
 
 
@@ -95,17 +100,19 @@ class _Means:
         pairs: list[tuple[int, int]] = []
         for start in range(0, len(self.names), _ROWS_AT_A_TIME):
             rows = slice(start, start + _ROWS_AT_A_TIME)
-            # A missing sense is a row of zeros, and says nothing.
-            likeness = [
+            # A missing sense is a row of zeros: NaN here, which is above nothing.
+            looks, sounds = (
                 np.where(
                     np.any(ours[rows], axis=1)[:, None] & np.any(theirs, axis=1)[None],
                     ours[rows] @ theirs.T,
                     np.nan,
                 )
                 for ours, theirs in zip(self.senses, other.senses, strict=True)
-            ]
-            found = np.argwhere(np.fmin(*likeness) > _ALIKE)  # NaN is above nothing
-            pairs += [(start + int(row), int(column)) for row, column in found]
+            )
+            alike = (looks > _LOOKS_ALIKE) & (sounds > _SOUNDS_ALIKE)
+            alike |= np.isnan(sounds) & (looks > _ALIKE_ALONE)
+            alike |= np.isnan(looks) & (sounds > _ALIKE_ALONE)
+            pairs += [(start + int(row), int(column)) for row, column in np.argwhere(alike)]
         return pairs
 
 

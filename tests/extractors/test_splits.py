@@ -11,10 +11,8 @@ from extractors.duplicates import alike_windows, same_files
 from extractors.encoders import Encoders
 from extractors.errors import DataSetError
 from extractors.extract import ExtractConfig, ExtractSummary, extract
-from extractors.splits import deal, split_remarks
+from extractors.splits import SPLITS, deal, split_remarks
 from weights.ave import AVE_LABELS
-
-_SPLITS = {"train", "val", "test"}
 
 
 def _item(name: str, label: str = "bark", split: str = "", group: str = "") -> MediaItem:
@@ -72,7 +70,7 @@ def test_broken_files_are_not_all_of_a_labels_test_set(
 def test_a_split_that_was_given_and_has_no_good_file_is_told(
     make_video: MakeVideo, encoders: Encoders, tmp_path: Path
 ) -> None:
-    for split in _SPLITS:
+    for split in SPLITS:
         make_video(f"set/{split}/bark/a.mkv")
         make_video(f"set/{split}/cat/a.mkv")
     (tmp_path / "set/test/cat/a.mkv").write_bytes(b"broken")
@@ -122,7 +120,7 @@ def test_cuts_of_a_recording_are_told_and_kept_together_by_a_pattern(tmp_path: P
     for item in kept.items:
         splits.setdefault(item.path.stem.partition("_")[0], set()).add(item.split)
     assert all(len(found) == 1 for found in splits.values())
-    assert set().union(*splits.values()) == _SPLITS
+    assert set().union(*splits.values()) == set(SPLITS)
     with pytest.raises(DataSetError, match="is found in no file's name"):
         read_folders(tmp_path, re.compile("speaker"))
 
@@ -211,11 +209,13 @@ def test_the_same_bytes_in_two_splits_or_labels_are_told(tmp_path: Path) -> None
 
 def test_windows_of_two_splits_that_look_and_sound_alike_are_told(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    visual = {split: random.random((3, 2, 64)).astype(np.float16) for split in _SPLITS}
-    audio = {split: random.random((3, 2, 3, 2, 32)).astype(np.float16) for split in _SPLITS}
-    visual["test"][1], audio["test"][1] = visual["train"][2], audio["train"][2]
+    # High powers leave few large values, as in features, so that others are not alike.
+    visual = {split: (random.random((3, 2, 64)) ** 9).astype(np.float16) for split in SPLITS}
+    audio = {split: (random.random((3, 2, 3, 2, 32)) ** 90).astype(np.float16) for split in SPLITS}
+    noise = random.random((2, 64)).astype(np.float16) / 10  # it was encoded anew
+    visual["test"][1], audio["test"][1] = visual["train"][2] + noise, audio["train"][2]
     visual["val"][0] = visual["train"][0]  # the same still under another sound
-    for split in _SPLITS:
+    for split in SPLITS:
         np.save(tmp_path / f"{split}_visual.npy", visual[split])
         np.save(tmp_path / f"{split}_audio.npy", audio[split])
         (tmp_path / f"{split}_names.json").write_text(f'["{split} 0", "{split} 1", "{split} 2"]')
