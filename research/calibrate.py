@@ -21,10 +21,12 @@ from mafnet.attention import PICTURE
 from mafnet.model import MAFnet
 from research.lessons import TEACHER_OFFSET, UNHEARD, Heard, load_heard
 from research.listeners import Teacher
+from research.says import TRACE
 from research.settings import EVENTS
 from research.start import load_state, make_start, save_head
 from research.vocabulary import Vocabulary, load_vocabulary
 from research.windows import WINDOW_S
+from research.yamnet_parts import LateEars
 
 COMMON = 0.6  # the threshold that all labels then have
 MISTAKES = 0.3  # of a label in all windows
@@ -32,7 +34,6 @@ N_TAIL = 20  # negatives that tell the tail
 SHARE = 0.5  # of the way from the common threshold to the estimate: it is of few sounds
 KEEN = 0.1  # all thresholds are lower by so many logits: what is joined over time is surer
 LOWEST, HIGHEST = 0.35, 0.8  # thresholds are kept in here
-TRACE = 0.02  # a file's share of a second's power that may be heard
 CONTEXT = np.float32(EVENTS["context"])
 Array = NDArray[np.float32]
 
@@ -104,11 +105,14 @@ def main() -> None:
     if options.head is not None:
         load_state(model, options.head)
     model.eval()
-    splits = [load_heard(options.features / split, vocabulary, names) for split in ("train", "val")]
+    late = LateEars(options.yamnet)
+    splits = [
+        load_heard(options.features / split, vocabulary, names, late) for split in ("train", "val")
+    ]
     heard = Heard(
         **{
             name: np.concatenate([getattr(split, name) for split in splits])
-            for name in ("maps", "short", "long", "heard")
+            for name in ("maps", "short", "long", "heard", "empty")
         }
     )
     found = calibrate(model, heard, vocabulary)

@@ -31,12 +31,12 @@ def features_of(path: Path, ears: Ears, eyes: Eyes) -> StreamFeatures:
     n_hops = int((seconds - 1.0) * HOPS_A_SECOND) + 1
     padded = np.zeros(round((1 + (n_hops - 1) / HOPS_A_SECOND) * SAMPLE_RATE), np.float32)
     padded[: len(wave)] = wave[: len(padded)]
-    maps = hear(padded, ears)
+    early = hear(padded, ears)
     visual = (
-        see(iter(frames), len(maps), eyes) if frames else np.zeros((len(maps), 1280), np.float16)
+        see(iter(frames), len(early), eyes) if frames else np.zeros((len(early), 1280), np.float16)
     )
     present = np.array([bool(frames), bool(wave.size)])
-    return StreamFeatures(maps=maps, visual=visual, present=present)
+    return StreamFeatures(early=early, visual=visual, present=present)
 
 
 def _frames(path: Path) -> Iterator[NDArray[np.uint8]]:

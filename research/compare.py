@@ -13,7 +13,7 @@ import argparse
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ from mafnet.load import load_head
 from mafnet.metrics import wilson_interval
 from mafnet.model import MAFnet
 from research.clips import features_of
-from research.composed import stream_features
-from research.files import WINDOW_CLIPS, file_maps, heard_and_seen
+from research.composed import Stream, event_streams, without_wider
+from research.files import WINDOW_CLIPS, file_early, heard_and_seen
 from research.intervals import f1_interval, rate_interval
 from research.judge import judged, load_judge
 from research.listeners import Teacher
@@ -39,14 +39,13 @@ from research.sound_corpus import load_corpus
 from research.start import make_start
 from research.streaming.material import Material, load_material
 from research.streaming.replay import Scores, read_scores, replay, write_scores
-from research.streaming.scene import SceneSettings, compose
-from research.streaming.scoring import Detection, StreamResult, Truth, summarize, truths_of
+from research.streaming.scoring import Detection, StreamResult, summarize
 from research.streaming.scoring import score as score_events
 from research.streams import Eyes, StreamFeatures, read_features, score
 from research.vocabulary import Vocabulary, load_vocabulary
+from research.yamnet_parts import LateEars
 from weights.bundle import Bundle, load_bundle
 
-EVENT_KINDS = ("both", "unseen", "sound", "picture")
 PLAIN: dict[str, Any] = {
     "on": 0.7,
     "off": 0.4,
@@ -64,6 +63,7 @@ class Contender:
 
     name: str
     model: MAFnet
+    late: LateEars
     bundle: Bundle
     only: int | None = None
     is_rule: bool = True
@@ -74,65 +74,26 @@ class Contender:
         path = kept / f"{stream}-{head}-{self.only}.npz"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_scores(score(self.model, features, self.only, not self.is_rule), path)
+            write_scores(score(self.model, self.late, features, self.only, not self.is_rule), path)
         return read_scores(path)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Stream:
-    """A stream's features and its truth."""
-
-    name: str
-    kind: str
-    seconds: float
-    truths: tuple[Truth, ...]
-    features: StreamFeatures
 
 
 def contenders(bundle: Bundle, vocabulary: Vocabulary, yamnet: Path) -> list[Contender]:
     """Return the four."""
-    rule = make_start(vocabulary, yamnet)
+    rule, google = make_start(vocabulary, yamnet), LateEars(yamnet)
     plain = dataclasses.replace(bundle, events=dataclasses.replace(bundle.events, **PLAIN))
     return [
-        Contender(name="YAMNet alone", model=rule, bundle=plain, only=SOUND),
-        Contender(name="EfficientNet alone", model=rule, bundle=plain, only=PICTURE),
-        Contender(name="fixed rule", model=rule, bundle=plain),
-        Contender(name="starter", model=load_head(bundle), bundle=bundle, is_rule=False),
+        Contender(name="YAMNet alone", model=rule, late=google, bundle=plain, only=SOUND),
+        Contender(name="EfficientNet alone", model=rule, late=google, bundle=plain, only=PICTURE),
+        Contender(name="fixed rule", model=rule, late=google, bundle=plain),
+        Contender(
+            name="starter",
+            model=load_head(bundle),
+            late=LateEars(bundle.audio.weights),
+            bundle=bundle,
+            is_rule=False,
+        ),
     ]
-
-
-def event_streams(
-    options: argparse.Namespace, material: Material, ears: Ears, eyes: Eyes
-) -> Iterator[Stream]:
-    """Compose, hear and see the streams that have events."""
-    settings = SceneSettings(minutes=options.minutes, seed=1)
-    for kind in EVENT_KINDS:
-        scene = compose(kind, material.labels(kind), settings)
-        name = f"test-{kind}-{len(material.labels(kind))}-{options.minutes:g}"
-        path = options.features / "streams" / f"{name}.npz"
-        yield Stream(
-            name=name,
-            kind=kind,
-            seconds=scene.seconds,
-            truths=truths_of(scene.events),
-            features=stream_features(path, scene, material, settings, ears, eyes),
-        )
-
-
-def without_wider(
-    detections: Sequence[Detection], truths: Sequence[Truth], groups: Mapping[str, str]
-) -> list[Detection]:
-    """Leave out what is true at a wider level: Music, where a flute is the event."""
-
-    def is_wider(detection: Detection) -> bool:
-        return any(
-            groups.get(truth.label) == detection.label
-            and detection.onset_s < truth.offset_s + 1
-            and truth.onset_s < detection.offset_s + 1
-            for truth in truths
-        )
-
-    return [detection for detection in detections if not is_wider(detection)]
 
 
 def main() -> None:
@@ -145,7 +106,13 @@ def main() -> None:
     four = contenders(bundle, vocabulary, options.yamnet)
     known = dataclasses.replace(bundle, labels=tuple(set(options.labels) & set(bundle.labels)))
     events = load_material(options.data, known if options.labels else bundle, "test")
-    rows = _events(options, four, list(event_streams(options, events, ears, eyes)))
+    rows = _events(
+        options,
+        four,
+        list(
+            event_streams(options.features / "streams", "test", options.minutes, events, ears, eyes)
+        ),
+    )
     if options.hours:
         classes = vocabulary.sound_in(Teacher.class_names(options.data / "teacher"))
         material = load_material(options.data, bundle, "test")
@@ -265,10 +232,11 @@ def _windows(
     options: argparse.Namespace, four: Sequence[Contender], vocabulary: Vocabulary, ears: Ears
 ) -> Rows:
     corpus = load_corpus(options.data, options.features)
-    maps = file_maps(corpus, "test", ears, options.features)
+    early = file_early(corpus, "test", ears, options.features)
     pictures = load_pictures(options.data, options.features)
     rows: Rows = {}
     for contender in four:
+        maps = [contender.late.maps(own) for own in early]
         hits = heard_and_seen(contender.model, maps, corpus, pictures, vocabulary, contender.only)
         rows.setdefault(f"windows heard and seen, T = {WINDOW_CLIPS}", []).append(
             _share(sum(hits), len(hits))

@@ -24,6 +24,7 @@ from research.prepare import Ears
 from research.sound_corpus import SoundCorpus, load_corpus
 from research.start import load_state, make_start
 from research.vocabulary import Vocabulary, load_vocabulary
+from research.yamnet_parts import LateEars
 from weights.files import written_whole
 
 MOST_S = 5
@@ -45,24 +46,24 @@ FOLDS = (
 )
 
 
-def file_maps(
+def file_early(
     corpus: SoundCorpus, split: str, ears: Ears, cache: Path
 ) -> list[NDArray[np.float16]]:
-    """Hear a split's files; each `(n_seconds, 1024, 3, 2)`."""
+    """Hear a split's files up to the late blocks; each `(n_seconds, 512, 6, 4)`."""
     path = cache / f"files-{split}.npz"
     files = corpus.files(split)
     if not path.exists():
-        maps = []
+        early = []
         for k in files:
             wave = corpus.waveform(int(k)) * np.float32(0.1)  # loud level: -20 dBFS
             n = min(MOST_S, max(1, len(wave) // SAMPLE_RATE))
-            maps.append(ears.maps(np.resize(wave, n * SAMPLE_RATE).astype(np.float32)))
-        starts = np.cumsum([0, *map(len, maps)])
+            early.append(ears.early(np.resize(wave, n * SAMPLE_RATE).astype(np.float32)))
+        starts = np.cumsum([0, *map(len, early)])
         with written_whole(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, maps=np.concatenate(maps), starts=starts)
+            np.savez(file, early=np.concatenate(early), starts=starts)
     with np.load(path) as kept:
-        maps, starts = kept["maps"], kept["starts"]
-    return [maps[a:b] for a, b in itertools.pairwise(starts)]
+        early, starts = kept["early"], kept["starts"]
+    return [early[a:b] for a, b in itertools.pairwise(starts)]
 
 
 @torch.inference_mode()
@@ -154,7 +155,8 @@ def main() -> None:
     vocabulary = load_vocabulary(options.data / "vocabulary.csv")
     corpus = load_corpus(options.data, options.features)
     ears = Ears(options.yamnet, options.data / "teacher")
-    maps = file_maps(corpus, options.split, ears, options.features)
+    late = LateEars(options.yamnet)
+    maps = [late.maps(own) for own in file_early(corpus, options.split, ears, options.features)]
     model = make_start(vocabulary, options.yamnet)
     if options.head is not None:
         load_state(model, options.head)

@@ -1,16 +1,22 @@
-"""YAMNet frozen and fine-tuned, both judged on sources that neither learned from.
+"""Teaches YAMNet's last blocks and its classifier what the files' labels and the teacher say.
 
-    python -m research.finetune --data ../shared/data --features runs/f --yamnet YAMNET
+    python -m research.finetune --data ../shared/data --features runs/f --yamnet YAMNET --to TUNED
 
-Each fold leaves sources out and learns from the other files: a linear correction of the fixed rule
-on the trunk's embedding, the trunk as it is or its last two blocks along. Nothing is augmented.
+Seconds of prepared windows and of the clean training files. YAMNet's own scores and the teacher's
+are the targets of all its 521 classes, so that what it knows stays; a file's own label has a say
+about the labels. The norms keep Google's statistics. Ends with the share of validation files that
+are named right; `research.folds` judges sources that were left out.
 """
 
 import argparse
 import copy
+import dataclasses
+import json
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,152 +24,268 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from extractors.log_mel import SAMPLE_RATE, LogMel
-from extractors.sound import load_sound_trunk
+from extractors.audioset_classes import AUDIOSET_CLASSES
 from extractors.yamnet import YAMNetTrunk
-from mafnet.metrics import wilson_interval
-from research.files import FOLDS, LEFT_OUT, MOST_S
+from research.files import file_early, named
+from research.lessons import TEACHER_OFFSET
+from research.listeners import Teacher
+from research.prepare import SHORT_S, Ears
+from research.says import HEARD, TRACE, Says, says_of
 from research.sound_corpus import SoundCorpus, load_corpus
-from research.vocabulary import Vocabulary, load_vocabulary
+from research.vocabulary import BORROWED, Vocabulary, load_vocabulary
+from research.yamnet_parts import EARLY_SHAPE, N_LATE, load_yamnet, save_yamnet
 
-N_LAST = 2  # blocks that are fine-tuned
-N_CLIPS = 2  # seconds of a training file: the first ones
-LOUD = 0.1  # loud level of a file: -20 dBFS
-N_BATCH = 64
-RATES = {"correction": 1e-3, "blocks": 1e-4}
-ROWS = ("fixed rule", "frozen", "fine-tuned")
+N_WINDOWS, N_FILES = 64, 32  # seconds of each in a batch
+STEPS, LEARN = 300, 2
+RATES = {"blocks": 1e-4, "classifier": 3e-4}
+CLASSES = 0.3  # weight of the classes beside the labels
+MOST = 9.0  # logits of a target
+WARM_UP = 0.05
+Array = NDArray[np.float32]
 
 
-class Corrected(nn.Module):
-    """YAMNet's last blocks, the rule's evidence of each label, and a linear correction."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Seconds:
+    """Seconds to learn from.
 
-    def __init__(self, trunk: YAMNetTrunk, classes: Sequence[Sequence[int]]) -> None:
+    Attributes:
+        early: `(N, 512, 6, 4)` float16.
+        soft: What YAMNet and the teacher say of the classes, `(N, 521)` float16, logits.
+        says: Of the files' labels.
+    """
+
+    early: NDArray[np.float16]
+    soft: NDArray[np.float16]
+    says: Says
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """Google's trunk and the seconds that it learns from."""
+
+    trunk: YAMNetTrunk
+    vocabulary: Vocabulary
+    windows: Seconds
+    files: Seconds
+
+    @classmethod
+    def load(
+        cls, data: Path, features: Path, yamnet: Path, without: frozenset[str] = frozenset()
+    ) -> "Material":
+        """Read what is of the training split and of no source that is left out."""
+        vocabulary = load_vocabulary(data / "vocabulary.csv")
+        corpus, trunk = load_corpus(data, features), load_yamnet(yamnet)
+        names = Teacher.class_names(data / "teacher")
+        early = file_early(corpus, "train", Ears(yamnet, data / "teacher"), features)
+        return cls(
+            trunk=trunk,
+            vocabulary=vocabulary,
+            windows=window_seconds(features / "train", trunk, vocabulary, names, without),
+            files=file_seconds(corpus, early, trunk, vocabulary, without),
+        )
+
+
+class Tuned(nn.Module):
+    """The late blocks and the classifier; a label is heard as its loudest class."""
+
+    classes: Tensor
+    members: Tensor
+
+    def __init__(self, trunk: YAMNetTrunk, vocabulary: Vocabulary, n_learn: int) -> None:
         super().__init__()
-        self.blocks = copy.deepcopy(trunk.blocks[-N_LAST:])
-        self.classifier = trunk.classifier
-        self.classes = classes
-        self.correction = nn.Linear(trunk.dim, len(classes))
-        nn.init.zeros_(self.correction.weight)
-        nn.init.zeros_(self.correction.bias)
+        self.blocks = copy.deepcopy(trunk.blocks[-N_LATE:])
+        self.classifier = copy.deepcopy(trunk.classifier)
+        self.eval().requires_grad_(False)
+        self.blocks[N_LATE - n_learn :].requires_grad_(True)
+        self.classifier.requires_grad_(True)
+        most = max(map(len, vocabulary.sound))
+        rows = [[*own, *[own[0]] * (most - len(own))] for own in vocabulary.sound]
+        self.register_buffer("classes", torch.tensor(rows), persistent=False)
+        members = torch.zeros(len(rows), trunk.n_classes)
+        self.register_buffer("members", members.scatter_(1, self.classes, 1.0), persistent=False)
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """Map what the earlier blocks made of seconds `(N, 512, 6, 4)` to logits `(N, n)`."""
-        embedding = self.blocks(maps).mean(dim=(2, 3))
-        logits = self.classifier(embedding)
-        heard = torch.stack([logits[:, list(own)].amax(dim=1) for own in self.classes], dim=1)
-        corrected: Tensor = heard + self.correction(embedding)
-        return corrected
+    def forward(self, early: Tensor) -> Tensor:
+        """Map seconds to logits of the classes, `(N, 521)`."""
+        out: Tensor = self.classifier(self.blocks(early).mean(dim=(2, 3)))
+        return out
+
+    def of_labels(self, logits: Tensor) -> Tensor:
+        """Map these to logits of the labels."""
+        return logits[:, self.classes].amax(dim=2)
+
+
+def window_seconds(
+    folder: Path,
+    trunk: YAMNetTrunk,
+    vocabulary: Vocabulary,
+    teacher_names: list[str],
+    without: frozenset[str],
+) -> Seconds:
+    """Read the prepared windows, but for those with a file of some sources in them."""
+    places = [teacher_names.index(name) for name in AUDIOSET_CLASSES]
+    parts: dict[str, list[NDArray[Any]]] = {}
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path) as block:
+            rows = [without.isdisjoint(str(each).split("|")) for each in block["sources"]]
+            early, own = block["early"][rows], block["heard"][rows]
+            short, long, empty = (block[name][rows] for name in ("short", "long", "empty"))
+        n = early.shape[1]
+        taught = np.repeat(long[:, None, places], n, axis=1).astype(np.float32)
+        taught[:, -SHORT_S:] = short[:, None, places]
+        early = early.reshape(-1, *EARLY_SHAPE)
+        said = class_logits(trunk, early) + taught.reshape(len(early), -1) + TEACHER_OFFSET
+        is_named: NDArray[np.bool_] = np.any(own > HEARD, axis=(1, 2)) | empty
+        found = {
+            "early": early,
+            "soft": (0.5 * said).astype(np.float16),
+            "heard": (own > HEARD).reshape(len(early), -1),
+            "traces": np.repeat(np.any(own > TRACE, axis=1), n, axis=0),
+            "named": np.repeat(is_named, n),
+            "empty": np.repeat(empty, n),
+        }
+        for name, each in found.items():
+            parts.setdefault(name, []).append(each)
+    joined = {name: np.concatenate(each) for name, each in parts.items()}
+    says = says_of(joined["heard"], joined["traces"], joined["named"], joined["empty"], vocabulary)
+    return Seconds(early=joined["early"], soft=joined["soft"], says=says)
+
+
+def file_seconds(
+    corpus: SoundCorpus,
+    early: Sequence[NDArray[np.float16]],
+    trunk: YAMNetTrunk,
+    vocabulary: Vocabulary,
+    without: frozenset[str],
+) -> Seconds:
+    """Label the seconds of the training files that have a label."""
+    maps, labels = [], []
+    for k, own in zip(corpus.files("train"), early, strict=True):
+        label = vocabulary.index(corpus.names[int(corpus.labels[k])])
+        if label is not None and corpus.sources[int(k)] not in without:
+            maps.append(own)
+            labels += [label] * len(own)
+    joined = np.concatenate(maps)
+    heard = np.zeros((len(joined), len(vocabulary.labels)), np.bool_)
+    heard[np.arange(len(joined)), labels] = True
+    all_named = np.ones(len(joined), np.bool_)
+    says = says_of(heard, heard, all_named, ~all_named, vocabulary)
+    return Seconds(early=joined, soft=class_logits(trunk, joined).astype(np.float16), says=says)
 
 
 @torch.inference_mode()
-def early_maps(trunk: YAMNetTrunk, corpus: SoundCorpus, files: Sequence[int], most: int) -> Tensor:
-    """Hear files up to the blocks that learn: `(n_files, most, 512, 6, 4)`, short ones repeated."""
-    log_mel = LogMel(trunk.log_offset)
-    early = nn.Sequential(trunk.stem, *list(trunk.blocks)[:-N_LAST])
-    rows = []
-    for k in files:
-        wave = np.resize(corpus.waveform(k) * np.float32(LOUD), most * SAMPLE_RATE)
-        seconds = torch.from_numpy(wave.astype(np.float32)).reshape(most, -1)
-        rows.append(early(log_mel(seconds)).half())
-    return torch.stack(rows)
+def class_logits(trunk: YAMNetTrunk, early: NDArray[np.float16]) -> Array:
+    """Return a trunk's logits of its classes, `(N, 521)`."""
+    late = trunk.blocks[-N_LATE:]
+    parts = [
+        trunk.class_logits(late(torch.from_numpy(early[k : k + 200].astype(np.float32)))).numpy()
+        for k in range(0, len(early), 200)
+    ]
+    return np.concatenate(parts) if parts else np.zeros((0, YAMNetTrunk.n_classes), np.float32)
 
 
-def learn(model: Corrected, maps: Tensor, labels: Tensor, epochs: int, tune: bool) -> None:
-    """Train on single seconds; norms keep Google's statistics."""
-    model.eval().requires_grad_(False)
-    parts: dict[str, nn.Module] = {"correction": model.correction}
-    if tune:
-        parts["blocks"] = model.blocks
+def targets(soft: Tensor, says: Says, model: Tuned) -> tuple[Tensor, Tensor, Tensor]:
+    """Return targets of the classes and of the labels, and which classes no label's say is about.
+
+    Shapes: `(N, 521)`, `(N, n_labels)`, `(N, 521)`.
+    """
+    classes = torch.sigmoid(soft.clamp(-MOST, MOST))
+    spoken = torch.from_numpy(says.heard | says.absent).float() @ model.members
+    return classes, says.join(model.of_labels(classes)), (spoken == 0).float()
+
+
+def learn(
+    model: Tuned, windows: Seconds, files: Seconds, steps: int, counted: Tensor, seed: int = 0
+) -> None:
+    """Train; prints the mean loss now and then."""
     groups = [
-        {"params": list(part.requires_grad_(True).parameters()), "lr": RATES[name]}
-        for name, part in parts.items()
+        {"params": [p for p in model.blocks.parameters() if p.requires_grad], "most": "blocks"},
+        {"params": list(model.classifier.parameters()), "most": "classifier"},
     ]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
-    shares = (
-        torch.bincount(labels, minlength=len(model.classes)).clamp_min(1).float().rsqrt()
-    )  # rare labels count more
-    rng = np.random.default_rng(0)
-    for _ in range(epochs):
-        for rows in np.array_split(rng.permutation(len(labels)), len(labels) // N_BATCH):
-            picked = torch.from_numpy(rows)
-            clips = torch.from_numpy(rng.integers(0, maps.shape[1], len(rows)))
-            logits = model(maps[picked, clips].float())
-            loss = F.cross_entropy(logits, labels[picked], weight=shares)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+    rng = np.random.default_rng(seed)
+    shares = files.says.heard.sum(axis=0).clip(1) ** -0.5  # rare labels come more often
+    weights = (files.says.heard * shares).max(axis=1)
+    weights = weights / weights.sum()
+    losses: list[float] = []
+    for step in range(steps):
+        done = step / steps
+        pace = done / WARM_UP if done < WARM_UP else 0.5 + 0.5 * math.cos(math.pi * done)
+        for group in optimizer.param_groups:
+            group["lr"] = RATES[group["most"]] * max(pace, 0.02)
+        picked = [
+            (windows, rng.integers(0, len(windows.early), N_WINDOWS)),
+            (files, rng.choice(len(files.early), N_FILES, p=weights)),
+        ]
+        early = np.concatenate([each.early[rows] for each, rows in picked])
+        logits = model(torch.from_numpy(early.astype(np.float32)))
+        told = [
+            targets(torch.from_numpy(each.soft[rows]).float(), each.says.rows(rows), model)
+            for each, rows in picked
+        ]
+        classes, labels, free = (torch.cat(both) for both in zip(*told, strict=True))
+        loss = F.binary_cross_entropy_with_logits(logits, classes, reduction="none") * free
+        own = F.binary_cross_entropy_with_logits(model.of_labels(logits), labels, reduction="none")
+        total = CLASSES * loss.sum(dim=1).mean() + (own * counted).sum(dim=1).mean()
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()
+        losses.append(float(total.detach()))
+        if (step + 1) % 200 == 0:
+            print(json.dumps({"step": step + 1, "loss": float(np.mean(losses[-200:]))}), flush=True)
 
 
-@torch.inference_mode()
-def right(model: Corrected, maps: Tensor, labels: Tensor) -> NDArray[np.bool_]:
-    """Return whether each file is named right, by the mean of its seconds' logits."""
-    logits = torch.stack([model(own.float()).mean(dim=0) for own in maps])
-    return np.asarray((logits.argmax(dim=1) == labels).numpy())
+def finetune(material: Material, steps: int, n_learn: int) -> YAMNetTrunk:
+    """Teach the last `n_learn` blocks and the classifier; returns the trunk."""
+    torch.manual_seed(0)
+    model = Tuned(material.trunk, material.vocabulary, n_learn)
+    counted = torch.tensor([float(each not in BORROWED) for each in material.vocabulary.labels])
+    learn(model, material.windows, material.files, steps, counted)
+    out = copy.deepcopy(material.trunk)
+    out.blocks = nn.Sequential(*out.blocks[:-N_LATE], *model.blocks)
+    out.classifier = model.classifier
+    return out.eval().requires_grad_(False)
 
 
-def named_files(
-    corpus: SoundCorpus, vocabulary: Vocabulary, split: str
-) -> tuple[list[int], list[int]]:
-    """Return the files of a split that have a label of the vocabulary, no wider one; and it."""
-    wider = set(vocabulary.parents.values())
-    pairs = []
-    for k in corpus.files(split):
-        label = vocabulary.index(corpus.names[int(corpus.labels[k])])
-        if label is not None and vocabulary.labels[label] not in wider:
-            pairs.append((int(k), label))
-    return [k for k, _ in pairs], [label for _, label in pairs]
+def rule_logits(
+    trunk: YAMNetTrunk, early: Sequence[NDArray[np.float16]], vocabulary: Vocabulary
+) -> Array:
+    """Return one logit a label for each file: the mean over its seconds of its loudest class."""
+    rows = []
+    for own in early:
+        logits = class_logits(trunk, own)
+        rows.append(np.stack([logits[:, list(c)].max(axis=1).mean() for c in vocabulary.sound]))
+    return np.stack(rows)
 
 
 def main() -> None:
-    """Print the shares named right."""
+    """Tune, and write the trunk."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--yamnet", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--to", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--learn", type=int, default=LEARN, help=f"blocks that learn ({LEARN})")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    torch.manual_seed(0)
-    vocabulary = load_vocabulary(options.data / "vocabulary.csv")
+    began = time.process_time()
+    material = Material.load(options.data, options.features, options.yamnet)
+    read = time.process_time() - began
+    after = finetune(material, options.steps, options.learn)
+    took = time.process_time() - began - read
+    print(
+        f"{len(material.windows.early)} seconds of windows read in {read:.0f} s, {took:.0f} s more"
+    )
+    save_yamnet(after, options.to, half=False)
     corpus = load_corpus(options.data, options.features)
-    trunk = load_sound_trunk("yamnet", options.yamnet)
-    assert isinstance(trunk, YAMNetTrunk)
-    trunk.eval()
-    tests, wanted = named_files(corpus, vocabulary, "test")
-    known = sorted(set(wanted))
-    held = [
-        corpus.sources[k] in LEFT_OUT.get(vocabulary.labels[label], ())
-        for k, label in zip(tests, wanted, strict=True)
-    ]
-    tests = [k for k, own in zip(tests, held, strict=True) if own]
-    truth = torch.tensor([known.index(w) for w, own in zip(wanted, held, strict=True) if own])
-    learned, named = named_files(corpus, vocabulary, "train")
-    kept = [k for k, label in enumerate(named) if label in known]
-    labels = torch.tensor([known.index(named[k]) for k in kept])
-    learned = [learned[k] for k in kept]
-    maps = early_maps(trunk, corpus, learned, N_CLIPS)
-    of_tests = early_maps(trunk, corpus, tests, MOST_S)
-    classes = [vocabulary.sound[label] for label in known]
-    hits = {name: np.zeros(len(tests), np.bool_) for name in ROWS}
-    seconds = dict.fromkeys(ROWS, 0.0)
-    for sources in FOLDS:
-        own = np.array([corpus.sources[k] not in sources for k in learned])
-        there = np.flatnonzero([corpus.sources[k] in sources for k in tests])
-        for name in ROWS:
-            began = time.process_time()
-            model = Corrected(trunk, classes).eval()
-            if name != "fixed rule":
-                learn(model, maps[own], labels[own], options.epochs, name == "fine-tuned")
-            hits[name][there] = right(model, of_tests[there], truth[there])
-            seconds[name] += time.process_time() - began
-            n = int(hits[name][there].sum())
-            print(f"without {', '.join(sources)}: {name} {n} of {len(there)}", flush=True)
-    for name, found in hits.items():
-        low, high = wilson_interval(int(found.sum()), len(found))
-        print(
-            f"{name}: {found.sum()} of {len(found)}, {found.mean():.3f} ({low:.3f} to {high:.3f}), "
-            f"{seconds[name]:.0f} s of processor time"
-        )
+    ears = Ears(options.yamnet, options.data / "teacher")
+    early = file_early(corpus, "val", ears, options.features)
+    for name, each in (("Google's", material.trunk), ("fine-tuned", after)):
+        logits = rule_logits(each, early, material.vocabulary)
+        right = named(logits, corpus, "val", material.vocabulary)
+        hits = [hit for own in right.values() for hit in own]
+        print(f"{name}: {sum(hits)} of {len(hits)} validation files")
 
 
 if __name__ == "__main__":

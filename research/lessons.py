@@ -9,6 +9,7 @@ the newest, the picture trunk's own classes; a file's own label has a smaller sa
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,18 +19,27 @@ from torch import Tensor
 from mafnet.attention import PICTURE, SOUND
 from mafnet.evidence import ClassEvidence
 from research.pictures import Pictures
+from research.says import HEARD, SAY_OTHER, TRACE, says_of
+from research.sound_corpus import BACKGROUND
 from research.vocabulary import Vocabulary
 
 TEACHER_OFFSET = 1.0  # its logits run low on short windows
 UNHEARD = 0.25  # its probability below which it does not hear a label
-HEARD = 0.1  # of a second's power: from here on a file's label is heard in it
-OWN_SAY = 0.35  # of a file's own label, beside the teacher's
 SEEN_ONLY = 0.9  # target of a label that is seen, where there is no sound
 NO_PICTURE, NO_SOUND, AGREES = 0.25, 0.3, 0.6  # shares: windows; of the rest, pictures that fit
 LENGTHS = (1, 1, 1, 2, 3, 4, 4, 6, 10)  # of windows, in clips, as often as they stand here
 FACE, VOICES = "Face", ("Male speech, man speaking", "Female speech, woman speaking")
 MOST = 9.0  # logits of a target
+LEAST = 1e-4  # as a probability
 Array = NDArray[np.float32]
+
+
+class Late(Protocol):
+    """YAMNet's late blocks: `research.yamnet_parts.LateEars`."""
+
+    def maps(self, early: NDArray[np.float16]) -> NDArray[np.float16]:
+        """Go on from what the early blocks made."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,27 +51,39 @@ class Heard:
         short: The teacher's logits of each label on the last four seconds, `(N, n_labels)`.
         long: Likewise on all ten.
         heard: `(N, 10, n_labels)`: each file's label's share of a second's power.
+        empty: `(N,)` bool: there is nothing else in it.
     """
 
     maps: NDArray[np.float16]
     short: Array
     long: Array
     heard: NDArray[np.float16]
+    empty: NDArray[np.bool_]
 
 
 def load_heard(
     folder: Path,
     vocabulary: Vocabulary,
     teacher_names: list[str],
+    late: Late,
     without: frozenset[str] = frozenset(),
 ) -> Heard:
-    """Read the blocks of a split, but for windows with a file of some sources in them."""
+    """Read the blocks of a split, and go on from YAMNet's early blocks.
+
+    Args:
+        folder: Of the blocks.
+        vocabulary: The labels.
+        teacher_names: Its classes.
+        late: What the maps come from.
+        without: Sources; windows with a file of one in them are left out.
+    """
     classes = vocabulary.sound_in(teacher_names)
-    blocks: dict[str, list[NDArray[np.float16]]] = {}
+    blocks: dict[str, list[NDArray[Any]]] = {}
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as block:
             rows = [without.isdisjoint(str(each).split("|")) for each in block["sources"]]
-            for name in ("maps", "short", "long", "heard"):
+            blocks.setdefault("maps", []).append(late.maps(block["early"][rows]))
+            for name in ("short", "long", "heard", "empty"):
                 blocks.setdefault(name, []).append(block[name][rows])
     joined = {name: np.concatenate(parts) for name, parts in blocks.items()}
     return Heard(
@@ -69,6 +91,7 @@ def load_heard(
         short=_of_labels(joined["short"], classes),
         long=_of_labels(joined["long"], classes),
         heard=joined["heard"],
+        empty=joined["empty"],
     )
 
 
@@ -110,13 +133,16 @@ class Lessons:
     ) -> None:
         self._heard = heard
         self._evidence = evidence
-        self._n_labels = len(vocabulary.labels)
+        self._vocabulary = vocabulary
+        self._is_named = heard.empty | np.any(heard.heard > HEARD, axis=(1, 2))
         rows = [
             k
             for k, own in enumerate(pictures.splits)
             if own == split and pictures.sources[k] not in without
         ]
         self._features = pictures.features[rows]
+        self._is_told = np.array([pictures.labels[k] != FACE for k in rows])  # what it shows
+        self._is_scene = np.array([pictures.labels[k] == BACKGROUND for k in rows])
         self._shows: list[tuple[int, ...]] = []
         self._of_label: dict[int, list[int]] = {}
         voices = [vocabulary.labels.index(voice) for voice in VOICES]
@@ -142,48 +168,53 @@ class Lessons:
     def lesson(self, windows: NDArray[np.int64], n_clips: int, rng: np.random.Generator) -> Lesson:
         """Make a batch of the last `n_clips` seconds of some windows."""
         maps = self._heard.maps[windows, -n_clips:].astype(np.float32)
-        active = np.any(self._heard.heard[windows, -n_clips:] > HEARD, axis=1)  # (B, L)
+        own = self._heard.heard[windows, -n_clips:]
+        active: NDArray[np.bool_] = np.any(own > HEARD, axis=1)  # (B, L)
+        says = says_of(
+            active,
+            np.any(own > TRACE, axis=1),
+            self._is_named[windows],
+            self._heard.empty[windows],
+            self._vocabulary,
+        )
         audio = torch.from_numpy(maps)
         with torch.no_grad():
             newest = self._evidence(
                 torch.zeros(len(windows), self._features.shape[2]), audio[:, -1]
             )
-        logits = self._taught(windows, n_clips, newest[:, SOUND].numpy())
+        taught = self._taught(windows, n_clips, newest[:, SOUND].numpy())
+        thought = torch.sigmoid(torch.from_numpy(taught).clamp(-MOST, MOST))
+        heard = says.join(thought).clamp(LEAST, 1 - LEAST)
         visual = np.zeros((len(windows), n_clips, self._features.shape[2]), np.float32)
         present = np.ones((len(windows), n_clips, 2), np.bool_)
-        own: NDArray[np.bool_] = np.zeros_like(
-            active
-        )  # labels of which a file's own label has a say
+        shows = np.zeros_like(active)
+        places = np.zeros(len(windows), np.int64)
         seen_only = np.zeros(len(windows), np.bool_)
         for row in range(len(windows)):
-            own[row] = active[row]
             chance = rng.random()
             if chance < NO_PICTURE:
                 present[row, :, PICTURE] = False
                 continue
-            place = self._picture(active[row], rng)
+            places[row] = place = self._picture(active[row], rng)
             views = rng.integers(0, self._features.shape[1], n_clips)
             visual[row] = self._features[place, views]
             if chance < NO_PICTURE + NO_SOUND:
                 present[row, :, SOUND] = False
                 seen_only[row] = True
-                own[row] = False
-                if len(self._shows[place]) == 1:  # a face tells no voice
-                    own[row, list(self._shows[place])] = True
+            if self._is_told[place]:
+                shows[row, list(self._shows[place])] = True
         with torch.no_grad():
             seen = self._evidence(torch.from_numpy(visual).mean(dim=1), audio[:, -1])[:, PICTURE]
-        shown: NDArray[np.bool_] = np.any(present[:, :, PICTURE], axis=1)
-        logits[seen_only] = self._evidence.sound_missing.detach().numpy()
-        logits = logits + seen.numpy() * shown[:, None]
-        target = 1.0 / (1.0 + np.exp(-np.clip(logits, -MOST, MOST)))
-        say = np.where(seen_only[:, None], SEEN_ONLY, OWN_SAY) * own
-        target = target * (1 - say) + say
-        return Lesson(
-            torch.from_numpy(visual),
-            audio,
-            torch.from_numpy(present),
-            torch.from_numpy(target.astype(np.float32)),
-        )
+        is_seen: NDArray[np.bool_] = np.any(present[:, :, PICTURE], axis=1)
+        shown = is_seen & self._is_told[places]
+        sees = says_of(shows, shows, shown, shown & self._is_scene[places], self._vocabulary)
+        missing = self._evidence.sound_missing.detach()
+        seen = seen * torch.from_numpy(is_seen)[:, None]
+        alone = sees.join(torch.sigmoid(missing + seen), SEEN_ONLY)
+        both = heard.logit() + seen * (1 - SAY_OTHER * torch.from_numpy(sees.excluded))
+        both = torch.sigmoid(both.clamp(-MOST, MOST))
+        target = torch.where(torch.from_numpy(seen_only)[:, None], alone, both)
+        return Lesson(torch.from_numpy(visual), audio, torch.from_numpy(present), target)
 
     def _picture(self, active: NDArray[np.bool_], rng: np.random.Generator) -> int:
         fitting = [label for label in np.flatnonzero(active) if int(label) in self._of_label]

@@ -86,12 +86,12 @@ def _features(
 ) -> StreamFeatures:
     scene = compose(kind, [], settings)
     pcm = render_sound(scene, material, settings)[: round(scene.seconds * SAMPLE_RATE)]
-    maps = hear(pcm.astype(np.float32) / np.float32(32767), ears)
+    early = hear(pcm.astype(np.float32) / np.float32(32767), ears)
     rng = np.random.default_rng((scene.seed, 1))
-    visual = np.zeros((len(maps), stills.shape[1]), np.float16)
+    visual = np.zeros((len(early), stills.shape[1]), np.float16)
     first = 0
-    while first < len(maps):
+    while first < len(early):
         until = first + round(float(rng.uniform(*settings.scene_s)) * HOPS_A_SECOND)
         visual[first:until] = stills[int(rng.integers(0, len(stills)))]
         first = until
-    return StreamFeatures(maps=maps, visual=visual, present=np.ones(2, np.bool_))
+    return StreamFeatures(early=early, visual=visual, present=np.ones(2, np.bool_))

@@ -2,9 +2,9 @@
 
     python -m research.prepare --data ../shared/data --to runs/features --split train --windows 8000
 
-Each block holds sound maps of YAMNet, the teacher's logits on the last four and on all ten seconds,
-what the files' labels say, and which sources they are of. Can be stopped; the same command goes on
-with the next block.
+Each block holds what YAMNet's early blocks made of each second, the teacher's logits on the last
+four and on all ten seconds, what the files' labels say, whether there is nothing else, and which
+sources they are of. Can be stopped; the same command goes on with the next block.
 """
 
 import argparse
@@ -20,12 +20,12 @@ from torch import nn
 from extractors.log_mel import SAMPLE_RATE, LogMel
 from extractors.openvino_graphs import convert
 from extractors.openvino_trunks import OpenVinoTrunk
-from extractors.sound import load_sound_trunk
 from extractors.yamnet import YAMNetTrunk
 from research.listeners import Teacher
 from research.sound_corpus import load_corpus
 from research.vocabulary import load_vocabulary
 from research.windows import WindowSource, seed_of
+from research.yamnet_parts import Early, load_yamnet
 from weights.files import written_whole
 
 N_BLOCK = 100  # windows in a file
@@ -38,8 +38,8 @@ class Ears:
 
     def __init__(self, yamnet: Path, teacher: Path) -> None:
         self.log_mel = LogMel(YAMNetTrunk.log_offset)
-        trunk = load_sound_trunk("yamnet", yamnet)
-        self._yamnet = OpenVinoTrunk(convert(trunk, (1, 96, 64)), "float32", 1)
+        early = Early(load_yamnet(yamnet)).eval()
+        self._yamnet = OpenVinoTrunk(convert(early, (1, 96, 64)), "float32", 1)
         self._teacher = Teacher(teacher)
         network = _First(self._teacher.network).eval()
         self._networks: dict[int, OpenVinoTrunk] = {}
@@ -48,8 +48,8 @@ class Ears:
         )
 
     @torch.inference_mode()
-    def maps(self, waveform: Array) -> NDArray[np.float16]:
-        """Return YAMNet's map of each second: `(n, 1024, 3, 2)`."""
+    def early(self, waveform: Array) -> NDArray[np.float16]:
+        """Return what YAMNet's early blocks make of each second: `(n, 512, 6, 4)`."""
         seconds = torch.from_numpy(waveform).reshape(-1, SAMPLE_RATE)
         return np.asarray(self._yamnet.encode(self.log_mel(seconds).numpy()), np.float16)
 
@@ -107,14 +107,15 @@ def hear(
 ) -> dict[str, NDArray[Any]]:
     """Draw windows and hear them; `sources` are of the corpus's files."""
     rows: dict[str, list[NDArray[Any]]] = {
-        name: [] for name in ("maps", "short", "long", "heard", "sources")
+        name: [] for name in ("early", "short", "long", "heard", "empty", "sources")
     }
     for seed in seeds:
         window = source.draw(seed)
-        rows["maps"].append(ears.maps(window.waveform))
+        rows["early"].append(ears.early(window.waveform))
         rows["short"].append(ears.taught(window.waveform[-SHORT_S * SAMPLE_RATE :]))
         rows["long"].append(ears.taught(window.waveform))
         rows["heard"].append(window.heard.astype(np.float16))
+        rows["empty"].append(np.array(window.kind == "nothing"))
         rows["sources"].append(np.array("|".join(sorted({sources[k] for k in window.files}))))
     return {name: np.stack(each) for name, each in rows.items()}
 

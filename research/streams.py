@@ -26,6 +26,7 @@ from mafnet.film import SOUND_CHANNELS
 from mafnet.model import MAFnet
 from research.prepare import Ears
 from research.streaming.replay import Scores
+from research.yamnet_parts import LateEars
 from weights.bundle import packaged_efficientnet_lite0
 from weights.files import written_whole
 
@@ -43,12 +44,12 @@ class StreamFeatures:
     """One row a hop; the first ends at one second.
 
     Attributes:
-        maps: `(n_hops, 1024, 3, 2)` float16; zeros without sound.
+        early: `(n_hops, 512, 6, 4)` float16, of YAMNet's early blocks; zeros without sound.
         visual: `(n_hops, 1280)` float16; zeros without a picture.
         present: Bool `(2,)`: which senses the stream has.
     """
 
-    maps: NDArray[np.float16]
+    early: NDArray[np.float16]
     visual: NDArray[np.float16]
     present: NDArray[np.bool_]
 
@@ -56,13 +57,13 @@ class StreamFeatures:
         """Keep them, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, maps=self.maps, visual=self.visual, present=self.present)
+            np.savez(file, early=self.early, visual=self.visual, present=self.present)
 
 
 def read_features(path: Path) -> StreamFeatures:
     """Read what `StreamFeatures.write` wrote."""
     with np.load(path) as kept:
-        return StreamFeatures(maps=kept["maps"], visual=kept["visual"], present=kept["present"])
+        return StreamFeatures(early=kept["early"], visual=kept["visual"], present=kept["present"])
 
 
 class Eyes:
@@ -83,12 +84,12 @@ class Eyes:
 
 
 def hear(waveform: Array, ears: Ears) -> NDArray[np.float16]:
-    """Return the map of the last second at each hop."""
+    """Return what the early blocks make of the last second at each hop."""
     n_hops = (len(waveform) - SAMPLE_RATE) // round(HOP_S * SAMPLE_RATE) + 1
     step = round(HOP_S * SAMPLE_RATE)
     seconds = np.lib.stride_tricks.sliding_window_view(waveform, SAMPLE_RATE)[::step][:n_hops]
     parts = [
-        ears.maps(np.ascontiguousarray(seconds[k : k + N_BATCH]).reshape(-1))
+        ears.early(np.ascontiguousarray(seconds[k : k + N_BATCH]).reshape(-1))
         for k in range(0, n_hops, N_BATCH)
     ]
     return np.concatenate(parts)
@@ -117,24 +118,29 @@ def see(frames: Iterator[NDArray[np.uint8]], n_hops: int, eyes: Eyes) -> NDArray
 
 @torch.inference_mode()
 def score(
-    model: MAFnet, features: StreamFeatures, only: int | None = None, corrects: bool = True
+    model: MAFnet,
+    late: LateEars,
+    features: StreamFeatures,
+    only: int | None = None,
+    corrects: bool = True,
 ) -> Scores:
     """Return what the recognizer would say at each hop.
 
     Args:
         model: In evaluation.
+        late: What its sound maps come from.
         features: Of the stream.
         only: `PICTURE` or `SOUND` to mask the other sense.
         corrects: Whether its head adds anything; the fixed rule's does not, and its convolutions
             are left out.
     """
-    n_hops = len(features.maps)
+    n_hops = len(features.early)
     has = torch.from_numpy(features.present.copy())
     if only is not None:
         has[SOUND if only == PICTURE else PICTURE] = False
     parts = []
     for k in range(0, n_hops, N_BATCH):
-        audio = torch.from_numpy(features.maps[k : k + N_BATCH].astype(np.float32))
+        audio = torch.from_numpy(late.maps(features.early[k : k + N_BATCH]).astype(np.float32))
         visual = torch.from_numpy(features.visual[k : k + N_BATCH].astype(np.float32))
         convolve = None if corrects else _nothing_convolved
         parts.append(model.encode_clips(visual, audio, has.expand(len(audio), 2), convolve))

@@ -22,7 +22,8 @@ from research.lessons import Lesson, Lessons, load_heard
 from research.listeners import Teacher
 from research.pictures import load_pictures
 from research.start import load_state, make_start, save_head
-from research.vocabulary import load_vocabulary
+from research.vocabulary import Vocabulary, load_vocabulary
+from research.yamnet_parts import LateEars
 
 N_BATCH = 32
 SMALL = 0.005  # weight of the mean square of the head's correction: it shall be needed
@@ -30,6 +31,85 @@ NEAR = 0.02  # likewise of how far scales and biases go from the fixed rule
 LEARNING_RATE = 7e-4
 WARM_UP = 0.1
 KINDS = ("full", "maps", "evidence")
+
+
+def train(
+    model: MAFnet, lessons: dict[str, Lessons], to: Path, epochs: int, kind: str = "full"
+) -> None:
+    """Train a head, or go on where an earlier call stopped.
+
+    Args:
+        model: At its start.
+        lessons: Of `train` and `val`.
+        to: Folder of `head.safetensors` and the checkpoint.
+        epochs: In all.
+        kind: One of `KINDS`.
+    """
+    if kind == "maps":
+        silence_evidence(model)
+    to.mkdir(parents=True, exist_ok=True)
+    optimizer = torch.optim.AdamW(parameter_groups(model, kind), weight_decay=1e-3)
+    kept = to / "checkpoint.pt"
+    first = 0
+    if kept.exists():
+        state = torch.load(kept, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        first = int(state["epoch"])
+    else:
+        print(json.dumps({"epoch": 0, **validate(model, lessons["val"])}), flush=True)
+    for epoch in range(first, epochs):
+        began = time.monotonic()
+        rng = np.random.default_rng((1, epoch))
+        model.train()
+        losses = []
+        n_steps = len(lessons["train"]) // N_BATCH
+        for step, lesson in enumerate(lessons["train"].epoch(rng, N_BATCH)):
+            pace(optimizer, (epoch + step / n_steps) / epochs)
+            optimizer.zero_grad(set_to_none=True)
+            loss = loss_of(model, lesson)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            optimizer.step()
+            losses.append(float(loss.detach()))
+        model.eval()
+        told = {"epoch": epoch + 1, "loss": float(np.mean(losses)), "s": time.monotonic() - began}
+        print(json.dumps({**told, **validate(model, lessons["val"])}), flush=True)
+        save_head(model, to / "head.safetensors")
+        torch.save(
+            {
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "epoch": epoch + 1,
+            },
+            kept,
+        )
+
+
+def load_lessons(
+    data: Path,
+    features: Path,
+    yamnet: Path,
+    vocabulary: Vocabulary,
+    without: frozenset[str] = frozenset(),
+) -> dict[str, Lessons]:
+    """Read the lessons of `train` and `val`, but for those with anything of some sources."""
+    names = Teacher.class_names(data / "teacher")
+    pictures = load_pictures(data, features)
+    start = make_start(vocabulary, yamnet).evidence
+    assert start is not None
+    late = LateEars(yamnet)
+    return {
+        split: Lessons(
+            load_heard(features / split, vocabulary, names, late, without),
+            pictures,
+            split,
+            vocabulary,
+            start,
+            without,
+        )
+        for split in ("train", "val")
+    }
 
 
 def main() -> None:
@@ -46,65 +126,12 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     vocabulary = load_vocabulary(options.data / "vocabulary.csv")
-    names = Teacher.class_names(options.data / "teacher")
-    pictures = load_pictures(options.data, options.features)
     model = make_start(vocabulary, options.yamnet)
     if options.start is not None:
         load_state(model, options.start)
-    start = make_start(vocabulary, options.yamnet).evidence
-    assert start is not None
-    if options.kind == "maps":
-        silence_evidence(model)
     without = frozenset(options.without)
-    lessons = {
-        split: Lessons(
-            load_heard(options.features / split, vocabulary, names, without),
-            pictures,
-            split,
-            vocabulary,
-            start,
-            without,
-        )
-        for split in ("train", "val")
-    }
-    options.to.mkdir(parents=True, exist_ok=True)
-    groups = parameter_groups(model, options.kind)
-    optimizer = torch.optim.AdamW(groups, weight_decay=1e-3)
-    kept = options.to / "checkpoint.pt"
-    first = 0
-    if kept.exists():
-        state = torch.load(kept, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        first = int(state["epoch"])
-    else:
-        print(json.dumps({"epoch": 0, **validate(model, lessons["val"])}), flush=True)
-    for epoch in range(first, options.epochs):
-        began = time.monotonic()
-        rng = np.random.default_rng((1, epoch))
-        model.train()
-        losses = []
-        n_steps = len(lessons["train"]) // N_BATCH
-        for step, lesson in enumerate(lessons["train"].epoch(rng, N_BATCH)):
-            pace(optimizer, (epoch + step / n_steps) / options.epochs)
-            optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(model, lesson)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-            optimizer.step()
-            losses.append(float(loss.detach()))
-        model.eval()
-        told = {"epoch": epoch + 1, "loss": float(np.mean(losses)), "s": time.monotonic() - began}
-        print(json.dumps({**told, **validate(model, lessons["val"])}), flush=True)
-        save_head(model, options.to / "head.safetensors")
-        torch.save(
-            {
-                "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "epoch": epoch + 1,
-            },
-            kept,
-        )
+    lessons = load_lessons(options.data, options.features, options.yamnet, vocabulary, without)
+    train(model, lessons, options.to, options.epochs, options.kind)
 
 
 def pace(optimizer: torch.optim.Optimizer, done: float) -> None:

@@ -7,6 +7,7 @@ levels. It refuses to say what is heard beyond what the files' own labels say: t
 
 import dataclasses
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,14 @@ from scipy import fft
 from extractors.log_mel import SAMPLE_RATE
 from research.noise import SMOOTHING_HZ, noise_like
 from research.sound_corpus import Samples, SoundCorpus, block_levels
-from research.sound_pauses import GO_ON
+from research.sound_pauses import GO_ON, longest_pause, mirrored
 from research.synth_sounds import SYNTHESISED_BACKGROUND, SYNTHESISED_EVENTS
 from research.vocabulary import Vocabulary
 
 WINDOW_S = 10
 N_SAMPLES = WINDOW_S * SAMPLE_RATE
 BEDS = ("Background", "Air conditioner", "Traffic noise, roadway noise", "Crowd", "Rain", "Wind")
+N_EMPTY = 2  # of these, the first, are no label
 UNNAMED = "Unlabelled"
 LEVEL_DB = (-50.0, -10.0)  # RMS of a window with something in it, full scale 0 dB
 NOTHING_DB = (-80.0, -15.0)  # of one with nothing
@@ -38,7 +40,8 @@ class Window:
     Attributes:
         waveform: `(160000,)` float32 in [-1, 1].
         heard: `(10, n_labels)`: how loud each label's own files are in each second, over all
-            else, as a share of the second's power; 0 where none is audible.
+            else, as a share of the second's power; 0 where none is audible. A bed that is a label
+            (rain) is heard where it is a bed of nothing.
         kind: `events`, `unnamed` or `nothing`.
         files: Numbers of the files that went into it.
     """
@@ -64,7 +67,7 @@ class WindowSource:
         corpus: SoundCorpus,
         vocabulary: Vocabulary,
         split: str,
-        shares: tuple[float, float, float] = (0.6, 0.2, 0.2),
+        shares: tuple[float, float, float] = (0.52, 0.18, 0.3),
     ) -> None:
         self._corpus = corpus
         self._vocabulary = vocabulary
@@ -81,6 +84,16 @@ class WindowSource:
         self._all = files
         self._used: set[int] = set()
         self._spectra = [k for k in files if corpus.names[int(corpus.labels[k])] not in GO_ON]
+        named = [
+            k
+            for k in self._spectra
+            if vocabulary.index(corpus.names[int(corpus.labels[k])]) is not None
+        ]
+        self._pauses: list[tuple[int, slice]] = []  # rooms, between the events of a recording
+        for k in named:
+            pause = longest_pause(corpus.waveform(k), float(corpus.levels[k]))
+            if pause is not None:
+                self._pauses.append((k, slice(*pause)))
 
     def draw(self, seed: int) -> Window:
         """Draw the window of a seed."""
@@ -91,7 +104,7 @@ class WindowSource:
             min(2, int(np.searchsorted(self._shares, rng.random())))
         ]
         if kind == "nothing":
-            wave, level_db = self._nothing(rng), float(rng.uniform(*NOTHING_DB))
+            wave, level_db = self._nothing(rng, heard), float(rng.uniform(*NOTHING_DB))
         else:
             wave = self._events(rng, heard) if kind == "events" else self._unnamed(rng)
             level_db = float(rng.uniform(*LEVEL_DB))
@@ -111,7 +124,7 @@ class WindowSource:
             gain = np.float32(10 ** (rng.uniform(-12, 0) / 20)) if parts else np.float32(1)
             parts.append((label, self._placed(name, rng) * gain))
         wave: Samples = np.sum([part for _, part in parts], axis=0)
-        bed = self._bed(rng)
+        bed = self._bed(rng, self._beds)
         snr_db = float(rng.uniform(0, 35))
         wave = wave + bed * np.float32(10 ** (-snr_db / 20))
         power = np.square(wave).reshape(WINDOW_S, -1).mean(axis=1)
@@ -148,28 +161,55 @@ class WindowSource:
                 k = int(rng.choice(self._all))
                 part = self._placed(self._corpus.names[int(self._corpus.labels[k])], rng)
             wave += part * np.float32(10 ** (rng.uniform(-15, 0) / 20))
-        return wave + self._bed(rng) * np.float32(10 ** (-rng.uniform(5, 40) / 20))
+        return wave + self._bed(rng, self._beds) * np.float32(10 ** (-rng.uniform(5, 40) / 20))
 
-    def _nothing(self, rng: np.random.Generator) -> Samples:
-        wave = self._bed(rng, certain=True)
+    def _nothing(self, rng: np.random.Generator, heard: NDArray[np.float32]) -> Samples:
+        chance = rng.random()
+        if chance < 0.3 and self._pauses:
+            return self._rooms(rng)
+        if chance < 0.45 and self._beds:
+            name = str(rng.choice(self._beds))
+            label = self._vocabulary.index(name)
+            if label is not None:
+                heard[:, label] = 1.0
+            return self._recorded(name, rng)
+        empty = self._beds[:N_EMPTY]
+        wave = self._bed(rng, empty, certain=True)
         if rng.random() < 0.4:
-            wave = wave + self._bed(rng) * np.float32(10 ** (-rng.uniform(0, 12) / 20))
+            wave = wave + self._bed(rng, empty) * np.float32(10 ** (-rng.uniform(0, 12) / 20))
         return wave
 
-    def _bed(self, rng: np.random.Generator, certain: bool = False) -> Samples:
+    def _rooms(self, rng: np.random.Generator) -> Samples:
+        """One or two rooms one after the other, each from the pause of a recording."""
+        wave = np.zeros(N_SAMPLES, np.float32)
+        cut = int(rng.integers(0, N_SAMPLES)) if rng.random() < 0.6 else 0
+        for first, last in ((0, cut), (cut, N_SAMPLES)):
+            number, part = self._pauses[int(rng.integers(0, len(self._pauses)))]
+            pause = self._faster(self._file(number)[part], rng, 0.2)
+            level = np.float32(10 ** (rng.uniform(-12, 0) / 20))
+            wave[first:last] = (_unit(mirrored(pause, N_SAMPLES)) * level)[: last - first]
+        return wave
+
+    def _bed(
+        self, rng: np.random.Generator, names: Sequence[str], certain: bool = False
+    ) -> Samples:
         chance = rng.random()
         if chance < 0.15 and not certain:
             return np.zeros(N_SAMPLES, np.float32)
-        if chance < 0.45 and self._beds:
-            name = str(rng.choice(self._beds[:2] if rng.random() < 0.6 else self._beds))
-            part = self._faster(self._waveform(name, rng), rng, 0.4)
-            return _unit(_mirrored(part[::-1] if rng.random() < 0.4 else part))
+        if chance < 0.45 and names:
+            among = names[:N_EMPTY] if rng.random() < 0.6 else names
+            return self._recorded(str(rng.choice(among)), rng)
         if chance < 0.7:
             k = int(rng.choice(self._spectra))
             part = np.resize(self._file(k), N_SAMPLES).astype(np.float32)
             return noise_like(part, float(rng.uniform(*SMOOTHING_HZ)), rng)
         kind = SYNTHESISED_BACKGROUND[int(rng.integers(0, len(SYNTHESISED_BACKGROUND)))]
         return _unit(kind(N_SAMPLES, rng))
+
+    def _recorded(self, name: str, rng: np.random.Generator) -> Samples:
+        part = self._faster(self._waveform(name, rng), rng, 0.4)
+        there_and_back = mirrored(part[::-1] if rng.random() < 0.4 else part, N_SAMPLES)
+        return _unit(there_and_back[:N_SAMPLES])
 
     def _waveform(self, name: str, rng: np.random.Generator) -> Samples:
         sources = self._pools[name]
@@ -191,11 +231,6 @@ class WindowSource:
 def seed_of(split: str, number: int) -> int:
     """Return the seed of a split's window, another for each split."""
     return zlib.crc32(split.encode()) * 1_000_003 + number
-
-
-def _mirrored(wave: Samples) -> Samples:
-    there_and_back = np.concatenate((wave, wave[::-1]))
-    return np.resize(there_and_back, N_SAMPLES).astype(np.float32)
 
 
 def _unit(wave: Samples) -> Samples:

@@ -20,6 +20,7 @@ def heard() -> Heard:
         short=np.full((N, 3), -6, np.float32),
         long=np.full((N, 3), -6, np.float32),
         heard=np.zeros((N, 10, 3), np.float16),
+        empty=np.zeros(N, np.bool_),
     )
 
 
