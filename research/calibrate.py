@@ -30,6 +30,7 @@ from research.yamnet_parts import LateEars
 
 COMMON = 0.6  # the threshold that all labels then have
 MISTAKES = 0.3  # of a label in all windows
+BLOCKS = 20  # of each split
 N_TAIL = 20  # negatives that tell the tail
 SHARE = 0.5  # of the way from the common threshold to the estimate: it is of few sounds
 KEEN = 0.1  # all thresholds are lower by so many logits: what is joined over time is surer
@@ -107,7 +108,8 @@ def main() -> None:
     model.eval()
     late = LateEars(options.yamnet)
     splits = [
-        load_heard(options.features / split, vocabulary, names, late) for split in ("train", "val")
+        load_heard(options.features / split, vocabulary, names, late, most=BLOCKS)
+        for split in ("train", "val")
     ]
     heard = Heard(
         **{

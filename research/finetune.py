@@ -35,8 +35,8 @@ from research.sound_corpus import SoundCorpus, load_corpus
 from research.vocabulary import BORROWED, Vocabulary, load_vocabulary
 from research.yamnet_parts import EARLY_SHAPE, N_LATE, load_yamnet, save_yamnet
 
-N_WINDOWS, N_FILES = 64, 32  # seconds of each in a batch
-STEPS, LEARN = 300, 2
+N_WINDOWS, N_FILES = 48, 48  # seconds of each in a batch
+STEPS, LEARN = 400, 2
 RATES = {"blocks": 1e-4, "classifier": 3e-4}
 CLASSES = 0.3  # weight of the classes beside the labels
 MOST = 9.0  # logits of a target

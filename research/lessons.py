@@ -67,6 +67,7 @@ def load_heard(
     teacher_names: list[str],
     late: Late,
     without: frozenset[str] = frozenset(),
+    most: int | None = None,
 ) -> Heard:
     """Read the blocks of a split, and go on from YAMNet's early blocks.
 
@@ -76,10 +77,11 @@ def load_heard(
         teacher_names: Its classes.
         late: What the maps come from.
         without: Sources; windows with a file of one in them are left out.
+        most: Blocks to read; None for all.
     """
     classes = vocabulary.sound_in(teacher_names)
     blocks: dict[str, list[NDArray[Any]]] = {}
-    for path in sorted(folder.glob("*.npz")):
+    for path in sorted(folder.glob("*.npz"))[:most]:
         with np.load(path) as block:
             rows = [without.isdisjoint(str(each).split("|")) for each in block["sources"]]
             blocks.setdefault("maps", []).append(late.maps(block["early"][rows]))
@@ -120,6 +122,7 @@ class Lessons:
         vocabulary: The labels.
         evidence: At its start, for what the trunks themselves say.
         without: Sources whose pictures are left out.
+        most: Blocks to read; None for all.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ from research.vocabulary import Vocabulary
 
 HEARD = 0.1  # of a second's power: from here on a file's label is heard in it
 TRACE = 0.02  # likewise: under it there is nothing of it
-SAY = 0.7  # of a label whose file is heard
+SAY = 0.8  # of a label whose file is heard
 SAY_NOT = 0.5  # of one that no file in the window has
 SAY_EMPTY = 0.9  # of one where nothing is
 SAY_OTHER = 0.8  # of one that excludes what is heard: siblings of a group

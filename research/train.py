@@ -30,7 +30,7 @@ SMALL = 0.005  # weight of the mean square of the head's correction: it shall be
 NEAR = 0.02  # likewise of how far scales and biases go from the fixed rule
 LEARNING_RATE = 7e-4
 WARM_UP = 0.1
-KINDS = ("full", "maps", "evidence")
+KINDS = ("full", "rows", "maps", "evidence")
 
 
 def train(
@@ -47,6 +47,8 @@ def train(
     """
     if kind == "maps":
         silence_evidence(model)
+    if kind == "rows":
+        start_from_rows(model)
     to.mkdir(parents=True, exist_ok=True)
     optimizer = torch.optim.AdamW(parameter_groups(model, kind), weight_decay=1e-3)
     kept = to / "checkpoint.pt"
@@ -121,7 +123,9 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--start", type=Path, help="a head to go on from, in place of the rule")
-    parser.add_argument("--kind", choices=KINDS, default="full", help="full, or less of it")
+    parser.add_argument(
+        "--kind", choices=KINDS, default="full", help="full, or another start, or less of it"
+    )
     parser.add_argument("--without", nargs="*", default=[], help="sources left out")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -155,6 +159,24 @@ def silence_evidence(model: MAFnet) -> None:
         model.head_norm.weight.fill_(1.0)
         model.head_norm.bias.fill_(-4.0)
         torch.nn.init.xavier_uniform_(model.attention.scorer.weight)
+
+
+def start_from_rows(model: MAFnet) -> None:
+    """Have the first entries of MAFnet's vectors say what the classifiers' rows of a label say."""
+    assert model.evidence is not None
+    assert model.config.evidence is not None
+    classes, block = model.config.evidence, model.filmed_block
+    with torch.no_grad():
+        for label, (sound, picture) in enumerate(zip(classes.sound, classes.picture, strict=True)):
+            rows = model.evidence.sound_classes
+            block.conv1.weight[label, :, 0, 0] = rows.weight[list(sound)].mean(dim=0)
+            block.conv1.bias[label] = rows.bias[list(sound)].mean()
+            model.sound_dense.weight[label] = 0.0
+            model.sound_dense.weight[label, label] = 1.0
+            if picture:
+                rows = model.evidence.picture_classes
+                model.picture_dense.weight[label] = rows.weight[list(picture)].mean(dim=0)
+                model.picture_dense.bias[label] = rows.bias[list(picture)].mean()
 
 
 def parameter_groups(model: MAFnet, kind: str) -> list[dict[str, object]]:
