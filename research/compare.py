@@ -103,7 +103,7 @@ def main() -> None:
     vocabulary = load_vocabulary(options.data / "vocabulary.csv")
     bundle = load_bundle(options.bundle)
     ears, eyes = Ears(options.yamnet, options.data / "teacher"), Eyes()
-    four = contenders(bundle, vocabulary, options.yamnet)
+    four = contenders(bundle, vocabulary, options.yamnet)[-1 if options.starter_only else 0 :]
     known = dataclasses.replace(bundle, labels=tuple(set(options.labels) & set(bundle.labels)))
     events = load_material(options.data, known if options.labels else bundle, "test")
     rows = _events(
@@ -139,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--judge", type=Path, help="judge_clips.py; without it no real clips")
     parser.add_argument("--minutes", type=float, default=6.0, help="of each stream with events (6)")
     parser.add_argument("--hours", type=int, default=6, help="of nothing (6)")
+    parser.add_argument("--starter-only", action="store_true", help="leave out the other three")
     parser.add_argument("--labels", nargs="*", default=[], help="of streams with events (all)")
     return parser
 

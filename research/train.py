@@ -170,6 +170,7 @@ def start_from_rows(model: MAFnet) -> None:
         for label, (sound, picture) in enumerate(zip(classes.sound, classes.picture, strict=True)):
             rows = model.evidence.sound_classes
             block.conv1.weight[label, :, 0, 0] = rows.weight[list(sound)].mean(dim=0)
+            assert block.conv1.bias is not None
             block.conv1.bias[label] = rows.bias[list(sound)].mean()
             model.sound_dense.weight[label] = 0.0
             model.sound_dense.weight[label, label] = 1.0
