@@ -35,7 +35,7 @@ N_TAIL = 20  # negatives that tell the tail
 SHARE = 0.5  # of the way from the common threshold to the estimate: it is of few sounds
 KEEN = 0.1  # all thresholds are lower by so many logits: what is joined over time is surer
 LOWEST, HIGHEST = 0.35, 0.8  # thresholds are kept in here
-CONTEXT = np.float32(EVENTS["context"])
+CONTEXT = np.float32(EVENTS["window_weight"])
 Array = NDArray[np.float32]
 
 

@@ -50,7 +50,7 @@ PLAIN: dict[str, Any] = {
     "on": 0.7,
     "off": 0.4,
     "per_label": {},
-    "context": 0.0,
+    "window_weight": 0.0,
     "smooth": 3,
     "confirm": (1, 1),
 }

@@ -41,7 +41,7 @@ def left_out_files(
     return found
 
 
-def test_labels(corpus: SoundCorpus, vocabulary: Vocabulary) -> list[int]:
+def known_labels(corpus: SoundCorpus, vocabulary: Vocabulary) -> list[int]:
     """Return the labels that test files have, but for wider ones."""
     wider = set(vocabulary.parents.values())
     labels = {vocabulary.index(corpus.names[int(corpus.labels[k])]) for k in corpus.files("test")}
@@ -86,7 +86,7 @@ def main() -> None:
     google = load_yamnet(options.yamnet)
     ears = Ears(options.yamnet, options.data / "teacher")
     early = file_early(corpus, "test", ears, options.features)
-    known = test_labels(corpus, vocabulary)
+    known = known_labels(corpus, vocabulary)
     hits: dict[str, list[bool]] = {}
     for number, sources in enumerate(FOLDS):
         files = left_out_files(corpus, vocabulary, sources)

@@ -8,6 +8,6 @@ EVENTS: Final[dict[str, Any]] = {
     "min_duration_s": 0.0,
     "merge_gap_s": 3.0,
     "confirm": (2, 3),
-    "context": 0.15,
+    "window_weight": 0.15,
     "smooth": 1,
 }

@@ -1,4 +1,4 @@
-from research.compare import without_wider
+from research.composed import without_wider
 from research.streaming.scoring import Detection, Truth
 
 GROUPS = {"Flute": "Music"}
