@@ -1,7 +1,9 @@
 """Parity with Google's YAMNet graph (reference/yamnet), and with TensorFlow's layers by formula.
 
-Tolerances: log-mel 1e-4, scores 1e-5 with the published weights, 3e-3 in half precision. One patch
-of the reference travels here; the weights come from the store or the starter.
+Tolerances: log-mel 1e-4, scores 1e-5 with the published weights. The starter's last blocks are
+fine-tuned: of the others the means of each channel (up to 0.2) are kept to 0.001, computed with the
+published weights. One patch of the reference travels here; the weights come from the store or the
+starter.
 """
 
 from collections.abc import Iterator
@@ -25,6 +27,7 @@ KEPT = Path(__file__).with_name("yamnet_reference.npz")
 SHARED = Path(__file__).parents[3] / "shared/reference/yamnet/io.npz"
 PUBLISHED = default_home() / "yamnet.safetensors"  # of `python -m weights fetch yamnet`
 STARTER = load_bundle("starter").audio
+N_TUNED = 2  # blocks of the starter's trunk that were fine-tuned
 N_NEW = 7_680  # samples from a patch of Google's to the next: 48 mel frames
 
 
@@ -148,13 +151,12 @@ def test_scores_equal_googles_when_the_published_weights_are_loaded() -> None:
 
 
 @pytest.mark.skipif(STARTER.trunk != "yamnet", reason="the starter's sound trunk is another one")
-def test_scores_are_googles_in_half_precision_when_the_starter_brings_them(kept: Arrays) -> None:
+def test_blocks_that_the_starter_did_not_tune_are_googles_in_half_precision(kept: Arrays) -> None:
     trunk = load_sound_trunk("yamnet", STARTER.weights)
     assert isinstance(trunk, YAMNetTrunk)
+    untuned = trunk.blocks[: len(BLOCKS) - N_TUNED]
 
-    sound_map = trunk(torch.from_numpy(kept["log_mel"])[None, None])
+    actual = untuned(trunk.stem(torch.from_numpy(kept["log_mel"])[None, None]))
 
-    actual = torch.sigmoid(trunk.class_logits(sound_map))[0].numpy()
-    np.testing.assert_allclose(actual, kept["scores"], atol=3e-3, rtol=0)
-    embedding = sound_map.mean(dim=(2, 3))[0].numpy()
-    np.testing.assert_allclose(embedding, kept["embedding"], atol=0.03, rtol=0)
+    means = actual.mean(dim=(2, 3))[0].numpy()
+    np.testing.assert_allclose(means, kept["early"], atol=1e-3, rtol=0)
