@@ -24,8 +24,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from extractors.audioset_classes import AUDIOSET_CLASSES
 from extractors.yamnet import YAMNetTrunk
+from research.audioset_classes import AUDIOSET_CLASSES
 from research.files import file_early, named
 from research.lessons import TEACHER_OFFSET
 from research.listeners import Teacher
