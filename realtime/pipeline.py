@@ -20,6 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from realtime.asked_outputs import asked_outputs
 from realtime.buffers.signal import DataSignal
 from realtime.build import (
     load_models,
@@ -268,28 +269,10 @@ class Pipeline:
                 self._sources.sense_states,
                 insecure=config.insecure,
             )
-        for output in (*self._outputs, *self._history(), *self._mqtt()):
+        for output in (*self._outputs, *asked_outputs(config, self._clock, self._stats)):
             self._output_threads.open_output(output)
         self._open_web()
         self._loading.run(lambda: self._open_recognition(run, opened, signal))
-
-    def _history(self) -> list[Output]:
-        config = self._config.history
-        if config is None:
-            return []
-        from realtime.outputs.history.output import History  # imports SQLite: only where wanted
-
-        record = self._config.record
-        folder = None if record is None else Path(record.directory)
-        return [History(config, folder, self._clock, self._stats)]
-
-    def _mqtt(self) -> list[Output]:
-        if self._config.mqtt is None:
-            return []
-        from realtime.outputs.mqtt.output import MqttOutput  # only where wanted
-        from realtime.version import program_version
-
-        return [MqttOutput(self._config.mqtt, program_version(), self._stats)]
 
     def _open_web(self) -> None:
         config = self._config
