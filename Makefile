@@ -6,7 +6,7 @@ PIP_ARGS ?=
 CONSTRAINTS ?= -c constraints.txt
 BIN := $(VENV)/bin
 
-.PHONY: demo test check reference wheel wheel-alone device again fuzz faults soak soak-short live fuzz-hour bench clean
+.PHONY: demo test check reference wheel wheel-alone device again fuzz faults soak soak-short live page fuzz-hour bench clean
 
 demo: $(VENV)/.installed  ## run the built-in scene, as it plays (40 s)
 	$(BIN)/python run_stream.py --source demo --pace
@@ -49,6 +49,10 @@ soak: $(VENV)/.installed-dev  ## a day of stream, as fast as it goes: some two a
 
 live: $(VENV)/.installed-dev  ## an hour of the real live path (LIVE_S), real devices on loopback; prints a table
 	LIVE_S=$${LIVE_S:-3600} $(BIN)/python -m pytest -m device tests/integration/test_live_path.py -s
+
+page: $(VENV)/.installed-dev  ## the page in Chromium; screenshots of it go to SHOTS
+	mkdir -p $(or $(SHOTS),shots)
+	SHOTS=$(or $(SHOTS),shots) $(BIN)/python -m pytest -m device tests/integration/test_web_browser.py
 
 fuzz-hour: $(VENV)/.installed-dev  ## pickles, weights, archives, wire, subscriptions: six minutes each
 	FUZZ_S=$${FUZZ_S:-360} $(BIN)/python -m pytest -m fuzz -s tests/fuzz/test_fuzz_weights.py tests/fuzz/test_fuzz_wire.py \

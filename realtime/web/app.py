@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from realtime.errors import OutputError
 from realtime.web.answers import answer, fault
-from realtime.web.guard import LOG_IN, Guard
+from realtime.web.guard import LOG_IN, Guard, token_of
 from realtime.web.live_routes import LiveRoutes
 from realtime.web.log_in_routes import LogInRoutes
 from realtime.web.past_routes import PastRoutes
@@ -76,7 +76,8 @@ class WebApp:
         cookie: str,
         clock: Clock,
     ) -> None:
-        sessions = None if password is None else Sessions(clock)
+        self._sessions = sessions = None if password is None else Sessions(clock)
+        self._cookie = cookie
         self._past = past
         self._log_in: LogInRoutes | None = None
         routes = [
@@ -89,7 +90,7 @@ class WebApp:
         if password is not None and sessions is not None:
             self._log_in = LogInRoutes(password, sessions, cookie, clock)
             routes += self._log_in.routes()
-            open_paths |= {LOG_IN, "/api/log-in"}
+            open_paths |= {LOG_IN, "/api/log-in", "/api/session"}
         app = Starlette(
             routes=routes,
             exception_handlers={
@@ -104,8 +105,10 @@ class WebApp:
         )
 
     async def _session(self, request: Request) -> Response:
-        """Return whether there is a password, and so something to log out of."""
-        return answer({"password": self._log_in is not None})
+        """Return whether there is a password, and whether whoever asks is in."""
+        sessions = self._sessions
+        is_in = sessions is None or sessions.holds(token_of(request, self._cookie))
+        return answer({"password": sessions is not None, "in": is_in})
 
     def close(self) -> None:
         """Let the threads go."""

@@ -1,6 +1,6 @@
 // Live: each source's health, picture and level, likeliest labels, attention, running events.
 
-import { bar, duration, element, fill, percent } from "./page.js";
+import { ask, bar, duration, element, fill, percent } from "./page.js";
 
 const run = document.getElementById("run");
 const place = document.getElementById("sources");
@@ -20,7 +20,7 @@ class Panel {
     this.runningText = "";
     this.likeliest = element("tbody");
     this.attention = element("div", { class: "attention" });
-    this.figures = element("p", { class: "dim small" });
+    this.figures = element("p", { class: "figures dim small" });
     this.top = element("section", { class: "panel source", "aria-label": name },
       element("div", { class: "row" }, element("h2", {}, name), this.senses),
       this.running,
@@ -130,8 +130,8 @@ function watch() {
   stream.onerror = async () => {
     run.textContent = "Not connected; trying again …";
     if (stream.readyState !== EventSource.CLOSED) return;
-    const session = await fetch("/api/session").catch(() => null);
-    if (session !== null && session.status === 401) location.assign("/log-in");
+    const session = await ask("/api/session").catch(() => null);
+    if (session !== null && !session.in) location.assign("/log-in");
     else setTimeout(watch, 3000);
   };
 }

@@ -104,10 +104,11 @@ def test_nothing_without_the_password_but_the_way_in(locked: TestClient, site: S
     for path in ("/", "/events", "/review", f"/live.js?{site.ids[0]}"):
         answer = locked.get(path)
         assert (answer.status_code, answer.headers["location"]) == (303, "/log-in")
-    for path in ("/api/live", "/api/live/stream", "/api/events", "/api/session", "/api/names"):
+    for path in ("/api/live", "/api/live/stream", "/api/events", "/api/names"):
         assert locked.get(path).status_code == 401
     assert locked.get(f"/api/events/{site.ids[0]}/clip").status_code == 401
     assert locked.post(f"/api/events/{site.ids[0]}/verdict", json={}).status_code == 401
+    assert locked.get("/api/session").json() == {"password": True, "in": False}
     for path in ("/log-in", "/log_in.js", "/page.js", "/style.css", "/icon.svg"):
         assert locked.get(path).status_code == 200
 
@@ -119,7 +120,7 @@ def test_who_knows_the_password_is_in_until_the_log_out(locked: TestClient) -> N
     assert all(word in cookie for word in ("HttpOnly", "SameSite=strict", "Path=/"))
     token = locked.cookies[COOKIE]
     assert locked.get("/api/events").status_code == 200
-    assert locked.get("/api/session").json() == {"password": True}
+    assert locked.get("/api/session").json() == {"password": True, "in": True}
     assert locked.post("/api/log-out", json={}).status_code == 200
     locked.cookies.set(COOKIE, token)  # kept by somebody
     assert locked.get("/api/events").status_code == 401
