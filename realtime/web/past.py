@@ -30,7 +30,8 @@ from weights.files import inside
 N_THREADS = 2
 CLIP_SUFFIX = ".mp4"
 DAY_MS = 86_400_000
-N_BINS = 96  # of a time line: quarters of an hour of a day
+BIN_MS = 900_000  # of a time line: a quarter of an hour
+N_BINS = DAY_MS // BIN_MS
 _Value = TypeVar("_Value")
 
 
@@ -80,12 +81,12 @@ class Past:
 
     async def time_line(self, until_ms: int) -> dict[str, object]:
         """Return the day that ends at `until_ms`, each label with its number of events a bin."""
-        since_ms, bin_ms = until_ms - DAY_MS, DAY_MS // N_BINS
+        since_ms = until_ms - DAY_MS
 
         def ask(reader: HistoryReader) -> dict[str, object]:
             labels: dict[str, list[int]] = {}
             events: dict[str, int] = {}
-            for span in reader.spans(since_ms, until_ms, bin_ms):
+            for span in reader.spans(since_ms, until_ms, BIN_MS):
                 bins = labels.setdefault(span["label"], [0] * N_BINS)
                 events[span["label"]] = events.get(span["label"], 0) + span["events"]
                 for place in range(span["first"], span["last"] + 1):
@@ -94,7 +95,7 @@ class Past:
                 {"label": label, "events": events[label], "bins": bins}
                 for label, bins in sorted(labels.items(), key=lambda item: -events[item[0]])
             ]
-            return {"since_ms": since_ms, "until_ms": until_ms, "bin_ms": bin_ms, "labels": rows}
+            return {"since_ms": since_ms, "until_ms": until_ms, "bin_ms": BIN_MS, "labels": rows}
 
         return await self._ask(ask)
 

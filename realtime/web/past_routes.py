@@ -12,6 +12,7 @@ from starlette.routing import Route
 from realtime.errors import UsageError
 from realtime.outputs.history.reader import Verdict, Wanted
 from realtime.web.answers import answer, asked
+from realtime.web.past import BIN_MS
 from weights.printable import clean
 
 if TYPE_CHECKING:
@@ -67,8 +68,9 @@ class PastRoutes:
     async def time_line(self, request: Request) -> Response:
         """Return a day by label."""
         until_ms = _number(request.query_params, "until", MAX_MS)
-        now_ms = round(time.time() * 1000)  # events are dated by the wall clock, as it is set now
-        return answer(await self._history().time_line(now_ms if until_ms is None else until_ms))
+        if until_ms is None:  # events are dated by the wall clock, as it is set now
+            until_ms = -(-round(time.time() * 1000) // BIN_MS) * BIN_MS  # the quarter that goes on
+        return answer(await self._history().time_line(until_ms))
 
     async def event(self, request: Request) -> Response:
         """Return one event."""

@@ -13,6 +13,7 @@ const MAX_ROWS = 10;
 let last = null; // the oldest event that is shown
 let shown = 0;
 let until = null; // where the time line ends; null for now
+let newest = null; // where it ends now: a full quarter, as the filters know no seconds
 let asked = 0; // questions so far: an answer to an older one is not shown
 
 const toLocal = (ms) => {
@@ -90,6 +91,7 @@ function row(label, day, most) {
 
 async function showDay() {
   const day = await ask(`/api/time-line${until === null ? "" : `?until=${until}`}`);
+  if (until === null) newest = day.until_ms;
   document.getElementById("day-title").textContent = until === null
     ? "Last day" : `The day until ${moment(day.until_ms)}`;
   document.getElementById("day-after").disabled = until === null;
@@ -108,12 +110,15 @@ async function showDay() {
 }
 
 function moveDay(days) {
-  const end = (until === null ? Date.now() : until) + days * DAY_MS;
-  until = end > Date.now() - 60000 ? null : end;
+  const end = (until ?? newest) + days * DAY_MS;
+  until = end >= newest ? null : end;
   showDay().catch((error) => line.replaceChildren(error.message));
 }
 
 async function start() {
+  // On a phone the cards come first, unless something is filtered.
+  const box = document.getElementById("filter-box");
+  box.open = location.search !== "" || matchMedia("(min-width: 561px)").matches;
   const names = await ask("/api/names");
   for (const [field, values] of [["label", names.labels], ["source", names.sources]]) {
     form.elements[field].append(...values.map((value) => element("option", { value }, value)));
@@ -133,6 +138,6 @@ async function start() {
 
 start().catch((error) => {
   count.textContent = error.message;
-  form.hidden = true;
+  document.getElementById("filter-box").hidden = true;
   line.closest("section").hidden = true;
 });

@@ -60,7 +60,8 @@ class Panel {
     this.likeliest.replaceChildren(...source.likeliest.map((each) => element("tr",
       { class: each.running ? "on" : "" },
       element("th", { scope: "row" }, each.label),
-      element("td", {}, bar(each.score, "both", "score"), element("span", { class: "figure" }, percent(each.score))),
+      element("td", {}, element("div", { class: "score" }, bar(each.score, "both", "score"),
+        element("span", { class: "figure" }, percent(each.score)))),
       ...["picture", "sound"].map((sense) => element("td", { class: "alone" },
         each[sense] === null ? element("span", { class: "dim" }, "–")
           : element("span", { class: `figure ${sense}-text` }, percent(each[sense])))))));
