@@ -127,7 +127,12 @@ def _train(options: argparse.Namespace) -> int:
         if not options.no_bundle:
             files = given_trunks(options)
             source = options.trunks or options.start
-            trunks = choose_trunks(training, source, files, Path(folder))
+            try:
+                trunks = choose_trunks(training, source, files, Path(folder))
+            except WeightsError as error:
+                raise MafnetError(
+                    f"{error}; --no-bundle trains without trunks, for tests alone"
+                ) from error
         with TrainDisplay(config.n_epochs) as display:
             run = options.to / "run"
             state = train(

@@ -445,6 +445,22 @@ def test_what_would_make_no_bundle_stops_before_the_first_step(
         assert not (to / "bundle.json").exists()
 
 
+def test_train_without_the_shipped_trunks_says_how_to_do_without(
+    features: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MAFNET_HOME", str(tmp_path / "nothing fetched"))
+    arguments = ["train", "--features", str(features), "--to", str(tmp_path / "mine")]
+
+    assert main([*arguments, "--batch-size", "4"]) == 1
+
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "python -m weights fetch ave" in error
+    assert "--no-bundle trains without trunks" in error
+
+
 def _linked(features: Path, to: Path, **manifest: object) -> Path:
     to.mkdir()
     for file in features.iterdir():
