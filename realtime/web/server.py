@@ -24,6 +24,7 @@ from realtime.config import WebConfig
 from realtime.errors import OutputError
 from realtime.outputs.base import DashboardSnapshot
 from realtime.packets import GridFrame
+from realtime.threads.worker import Worker
 from realtime.web.app import WebApp
 from realtime.web.guard import Hosts
 from realtime.web.live import Live
@@ -74,7 +75,7 @@ class WebPage:
         self._clock = clock
         self._app: WebApp | None = None
         self._server: _Server | None = None
-        self._thread: threading.Thread | None = None
+        self._worker: Worker | None = None
 
     def open(self) -> int:
         """Begin to serve; return the port.
@@ -109,10 +110,14 @@ class WebPage:
             timeout_graceful_shutdown=1,
         )
         self._server = server = _Server(config)
-        self._thread = threading.Thread(
-            target=lambda: server.run(sockets=[bound]), name="web", daemon=True
-        )
-        self._thread.start()
+
+        def serve() -> bool:
+            with bound:
+                server.run(sockets=[bound])
+            return False
+
+        self._worker = Worker("web", serve, threading.Event(), _ended)
+        self._worker.start()
         return port
 
     def end(self) -> None:
@@ -123,11 +128,10 @@ class WebPage:
     def close(self, timeout_s: float) -> bool:
         """End; return whether the thread has ended. May be called again."""
         self.end()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
+        has_ended = self._worker is None or self._worker.join(timeout_s)
         if self._app is not None:
             self._app.close()
-        return self._thread is None or not self._thread.is_alive()
+        return has_ended
 
     def _bind(self) -> socket.socket:
         where = f"{self._host}:{self._port}"
@@ -150,6 +154,12 @@ class WebPage:
                 ) from error
             raise OutputError(f"no page on {where} ({error.strerror})") from error
         return bound
+
+
+def _ended(error: Exception | None) -> None:
+    """Say that the page is gone for a fault of ours; the run goes on without it."""
+    if error is not None:
+        logger.error("the page is served no more, the run goes on", exc_info=error)
 
 
 class _Server(uvicorn.Server):

@@ -219,6 +219,22 @@ def test_log_in_and_out(page: Page, tmp_path: Path, complaints: list[str]) -> No
     complaints.clear()  # of the wrong password
 
 
+def test_a_label_is_text_whatever_it_holds(page: Page, tmp_path: Path) -> None:
+    hostile = "<img src=x onerror=alert(1)><b>Siren</b>"
+    site = Site(tmp_path)
+    site.rows("UPDATE events SET label = ?, source = ?", hostile, hostile)
+    served = site.page()
+    page.on("dialog", lambda dialog: pytest.fail("a script of a label's ran"))
+    try:
+        address = f"http://127.0.0.1:{served.open()}"
+        for path in ("/events", "/review"):
+            page.goto(f"{address}{path}")
+            expect(page.locator("article h3").first).to_have_text(hostile)
+            assert page.locator("article b, article img").count() == 0
+    finally:
+        assert served.close(5.0)
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_pages_fit_their_screen(

@@ -123,13 +123,19 @@ function show(now) {
   }
 }
 
+const PATIENCE_MS = 5000; // a stream that ends is asked for anew at once
 let stream = null;
+let late = null; // says so if it does not come
 
 function watch() {
   stream = new EventSource("/api/live/stream");
-  stream.onmessage = (message) => show(JSON.parse(message.data));
+  stream.onmessage = (message) => {
+    clearTimeout(late);
+    late = null;
+    show(JSON.parse(message.data));
+  };
   stream.onerror = async () => {
-    run.textContent = "Not connected; trying again …";
+    late ??= setTimeout(() => { run.textContent = "Not connected; trying again …"; }, PATIENCE_MS);
     if (stream.readyState !== EventSource.CLOSED) return;
     const session = await ask("/api/session").catch(() => null);
     if (session !== null && !session.in) location.assign("/log-in");

@@ -14,7 +14,7 @@ import pytest
 
 from realtime.config import WebConfig
 from realtime.errors import OutputError, UsageError
-from realtime.web import server
+from realtime.web import answers, server
 from realtime.web.server import MAX_CONNECTIONS, SILENT_S, WebPage
 from web_site import Site
 
@@ -100,6 +100,32 @@ def test_who_says_nothing_or_says_it_slowly_is_hung_up_on(
         with suppress(ConnectionResetError):  # as good as an end
             assert silent.recv(10) == b""
     assert ask(port) == 200
+
+
+def test_body_that_does_not_come_is_not_waited_for(
+    page: WebPage, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "BODY_S", 0.3)
+    with closing(connect(page.open())) as visitor:
+        visitor.sendall(
+            f"POST /api/events/{site.ids[0]}/verdict HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            'Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"ver'.encode()
+        )
+        assert visitor.recv(100).startswith(b"HTTP/1.1 408")
+
+
+def test_fault_of_the_server_is_said_and_ends_no_run(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(self: object, sockets: object = None) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(server._Server, "serve", fail)
+    page = site.page()
+    page.open()
+    assert page.close(10.0)
+    assert "the run goes on" in caplog.text
+    assert "a fault of ours" in caplog.text
 
 
 def test_crowd_takes_no_more_than_its_connections(page: WebPage) -> None:
