@@ -43,7 +43,8 @@ class ClipFeatures:
             has fewer clips.
         audio: Sound maps `(T, C, H, W)`, float32; VGGish's are 512 × 12 × 8.
         log_mel: `(T, 96, 64)`, float32.
-        thumbnails: The frame in the middle of each clip, small: RGB `(T, 75, 75, 3)`, uint8.
+        thumbnails: The frame in the middle of each clip: RGB `(T, H, W, 3)`, uint8, a third of
+            what the trunk sees.
         notes: What was padded, damaged or silent, a sentence each.
     """
 

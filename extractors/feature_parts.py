@@ -39,7 +39,7 @@ class Part:
     Attributes:
         visual: `(T, dim)`, or None without a picture.
         audio: `(T, H, W, C)`, the authors' axes, or None without sound.
-        thumbnails: `(T, 75, 75, 3)`, uint8, or None without a picture.
+        thumbnails: `(T, H, W, 3)`, uint8, or None without a picture.
         notes: What was padded, damaged or silent.
     """
 

@@ -2,7 +2,7 @@
 
 `{split}_visual.npy` (N, T, dim), `{split}_audio.npy` (N, T, H, W, C), `{split}_target.npy`
 (N, labels) one-hot, `{split}_present.npy` (N, T, 2) where a sense is missing somewhere,
-`{split}_frames.npy` (N, T, 75, 75, 3) for reports, `{split}_names.json`, `{split}_items.json`,
+`{split}_frames.npy` (N, T, H, W, 3) for reports, `{split}_names.json`, `{split}_items.json`,
 and `features.json`, which is written last: a folder without it is not finished.
 docs/reference/features.md describes them. Room on the disk is reserved before an array is filled.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = "features.json"
 FORMAT: Final = 1
-_THUMBNAIL: Final = (75, 75, 3)
+_THUMBNAIL: Final = (75, 75, 3)  # of trunks that see 224 × 224; others have theirs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,13 +158,15 @@ def _write_split(
     folder: Path, split: str, spec: StoreSpec, rows: Sequence[Window], parts: PartFolder
 ) -> None:
     n, t = len(rows), spec.n_clips
+    seen = (parts.read(window.picture).thumbnails for window in rows if window.picture)
+    small = next((shown.shape[1:] for shown in seen if shown is not None), _THUMBNAIL)
     present = np.zeros((n, t, 2), np.bool_)
     target = np.zeros((n, len(spec.labels)), np.float32)
     items = []
     with (
         _array(folder / f"{split}_visual.npy", spec.dtype, (n, t, spec.dim)) as visual,
         _array(folder / f"{split}_audio.npy", spec.dtype, (n, t, *spec.sound_map)) as audio,
-        _array(folder / f"{split}_frames.npy", np.uint8, (n, t, *_THUMBNAIL)) as frames,
+        _array(folder / f"{split}_frames.npy", np.uint8, (n, t, *small)) as frames,
     ):
         for row, window in enumerate(rows):
             shown = parts.read(window.picture) if window.picture else None

@@ -12,6 +12,7 @@ to tell: the PyTorch frontend below it does the same work
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import json
@@ -75,6 +76,7 @@ def load_graph(
     shape: tuple[int, ...],
     make: Callable[[], nn.Module],
     home: Path,
+    code: str | None = "",
 ) -> Any:
     """Return a trunk's graph, with a free batch size; from the store if it is there and whole.
 
@@ -85,6 +87,8 @@ def load_graph(
         make: Builds the torch trunk, on the CPU in eval mode; called only if there is no graph.
         home: The store's folder, which need not exist. Where it cannot be written to, the graph
             is made each time.
+        code: The source that the graph was made of: one of other code is not used. None where it
+            is not known; then the graph is made each time.
 
     Returns:
         An `openvino.Model`, float32, input `(B, *shape)`.
@@ -94,7 +98,10 @@ def load_graph(
     """
     openvino = import_openvino()
     folder = home / "openvino"
-    stem = f"{name}-{sha256[:16]}-{installed_version()}-{GRAPH_VERSION}"
+    made_of = hashlib.sha256(repr((shape, code)).encode()).hexdigest()[:8]
+    stem = f"{name}-{sha256[:16]}-{made_of}-{installed_version()}-{GRAPH_VERSION}"
+    if code is None:
+        return convert(make(), shape)
     if _is_whole(folder, stem, sha256):
         try:
             return openvino.Core().read_model(str(folder / f"{stem}.xml"))

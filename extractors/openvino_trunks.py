@@ -20,6 +20,7 @@ from extractors.errors import OpenVinoError
 from extractors.frame_transform import TRANSFORMS, FrameTransform
 from extractors.log_mel import N_MEL_FRAMES, N_MELS
 from extractors.openvino_graphs import import_openvino, load_graph
+from extractors.visual import visual_code
 from weights.printable import first_line
 
 Precision = Literal["float32", "bfloat16"]
@@ -114,7 +115,8 @@ def load_picture_trunk(
         OpenVinoError: OpenVINO is not here or cannot take it.
     """
     transform = TRANSFORMS[name]
-    graph = load_graph(name, sha256, (3, transform.size, transform.size), make, home)
+    shape = (3, transform.size, transform.size)
+    graph = load_graph(name, sha256, shape, make, home, visual_code(name))
     return OpenVinoTrunk(with_pixels_in(graph, transform), precision, n_threads)
 
 

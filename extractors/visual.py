@@ -6,6 +6,8 @@ fetch or convert anything: paths come from `weights`, already checked.
 
 from __future__ import annotations
 
+import inspect
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +41,14 @@ def register_visual_trunk(name: str, trunk: type[VisualTrunk]) -> None:
         raise ValueError(f"there is a picture trunk {name!r} already")
     VISUAL_TRUNKS[name] = trunk
     TRANSFORMS[name] = trunk.transform
+
+
+def visual_code(name: str) -> str | None:
+    """Return the source of the module that a trunk's class is written in; None if nobody knows."""
+    try:
+        return inspect.getsource(sys.modules[VISUAL_TRUNKS[name].__module__])
+    except (KeyError, OSError, TypeError):  # typed into a prompt
+        return None
 
 
 def make_visual_trunk(name: str) -> VisualTrunk:

@@ -17,7 +17,7 @@ from realtime.clock import Clock
 from realtime.config import DEFAULT_BIND, PublisherConfig
 from realtime.errors import OutputError
 from realtime.outputs.metrics import MetricsPage
-from realtime.outputs.output import KINDS, Output, OutputLoop
+from realtime.outputs.output import KINDS, Concluding, Output, OutputLoop
 from realtime.outputs.socket.zmq_publisher import ZmqPublisher
 from realtime.outputs.stamper import MessageStamper
 from realtime.outputs.wire import Message, StreamState
@@ -80,6 +80,7 @@ class OutputThreads:
         self._stats = stats
         self._outputs: list[_Opened] = []
         self._unstarted: list[Output] = []  # whom no thread closes yet
+        self._concluding: list[Concluding] = []
         self._publisher: ZmqPublisher | None = None
         self._metrics: MetricsPage | None = None
         self._recorded: dict[str, _Recorded] = {}  # by the stream's name
@@ -181,6 +182,8 @@ class OutputThreads:
         loop = OutputLoop(output, mailbox, self._stats)
         self._add(output.name, mailbox, loop.step, ended, output.kinds)
         self._unstarted.append(output)
+        if isinstance(output, Concluding):
+            self._concluding.append(output)
 
     def open_metrics(
         self,
@@ -280,6 +283,8 @@ class OutputThreads:
                 recorded.recorder.finish()  # also where its threads never started
         while self._unstarted:
             self._unstarted.pop().close()
+        while self._concluding and not any(worker.alive for worker in self.workers):
+            self._concluding.pop().conclude()
         if self._publisher is not None and not any(worker.alive for worker in self.workers):
             self._publisher.close()
         if self._metrics is not None:

@@ -66,6 +66,15 @@ class Ticking(Protocol):
         ...
 
 
+@runtime_checkable
+class Concluding(Protocol):
+    """An output that has a last thing to do once all threads of the run have ended."""
+
+    def conclude(self) -> None:
+        """Do it; in the main thread, after `close` and after the recorders."""
+        ...
+
+
 class OutputLoop:
     """The steps of an output's thread.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import cast
 
 from realtime.clock import ManualClock
@@ -56,3 +57,47 @@ def test_each_stream_s_messages_go_to_its_recorder_and_end_with_the_stream() -> 
     assert not feeds["yard"].exhausted
     assert output_threads.recording("yard") == "recording x.mp4"
     assert output_threads.recording("nobody") == ""
+
+
+def test_output_concludes_once_the_recorders_are_done() -> None:
+    said: list[str] = []
+
+    class Recording(IdleRecorder):
+        def hurry(self) -> None:
+            said.append("hurry")
+
+        def finish(self) -> None:
+            said.append("recorded")
+
+    class Last:
+        name = "last"
+        kinds = ("event",)
+
+        def open(self) -> None:
+            said.append("open")
+
+        def write(self, message: Message) -> None:
+            said.append("write")
+
+        def close(self) -> None:
+            said.append("close")
+
+        def conclude(self) -> None:
+            said.append("conclude")
+
+    threads = OutputThreads(
+        live=True,
+        stop=threading.Event(),
+        on_error=lambda: None,
+        clock=ManualClock(),
+        stats=Stats(),
+    )
+    feed = RecordFeed(live=False, max_fps=30.0)
+    threads.add_recorder("gate", cast("Recorder", Recording()), feed)
+    threads.open_output(Last())
+    threads.start()
+    threads.emit(message("gate", "event"))
+    for _ in range(2):  # may be closed again
+        threads.close(time.monotonic() + 20.0)
+    assert said.count("conclude") == 1
+    assert said.index("conclude") > max(said.index("recorded"), said.index("close"))

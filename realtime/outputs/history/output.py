@@ -10,6 +10,7 @@ import logging
 import os
 import sqlite3
 from collections import deque
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +118,19 @@ class History:
             self._store = None
             store.close()
         self._unlock()
+
+    def conclude(self) -> None:
+        """Look for the recordings that were finished last."""
+        if self._scan is None or self._store is not None:
+            return
+        try:
+            with closing(open_to_write(self._path)) as connection:
+                self._store = HistoryStore(connection, self._keep_events)
+                self._look_for_recordings(self._clock.now_ns())
+        except OutputError as error:
+            logger.warning("the last clips are not in the history: %s", error)
+        finally:
+            self._store = None
 
     def _take(self, body: dict[str, Any], now_ns: int) -> None:
         key, phase = str(body["id"]), body["phase"]

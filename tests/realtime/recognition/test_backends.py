@@ -91,6 +91,20 @@ def test_graph_is_made_anew_for_other_weights(tmp_path: Path) -> None:
     assert makes.n == 3
 
 
+def test_graph_is_made_anew_for_other_code_and_another_size(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    makes = Makes()
+
+    for shape, code in (((3, 8, 8), "a"), ((3, 8, 8), "b"), ((3, 6, 6), "b"), ((3, 8, 8), "a")):
+        graph = load_graph("small", SHA256, shape, makes, tmp_path, code)
+        assert graph.inputs[0].partial_shape.to_string() == f"[?,3,{shape[1]},{shape[2]}]"
+
+    assert makes.n == 3
+    for _ in range(2):  # where nobody knows the code
+        load_graph("small", SHA256, (3, 8, 8), makes, tmp_path, None)
+    assert makes.n == 5
+
+
 def test_graph_is_still_given_when_the_store_cannot_be_written(tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     home = tmp_path / "file"
