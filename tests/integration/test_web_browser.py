@@ -28,7 +28,7 @@ CHROMIUM = "/usr/bin/chromium"
 SIZES = [(390, 844), (1440, 900)]
 SCHEMES = ["light", "dark"]
 READY_S = 180
-N_CLIPS = 3
+N_CLIPS = 4  # one more than are reviewed
 WAIT_MS = 30_000  # a loaded machine
 
 
@@ -169,14 +169,19 @@ def test_review_by_keys_alone(page: Page, address: str) -> None:
     def shown() -> str:
         return str(card.get_attribute("data-id"))
 
+    def follows(event: str) -> None:
+        expect(card).not_to_have_attribute("data-id", event)
+
     expect(card).to_be_visible()
     first = shown()
     page.keyboard.press("r")
     expect(said).to_contain_text("right")
+    follows(first)
     assert verdict_of(address, first) == ("right", None)
     second = shown()
     page.keyboard.press("w")
     expect(said).to_contain_text("wrong")
+    follows(second)
     assert verdict_of(address, second) == ("wrong", None)
     third = shown()
     page.keyboard.press("o")
@@ -213,13 +218,16 @@ def test_log_in_and_out(page: Page, tmp_path: Path, complaints: list[str]) -> No
         assert page.evaluate("document.cookie") == ""
         page.get_by_role("button", name="Log out").click()
         expect(page.get_by_label("Password")).to_be_visible()
+        page.goto("about:blank")  # it asks no more
     finally:
         assert served.close(5.0)
     assert [text for text in complaints if "403" not in text] == []
     complaints.clear()  # of the wrong password
 
 
-def test_a_label_is_text_whatever_it_holds(page: Page, tmp_path: Path) -> None:
+def test_a_label_is_text_whatever_it_holds(
+    page: Page, tmp_path: Path, complaints: list[str]
+) -> None:
     hostile = "<img src=x onerror=alert(1)><b>Siren</b>"
     site = Site(tmp_path)
     site.rows("UPDATE events SET label = ?, source = ?", hostile, hostile)
@@ -231,8 +239,11 @@ def test_a_label_is_text_whatever_it_holds(page: Page, tmp_path: Path) -> None:
             page.goto(f"{address}{path}")
             expect(page.locator("article h3").first).to_have_text(hostile)
             assert page.locator("article b, article img").count() == 0
+        page.goto("about:blank")  # it asks no more
     finally:
         assert served.close(5.0)
+    assert [text for text in complaints if "404" not in text] == []
+    complaints.clear()  # of clips that lie elsewhere
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

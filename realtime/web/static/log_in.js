@@ -17,5 +17,5 @@ form.addEventListener("submit", async (event) => {
 });
 
 // A link from elsewhere brings no cookie along; from here on it does.
-const session = await ask("/api/session");
-if (session.in) location.replace("/");
+const session = await ask("/api/session").catch(() => null);
+if (session?.in) location.replace("/");

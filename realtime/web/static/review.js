@@ -13,6 +13,7 @@ const said = document.getElementById("said");
 let queue = []; // what is still to be said something of, the first is shown
 let oldest = null; // of what was asked for
 let total = 0; // how many there are beyond what was said and skipped
+let work = Promise.resolve(); // what is done now, and what waits for it
 let isBusy = false;
 const done = []; // what can be taken back, the newest last
 const PAGE = 20;
@@ -41,24 +42,31 @@ function show() {
 }
 
 async function next() {
-  if (!queue.length && total > 0) await fill();
+  if (!queue.length && total > 0) {
+    place.replaceChildren();
+    await fill();
+  }
   show();
 }
 
-/** Do one thing at a time: a key that is held down says nothing twice. */
-async function once(work) {
-  if (isBusy) return;
-  isBusy = true;
-  try {
-    await work();
-  } catch (error) {
-    said.textContent = error.message;
-  } finally {
-    isBusy = false;
-  }
+/** Do one thing after another. */
+function then(todo) {
+  work = work.then(async () => {
+    isBusy = true;
+    try {
+      await todo();
+    } catch (error) {
+      said.textContent = error.message;
+    } finally {
+      isBusy = false;
+    }
+  });
 }
 
-const say = (verdict, was = null) => once(async () => {
+/** Do a thing to the event that is shown; not while the next one is still to come. */
+const toThis = (todo) => { if (!isBusy) then(todo); };
+
+const say = (verdict, was = null) => toThis(async () => {
   const event = queue[0];
   if (event === undefined) return;
   await ask(`/api/events/${encodeURIComponent(event.id)}/verdict`, "POST",
@@ -70,7 +78,7 @@ const say = (verdict, was = null) => once(async () => {
   await next();
 });
 
-const skip = () => once(async () => {
+const skip = () => toThis(async () => {
   const event = queue.shift();
   if (event === undefined) return;
   total -= event.verdict ? 0 : 1;
@@ -78,10 +86,11 @@ const skip = () => once(async () => {
   await next();
 });
 
-const takeBack = () => once(async () => {
-  const event = done.pop();
+const takeBack = () => then(async () => {
+  const event = done.at(-1);
   if (event === undefined) return;
   await ask(`/api/events/${encodeURIComponent(event.id)}/verdict`, "DELETE");
+  done.pop();
   queue.unshift(event);
   total += event.verdict ? 0 : 1;
   said.textContent = `${event.label}: taken back`;
@@ -113,10 +122,10 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !other.hidden) return cancel();
   const isTyping = event.target instanceof HTMLInputElement;
   const presses = event.key === " " && event.target instanceof HTMLButtonElement;
-  const work = KEYS[event.key.toLowerCase()];
-  if (isTyping || presses || work === undefined || event.repeat) return;
+  const press = KEYS[event.key.toLowerCase()];
+  if (isTyping || presses || press === undefined || event.repeat) return;
   event.preventDefault();
-  work();
+  press();
 });
 
 other.addEventListener("submit", (event) => {
