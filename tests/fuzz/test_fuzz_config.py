@@ -38,6 +38,9 @@ heartbeat_s = 1.0
 directory = "events"
 labels = ["Bark", "Siren"]
 max_fps = 30.0
+[web]
+bind = "127.0.0.1:8080"
+hosts = ["cam.example"]
 [events]
 merge_gap_s = 1.0
 confirm_n = 1
@@ -49,6 +52,7 @@ NAMES = (
     "n_clips", "bind", "directory", "labels", "on", "off", "name", "kind", "camera", "microphone",
     "media", "pace", "hold_s", "patience_s", "loop", "duration_s", "log_format", "metrics", "curve",
     "insecure", "dashboard", "heartbeat_s", "capacity", "confirm_m", "window_weight", "max_height",
+    "web", "password_file", "hosts",
 )  # fmt: skip
 STRANGE = (
     "nan", "inf", "-inf", "-1", "0", "1e400", "99999999999999999999999", "true", '""', '"\\u0000"',
