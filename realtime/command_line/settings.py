@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from realtime.addresses import at_home, is_network, is_port
 from realtime.command_line.config_file import NO_MICROPHONE, read_config_file
@@ -246,6 +247,9 @@ def _default_name(settings: dict[str, Any]) -> str:
     if settings["kind"] == "media":
         media = redacted_location(str(settings.get("media", "")))
         if is_network(media):
+            without_host = str(settings["media"]).partition(":///")[2]
+            if without_host and "@" not in without_host:  # a path, in a scheme of somebody's own
+                return _plain(Path(urlsplit(media).path or media).stem) or "stream"
             host = media.partition("://")[2]
             return _plain(re.split(r"[/:?]", host)[0]) or "stream"
         return _plain(Path(media).stem) or "file"

@@ -14,6 +14,7 @@ from realtime.buffers.lag import Lag
 from realtime.config import SourceConfig
 from realtime.errors import LibraryMissing, SourceError
 from realtime.packets import Sense
+from realtime.redaction import redacted_location
 from realtime.sources.base import Inlet, Reader, SourceSenses, Tap
 from realtime.sources.files import check_file, local_path
 from realtime.sources.inquiry import inquire
@@ -23,6 +24,7 @@ from realtime.sources.playback import Playback
 from realtime.sources.reconnecting import ReconnectingReader
 from realtime.sources.registry import SourceKind, kind_of
 from realtime.threads.one_off import OneOffThread
+from weights.printable import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,18 +159,27 @@ def _open_added(
 ) -> OpenedSource:
     """Open a source of a kind that somebody added."""
     senses = SourceSenses(picture=kind.picture, sound=kind.sound)
-    reader = kind.make(config, inlet)
+    reader = _made(kind, config, inlet)
     if not (config.live and config.reconnect):
         _in_thread(reader.open)
         return OpenedSource(readers=[reader], senses=senses)
     returning = ReconnectingReader(
-        make=lambda to, _: kind.make(config, to),
+        make=lambda to, _: _made(kind, config, to),
         senses=senses.there(),
         config=config,
         inlet=inlet,
     )
     fault = open_or_look_for(config, returning, None, wait=wait)
     return OpenedSource(readers=[returning], senses=senses, fault=fault)
+
+
+def _made(kind: SourceKind, config: SourceConfig, inlet: Inlet) -> Reader:
+    """Make a reader that is not ours; what it cannot take of a URL is one sentence."""
+    try:
+        return kind.make(config, inlet)
+    except (ValueError, TypeError, LookupError, OSError) as error:
+        where = redacted_location(config.media or config.name)
+        raise SourceError(f"{where} cannot be read: {first_line(error)}") from error
 
 
 def _in_thread(work: Callable[[], Result]) -> Result:

@@ -9,6 +9,7 @@ import pytest
 
 from quick_recognition import use_quick_recognition
 from realtime import Inlet, SourceConfig, recognize
+from realtime.api.options import make_run_config
 from realtime.errors import SourceError
 from realtime.packets import SAMPLE_RATE
 from realtime.sources import registry
@@ -87,6 +88,23 @@ def test_live_source_that_ended_is_looked_for(monkeypatch: pytest.MonkeyPatch) -
             threading.Event().wait(0.1)
 
     assert Hum.n_opened > 1
+
+
+def test_reader_that_cannot_be_made_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_quick_recognition(monkeypatch)
+    register_source("hum", SourceKind(make=Hum, picture=False, live=False))
+    with pytest.raises(SourceError, match=r"hum://x/ten cannot be read: invalid literal for int"):
+        list(recognize("hum://x/ten"))
+
+
+def test_path_in_a_scheme_of_ones_own_names_its_stream() -> None:
+    names = [
+        source.name
+        for source in make_run_config(
+            ["hum:///tmp/porch.log", "hum:///tmp/yard.log?rate=3", "rtsp://cam/stream"], None
+        ).sources
+    ]
+    assert names == ["porch", "yard", "cam"]
 
 
 def test_scheme_is_found_in_any_case() -> None:
