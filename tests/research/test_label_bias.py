@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from research.calibrate import HIGHEST, LOWEST, thresholds
+from research.label_bias import HIGHEST, LOWEST, thresholds
 from research.lessons import Heard
 from research.vocabulary import Vocabulary
 

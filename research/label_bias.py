@@ -1,7 +1,7 @@
 """Gives every label the same meaning of "sure": biases from what it scores where it is not.
 
-    python -m research.calibrate --data ../shared/data --features runs/features --yamnet YAMNET \
-        --head runs/head/head.safetensors --to runs/head/calibrated.safetensors
+    python -m research.label_bias --data ../shared/data --features runs/features --yamnet YAMNET \
+        --head runs/head/head.safetensors --to runs/head/biased.safetensors
 
 Windows in which neither a file's label nor the teacher hears a label are its negatives. The tail of
 their scores says which logit it would reach by mistake `MISTAKES` times in them; its bias moves so
@@ -72,7 +72,7 @@ def thresholds(logits: Array, heard: Heard, vocabulary: Vocabulary) -> Array:
     return wanted
 
 
-def calibrate(model: MAFnet, heard: Heard, vocabulary: Vocabulary) -> Array:
+def moved_biases(model: MAFnet, heard: Heard, vocabulary: Vocabulary) -> Array:
     """Move the biases; returns the thresholds as probabilities before it."""
     newest, window = (sound_logits(model, heard, n) for n in (1, WINDOW_S))
     wanted = thresholds((1 - CONTEXT) * newest + CONTEXT * window, heard, vocabulary)
@@ -91,7 +91,7 @@ def _logit(probability: float) -> float:
 
 
 def main() -> None:
-    """Calibrate a head and write it."""
+    """Move a head's biases and write it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--features", type=Path, required=True)
@@ -117,7 +117,7 @@ def main() -> None:
             for name in ("maps", "short", "long", "heard", "empty")
         }
     )
-    found = calibrate(model, heard, vocabulary)
+    found = moved_biases(model, heard, vocabulary)
     for place in np.argsort(found):
         print(f"{found[place]:.2f} {vocabulary.labels[place]}")
     options.to.parent.mkdir(parents=True, exist_ok=True)
