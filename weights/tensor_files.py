@@ -45,13 +45,28 @@ def read_metadata(path: Path) -> dict[str, str]:
 def save_tensors(
     tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None
 ) -> None:
-    """Write torch tensors, and texts into the header; raises as `save_arrays`."""
+    """Write torch tensors, and texts into the header; raises as `save_arrays`.
+
+    The same tensors and texts give the same bytes.
+    """
     from safetensors.torch import save, save_file
 
-    if _is_text(path):
-        save_file(tensors, path, metadata)
+    if metadata is not None:
+        path.write_bytes(_in_order(save(tensors, metadata)))
+    elif _is_text(path):
+        save_file(tensors, path)
     else:
-        path.write_bytes(save(tensors, metadata))
+        path.write_bytes(save(tensors))
+
+
+def _in_order(content: bytes) -> bytes:
+    """Return a file's bytes with its texts sorted: the library writes them in any order."""
+    end = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
+    header = json.loads(content[_LENGTH_BYTES:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    told = json.dumps(header, separators=(",", ":")).encode()
+    told += b" " * (-len(told) % _LENGTH_BYTES)  # the tensors stay aligned
+    return len(told).to_bytes(_LENGTH_BYTES, "little") + told + content[end:]
 
 
 def save_arrays(arrays: dict[str, Any], path: Path) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from extractors.openvino_graphs import load_graph
 from extractors.trunk_weights import read_tensors
-from weights.tensor_files import load_tensors, save_arrays, save_tensors
+from weights.tensor_files import load_tensors, read_metadata, save_arrays, save_tensors
 
 NAMES = [b"plain", b"lat\xefn", "na\u00efve".encode(), b"10:20 %20\n"]
 
@@ -41,3 +41,17 @@ def test_graph_is_made_where_its_store_has_any_name(folder: Path) -> None:
     graph = load_graph("linear", "0" * 64, (3,), lambda: nn.Linear(3, 2).eval(), folder)
 
     assert list(graph.inputs[0].get_partial_shape())[1].get_length() == 3
+
+
+def test_same_tensors_and_texts_give_the_same_bytes(tmp_path: Path) -> None:
+    """The library keeps texts in a map that is ordered anew in each process, and each time."""
+    texts = {f"key {number}": str(number) for number in range(8)}
+    tensors = {"a": torch.arange(5.0), "b": torch.ones(3, 2)}
+    written = set()
+    for number in range(8):
+        path = tmp_path / f"{number}.safetensors"
+        save_tensors(tensors, path, texts)
+        written.add(path.read_bytes())
+    assert len(written) == 1
+    assert read_metadata(path) == texts
+    assert torch.equal(load_tensors(path)["b"], tensors["b"])
