@@ -235,3 +235,9 @@ class Timeline:
 
 def _as_utc(since_1970_ns: int) -> datetime:
     return EPOCH + timedelta(microseconds=since_1970_ns / 1000)
+
+
+def format_utc(moment: datetime) -> str:
+    """Return ISO 8601 in UTC with milliseconds and `Z`."""
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
+from realtime.clock import format_utc
 from realtime.redaction import redacted
 from weights.printable import PlainFormatter, json_text
 
@@ -51,7 +52,7 @@ class JsonFormat(logging.Formatter):
         """Return the object, without secrets."""
         moment = datetime.fromtimestamp(record.created, UTC)
         fields = {
-            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": format_utc(moment),
             "level": record.levelname.lower(),
             "logger": record.name,
             "thread": record.threadName,

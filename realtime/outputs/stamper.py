@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline, WallClock
-from realtime.outputs.wire import VERSION, Message, Quality, StreamStatus, format_utc
+from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline, WallClock, format_utc
+from realtime.outputs.wire import VERSION, Message, Quality, StreamStatus
 from realtime.packets import Event, Phase, Prediction, Sense
 from realtime.redaction import redacted
 

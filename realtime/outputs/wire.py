@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 
 from realtime.packets import GRID_HZ, SenseStatus
@@ -94,9 +93,3 @@ class StreamStatus:
     grid_hz: int = GRID_HZ
     lag_s: float = 0.0
     damage: Damage = field(default_factory=Damage)
-
-
-def format_utc(moment: datetime) -> str:
-    """Return ISO 8601 in UTC with milliseconds and `Z`."""
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")

@@ -6,9 +6,10 @@ import json
 import sqlite3
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
+from realtime.clock import format_utc
 from realtime.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -250,5 +251,4 @@ def messages(row: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def utc_text(ms: int) -> str:
     """Return milliseconds since 1970 as ISO 8601, UTC."""
-    moment = datetime.fromtimestamp(ms / 1000, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03}Z"
+    return format_utc(datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms))

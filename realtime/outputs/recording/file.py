@@ -11,13 +11,12 @@ import logging
 import os
 from typing import TYPE_CHECKING, BinaryIO
 
-from realtime.clock import NS_PER_S, Timeline
+from realtime.clock import NS_PER_S, Timeline, format_utc
 from realtime.errors import OutputError
 from realtime.outputs.private_files import open_private
 from realtime.outputs.recording.codec import FrameCodec, can_be_played, finish_file
 from realtime.outputs.recording.plan import RecordPlan, describe_events
 from realtime.outputs.recording.recording import Recording, Ruler
-from realtime.outputs.wire import format_utc
 from realtime.packets import SAMPLE_RATE
 
 if TYPE_CHECKING:
