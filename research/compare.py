@@ -25,6 +25,7 @@ from mafnet.attention import PICTURE, SOUND
 from mafnet.load import load_head
 from mafnet.metrics import wilson_interval
 from mafnet.model import MAFnet
+from research.arguments import parser_of
 from research.clips import features_of
 from research.composed import Stream, event_streams, without_wider
 from research.files import WINDOW_CLIPS, file_early, heard_and_seen
@@ -131,10 +132,7 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--features", type=Path, required=True)
-    parser.add_argument("--yamnet", type=Path, required=True)
+    parser = parser_of(__doc__)
     parser.add_argument("--bundle", default="starter")
     parser.add_argument("--judge", type=Path, help="judge_clips.py; without it no real clips")
     parser.add_argument("--minutes", type=float, default=6.0, help="of each stream with events (6)")

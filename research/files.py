@@ -6,7 +6,6 @@ A file is its seconds (at most five); a head says one logit a label over all of 
 highest among the labels that the table has sounds of is its name, but for wider ones (Music).
 """
 
-import argparse
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from extractors.log_mel import SAMPLE_RATE
 from mafnet.attention import PICTURE, SOUND
 from mafnet.metrics import wilson_interval
 from mafnet.model import MAFnet
+from research.arguments import parser_of
 from research.pictures import Pictures
 from research.prepare import Ears
 from research.sound_corpus import SoundCorpus, load_corpus
@@ -144,10 +144,7 @@ def named(
 
 def main() -> None:
     """Print the shares."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--features", type=Path, required=True)
-    parser.add_argument("--yamnet", type=Path, required=True)
+    parser = parser_of(__doc__)
     parser.add_argument("--head", type=Path)
     parser.add_argument("--split", default="test")
     options = parser.parse_args()

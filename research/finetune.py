@@ -8,7 +8,6 @@ about the labels. The norms keep Google's statistics. Ends with the share of val
 are named right; `research.folds` judges sources that were left out.
 """
 
-import argparse
 import copy
 import dataclasses
 import json
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from extractors.yamnet import YAMNetTrunk
+from research.arguments import parser_of
 from research.audioset_classes import AUDIOSET_CLASSES
 from research.files import file_early, named
 from research.lessons import TEACHER_OFFSET
@@ -260,10 +260,7 @@ def rule_logits(
 
 def main() -> None:
     """Tune, and write the trunk."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--features", type=Path, required=True)
-    parser.add_argument("--yamnet", type=Path, required=True)
+    parser = parser_of(__doc__)
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--learn", type=int, default=LEARN, help=f"blocks that learn ({LEARN})")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mafnet.metrics import wilson_interval
 from mafnet.model import MAFnet
+from research.arguments import parser_of
 from research.files import FOLDS, LEFT_OUT, file_early, logits_of
 from research.finetune import LEARN, STEPS, Material, finetune, rule_logits
 from research.prepare import Ears
@@ -70,10 +71,7 @@ def _head(
 
 def main() -> None:
     """Print the shares."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--features", type=Path, required=True)
-    parser.add_argument("--yamnet", type=Path, required=True)
+    parser = parser_of(__doc__)
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=STEPS, help="of the fine-tuning")
     parser.add_argument("--learn", type=int, default=LEARN, help="blocks that learn")

@@ -9,7 +9,6 @@ that this logit, drawn half-way to the common one, becomes the common threshold.
 say.
 """
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from mafnet.attention import PICTURE
 from mafnet.model import MAFnet
+from research.arguments import parser_of
 from research.lessons import TEACHER_OFFSET, UNHEARD, Heard, load_heard
 from research.listeners import Teacher
 from research.says import TRACE
@@ -92,10 +92,7 @@ def _logit(probability: float) -> float:
 
 def main() -> None:
     """Move a head's biases and write it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--features", type=Path, required=True)
-    parser.add_argument("--yamnet", type=Path, required=True)
+    parser = parser_of(__doc__)
     parser.add_argument("--head", type=Path)
     parser.add_argument("--to", type=Path, required=True)
     options = parser.parse_args()

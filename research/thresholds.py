@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from mafnet.load import load_head
+from research.arguments import parser_of
 from research.composed import EVENT_KINDS, Stream, event_streams, without_wider
 from research.listeners import Teacher
 from research.nothing import empty_streams, without_events
@@ -191,10 +192,7 @@ def load_all(
 
 def main() -> None:
     """Choose, print what came of it and write the settings."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--features", type=Path, required=True)
-    parser.add_argument("--yamnet", type=Path, required=True)
+    parser = parser_of(__doc__)
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=20.0, help="of each stream with events")

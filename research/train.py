@@ -6,7 +6,6 @@
 Writes `head.safetensors` and, each epoch, a checkpoint from which the same command goes on.
 """
 
-import argparse
 import json
 import math
 import time
@@ -18,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mafnet.model import MAFnet
+from research.arguments import parser_of
 from research.lessons import Lesson, Lessons, load_heard
 from research.listeners import Teacher
 from research.pictures import load_pictures
@@ -116,10 +116,7 @@ def load_lessons(
 
 def main() -> None:
     """Train, or go on."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--features", type=Path, required=True)
-    parser.add_argument("--yamnet", type=Path, required=True)
+    parser = parser_of(__doc__)
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--start", type=Path, help="a head to go on from, in place of the rule")

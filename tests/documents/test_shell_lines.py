@@ -57,12 +57,17 @@ def parsers() -> dict[str, Callable[[list[str]], object]]:
 
 
 def named_in_source(program: str) -> frozenset[str]:
-    """Return the flags that a program's own file names: no process has to be started for those."""
+    """Return the flags that a program's own file names, and what its package gives them all.
+
+    No process has to be started for those.
+    """
     place = ROOT / (program if program.endswith(".py") else program.replace(".", "/"))
-    for file in (place, place.with_name(f"{place.name}.py"), place / "__main__.py"):
-        if file.is_file():
-            return frozenset(re.findall(r'"(--[\w-]+)"', file.read_text("utf-8")))
-    return frozenset()
+    own = (place, place.with_name(f"{place.name}.py"), place / "__main__.py")
+    files = [file for file in own if file.is_file()][:1]
+    files += [file for file in (place.with_name("arguments.py"),) if files and file.is_file()]
+    return frozenset(
+        flag for file in files for flag in re.findall(r'"(--[\w-]+)"', file.read_text("utf-8"))
+    )
 
 
 @cache
