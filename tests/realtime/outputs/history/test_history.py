@@ -9,8 +9,6 @@ import os
 import signal
 import sqlite3
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from killed import run_killed
 from realtime.client.history import main
 from realtime.clock import NS_PER_S, ManualClock
 from realtime.config import HistoryConfig
@@ -99,18 +98,13 @@ def test_the_surest_moment_stays_when_an_event_fades(rig: Rig) -> None:
 
 def test_program_that_is_killed_loses_no_event_that_had_ended(tmp_path: Path) -> None:
     script = (
-        "import os, signal, sys\n"
-        "from pathlib import Path\n"
         "from test_history import Rig\n"
-        "rig = Rig(Path(sys.argv[1]))\n"
+        "rig = Rig(folder)\n"
         "for number in range(1, 51):\n"
         "    rig.tell(number, onset_s=float(number), offset_s=number + 0.5)\n"
         "rig.tell(51, onset_s=60.0)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    paths = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]
-    code = f"import sys; sys.path[:0] = {paths!r}\n{script}"
-    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False, timeout=200)
+    killed = run_killed(script, tmp_path, beside=__file__)
     assert killed.returncode == -signal.SIGKILL
     with closing(open_to_read(tmp_path / "history.db")) as connection:
         before = [row["state"] for row in HistoryReader(connection).events(Wanted())]

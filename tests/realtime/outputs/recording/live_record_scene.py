@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import av
 import numpy as np
-from record_scene import STARTED
+from record_scene import STARTED, event_message
 
 from realtime.buffers.audio_clock import AudioClock
 from realtime.clock import NS_PER_S, ManualClock, Timeline, WallClock
@@ -112,12 +112,7 @@ class LiveScene:
         label: str = "Bark",
         n: int = 1,
     ) -> None:
-        body: dict[str, object] = {
-            "type": "event", "run": "abcd", "source": "x", "id": f"abcd-x-{n}", "phase": phase,
-            "label": label, "onset": {"t_s": onset_s},
-            "offset": None if offset_s is None else {"t_s": offset_s},
-        }  # fmt: skip
-        self.feed.take_message(Message("event/x/", body))
+        self.feed.take_message(event_message(phase, onset_s, offset_s, label, n))
 
     def end(self) -> None:
         self.feed.close()

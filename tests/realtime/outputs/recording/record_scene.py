@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from killed import run_killed
 from realtime.buffers.audio_clock import AudioClock
 from realtime.clock import NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import RecordConfig
@@ -26,6 +28,18 @@ from realtime.stats import Stats
 FPS = 20
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 BLOCK = SAMPLE_RATE // FPS
+
+
+def event_message(
+    phase: str, onset_s: float, offset_s: float | None = None, label: str = "Bark", n: int = 1
+) -> Message:
+    """As much of an event message as a recorder reads."""
+    body: dict[str, object] = {
+        "type": "event", "run": "abcd", "source": "x", "id": f"abcd-x-{n}", "phase": phase,
+        "label": label, "onset": {"t_s": onset_s},
+        "offset": None if offset_s is None else {"t_s": offset_s},
+    }  # fmt: skip
+    return Message("event/x/", body)
 
 
 class Scene:
@@ -97,12 +111,7 @@ class Scene:
         label: str = "Bark",
         n: int = 1,
     ) -> None:
-        body: dict[str, object] = {
-            "type": "event", "run": "abcd", "source": "x", "id": f"abcd-x-{n}", "phase": phase,
-            "label": label, "onset": {"t_s": onset_s},
-            "offset": None if offset_s is None else {"t_s": offset_s},
-        }  # fmt: skip
-        self.feed.take_message(Message("event/x/", body))
+        self.feed.take_message(event_message(phase, onset_s, offset_s, label, n))
 
     def end(self) -> None:
         self.feed.close()
@@ -155,3 +164,15 @@ def flash_and_click_s(path: Path) -> tuple[float, float]:
     wave = np.concatenate([f.to_ndarray()[0] for f in frames])
     flash = max(levels, key=lambda pair: pair[1])[0]
     return flash, frames[0].time + int(np.abs(wave).argmax()) / SAMPLE_RATE
+
+
+def kill_while_recording(folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """Have a program record an event, and kill it before the event ends."""
+    script = (
+        "from record_scene import Scene\n"
+        "scene = Scene(folder)\n"
+        "scene.play_to(8.5)\n"
+        "scene.tell('onset', 7.0)\n"
+        "scene.play_to(20.0)\n"
+    )
+    return run_killed(script, folder, beside=__file__)

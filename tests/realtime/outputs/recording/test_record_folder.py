@@ -6,14 +6,12 @@ import errno
 import json
 import os
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import pytest
-from record_scene import STARTED, Scene
+from record_scene import STARTED, Scene, kill_while_recording
 
 from realtime.config import RecordConfig
 from realtime.errors import OutputError
@@ -237,22 +235,6 @@ def test_a_log_that_is_only_half_a_line_begins_anew(tmp_path: Path) -> None:
     log = EventLog(tmp_path)
     log.mend()
     assert (tmp_path / "events.jsonl").read_text() == ""
-
-
-def kill_while_recording(folder: Path) -> None:
-    script = (
-        "import os, signal, sys\n"
-        "from pathlib import Path\n"
-        "from record_scene import Scene\n"
-        "scene = Scene(Path(sys.argv[1]))\n"
-        "scene.play_to(8.5)\n"
-        "scene.tell('onset', 7.0)\n"
-        "scene.play_to(20.0)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    paths = [str(TESTS.parent), str(Path(__file__).parent)]
-    code = f"import sys; sys.path[:0] = {paths!r}\n{script}"
-    subprocess.run([sys.executable, "-c", code, str(folder)], timeout=200, check=False)
 
 
 def test_what_a_killed_run_left_is_ended_at_the_next_start(tmp_path: Path) -> None:

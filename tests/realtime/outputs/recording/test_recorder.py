@@ -6,14 +6,19 @@ import errno
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
-from record_scene import STARTED, Scene, SmallDisk, flash_and_click_s, lengths_s
+from record_scene import (
+    STARTED,
+    Scene,
+    SmallDisk,
+    flash_and_click_s,
+    kill_while_recording,
+    lengths_s,
+)
 
 from realtime.config import RecordConfig
 from realtime.errors import OutputError
@@ -383,21 +388,7 @@ def test_encoder_that_refuses_is_a_remark_and_not_the_end(tmp_path: Path) -> Non
 
 
 def test_what_was_recorded_stays_readable_when_the_process_is_killed(tmp_path: Path) -> None:
-    script = (
-        "import os, signal, sys\n"
-        "from pathlib import Path\n"
-        "from record_scene import Scene\n"
-        "scene = Scene(Path(sys.argv[1]))\n"
-        "scene.play_to(8.5)\n"
-        "scene.tell('onset', 7.0)\n"
-        "scene.play_to(20.0)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    paths = [str(TESTS.parent), str(Path(__file__).parent)]
-    code = f"import sys; sys.path[:0] = {paths!r}\n{script}"
-    result = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], timeout=200, check=False, capture_output=True
-    )
+    result = kill_while_recording(tmp_path)
 
     assert result.returncode == -9, result.stderr
     (part,) = tmp_path.rglob("*.part.mp4")
