@@ -231,6 +231,12 @@ def _resized(frames: Iterable[VideoFrame], encoder: PictureEncoder) -> Iterator[
         yield resized
 
 
+def thumbnail_shape(size: int) -> tuple[int, int, int]:
+    """Return height, width and channels of the small pictures of a trunk that sees `size`²."""
+    side = -(-size // _THUMBNAIL_STEP)
+    return side, side, 3
+
+
 def _small(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return frame[::_THUMBNAIL_STEP, ::_THUMBNAIL_STEP].copy()
 

@@ -20,7 +20,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from extractors.clip_features import ClipFeatures, extract_media, extract_picture
+from extractors.clip_features import (
+    ClipFeatures,
+    extract_media,
+    extract_picture,
+    thumbnail_shape,
+)
 from extractors.datasets import DataSet, MediaItem
 from extractors.duplicates import alike_windows
 from extractors.encoders import Encoders
@@ -160,6 +165,7 @@ def extract(
         dim=encoders.picture.source.dim,
         sound_map=(n_times, n_mels, n_channels),
         dtype=dtype,
+        thumbnail=thumbnail_shape(encoders.picture.transform.size),
         trunks=trunks,
     )
     write_store(to, spec, windows, parts, left_out, {**recipe, "files": digest})

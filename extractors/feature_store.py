@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = "features.json"
 FORMAT: Final = 1
-_THUMBNAIL: Final = (75, 75, 3)  # of trunks that see 224 × 224; others have theirs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +65,7 @@ class StoreSpec:
         dim: Width of a pooled picture.
         sound_map: Time, mel and channels (H, W, C) of a sound map, the authors' axes.
         dtype: float32 or float16.
+        thumbnail: Height, width and channels of a small picture.
         trunks: What `features.json` says about the trunks, by sense.
     """
 
@@ -74,6 +74,7 @@ class StoreSpec:
     dim: int
     sound_map: tuple[int, int, int]
     dtype: type[np.floating[Any]]
+    thumbnail: tuple[int, int, int]
     trunks: Mapping[str, Mapping[str, object]] = field(repr=False)
 
 
@@ -158,15 +159,13 @@ def _write_split(
     folder: Path, split: str, spec: StoreSpec, rows: Sequence[Window], parts: PartFolder
 ) -> None:
     n, t = len(rows), spec.n_clips
-    seen = (parts.read(window.picture).thumbnails for window in rows if window.picture)
-    small = next((shown.shape[1:] for shown in seen if shown is not None), _THUMBNAIL)
     present = np.zeros((n, t, 2), np.bool_)
     target = np.zeros((n, len(spec.labels)), np.float32)
     items = []
     with (
         _array(folder / f"{split}_visual.npy", spec.dtype, (n, t, spec.dim)) as visual,
         _array(folder / f"{split}_audio.npy", spec.dtype, (n, t, *spec.sound_map)) as audio,
-        _array(folder / f"{split}_frames.npy", np.uint8, (n, t, *small)) as frames,
+        _array(folder / f"{split}_frames.npy", np.uint8, (n, t, *spec.thumbnail)) as frames,
     ):
         for row, window in enumerate(rows):
             shown = parts.read(window.picture) if window.picture else None
