@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from realtime.addresses import at_home, is_network, is_port
+from realtime.addresses import at_home, is_network, is_port, require_brackets
 from realtime.command_line.config_file import NO_MICROPHONE, read_config_file
 from realtime.command_line.log_format import ANSWER
 from realtime.config import (
@@ -113,11 +113,13 @@ def _record_config(arguments: argparse.Namespace, settings: dict[str, Any]) -> R
 def _mqtt_config(arguments: argparse.Namespace, settings: dict[str, Any]) -> MqttConfig | None:
     """Return which broker is told: none unless one is named."""
     if arguments.mqtt is not None:
+        require_brackets(arguments.mqtt)
         host, colon, port = arguments.mqtt.rpartition(":")
-        if colon and is_port(port) and "]" not in port:
-            settings |= {"host": host.removeprefix("[").removesuffix("]"), "port": int(port)}
-        else:
-            settings["host"] = arguments.mqtt.removeprefix("[").removesuffix("]")
+        if not (colon and is_port(port)):
+            host, port = arguments.mqtt, ""
+        settings["host"] = host.removeprefix("[").removesuffix("]")
+        if port:
+            settings["port"] = int(port)
     if settings and "host" not in settings:
         raise UsageError("to tell a broker, name it: --mqtt HOST, or host under [mqtt]")
     for name in ("password_file", "ca_file"):

@@ -108,15 +108,13 @@ class History:
 
     def close(self) -> None:
         """Write what waits and let go. May be called again."""
-        store, self._store = self._store, None
-        if store is not None:
-            self._store = store
+        if self._store is not None:
             now_ns = self._clock.now_ns()
             if self._waiting:
                 self._flush(now_ns)
             self._look_for_recordings(now_ns)
+            self._store.close()
             self._store = None
-            store.close()
         self._unlock()
 
     def conclude(self) -> None:

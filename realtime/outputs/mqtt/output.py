@@ -38,6 +38,7 @@ KEEPALIVE_S = 30
 RETRY_S = (1, 60)  # the first wait and the longest
 LAST_S = 1.5  # for what is still under way when the program ends
 MAX_PASSWORD_BYTES = 4096
+QUEUE_FULL = 15  # the library's MQTT_ERR_QUEUE_SIZE
 
 
 class MqttOutput:
@@ -176,7 +177,7 @@ class MqttOutput:
 
     def _publish(self, said: Said) -> None:
         told = self._client.publish(said.topic, said.payload, qos=1)
-        if told.rc == 15:  # MQTT_ERR_QUEUE_SIZE
+        if told.rc == QUEUE_FULL:
             self._stats.count("mqtt_lost")
         else:
             self._stats.count("mqtt_published")

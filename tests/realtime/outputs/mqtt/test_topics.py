@@ -8,6 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.command_line.flags import make_parser
+from realtime.command_line.settings import make_config
+from realtime.errors import UsageError
 from realtime.outputs.mqtt.topics import Topics, slug
 from realtime.outputs.wire import Quality
 from wire_samples import LABELS, make_event, make_prediction, make_stamper, make_timeline
@@ -74,3 +77,23 @@ def test_home_assistant_gets_a_device_with_a_sensor_a_label() -> None:
 
 def test_without_discovery_nothing_is_announced() -> None:
     assert list(Topics("mafnet", None, "1").devices("hall", ["Bark"])) == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "told"),
+    [
+        ("localhost", ("localhost", 1883)),
+        ("broker:8883", ("broker", 8883)),
+        ("[::1]", ("::1", 1883)),
+        ("[::1]:8883", ("::1", 8883)),
+    ],
+)
+def test_broker_of_the_flag(flag: str, told: tuple[str, int]) -> None:
+    mqtt = make_config(make_parser().parse_args(["--source", "demo", "--mqtt", flag])).mqtt
+    assert mqtt is not None
+    assert (mqtt.host, mqtt.port) == told
+
+
+def test_broker_of_which_nobody_can_tell_the_port_is_refused() -> None:
+    with pytest.raises(UsageError, match="an IPv6 address stands in brackets"):
+        make_config(make_parser().parse_args(["--source", "demo", "--mqtt", "::1"]))
