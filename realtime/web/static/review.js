@@ -31,6 +31,7 @@ function show() {
   const event = queue[0];
   verdicts.hidden = event === undefined;
   other.hidden = true;
+  label.blur(); // a browser does so a frame later, and the next key would be typed into it
   undo.disabled = done.length === 0;
   if (event === undefined) {
     left.textContent = "";
