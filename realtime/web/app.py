@@ -33,12 +33,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STATIC = Path(__file__).with_name("static")
-PAGES = {
-    "/": "live.html",
-    "/events": "events.html",
-    "/review": "review.html",
-    LOG_IN: "log_in.html",
-}
+FRAME = "frame.html"  # around what each page has of its own; `NAME.js` is its script
+FRAMED = {"/": "live", "/events": "events", "/review": "review"}
+LOG_IN_PAGE = "log_in.html"
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -120,16 +117,26 @@ class WebApp:
 
 def _static_routes(*, with_log_in: bool) -> list[Route]:
     """Return a route for each file, read now: no request's path is ever looked for on a disk."""
-    files = {path.name: path for path in sorted(STATIC.iterdir()) if path.suffix in TYPES}
-    paths = {**PAGES, **{f"/{name}": name for name in files if not name.endswith(".html")}}
-    if not with_log_in:
-        del paths[LOG_IN]
-    return [_file_route(path, files[name]) for path, name in paths.items()]
+    files = [path for path in sorted(STATIC.iterdir()) if path.suffix in TYPES]
+    routes = [_page_route(path, name) for path, name in FRAMED.items()]
+    routes += [_file_route(f"/{file.name}", file) for file in files if file.suffix != ".html"]
+    return [*routes, _file_route(LOG_IN, STATIC / LOG_IN_PAGE)] if with_log_in else routes
+
+
+def _page_route(path: str, name: str) -> Route:
+    page = (STATIC / FRAME).read_text("utf-8")
+    told = {"title": name.capitalize(), "script": f"/{name}.js"}
+    told["body"] = (STATIC / f"{name}.html").read_text("utf-8")
+    for word, text in told.items():
+        page = page.replace(f"{{{word}}}", text)
+    return _route(path, page.encode(), TYPES[".html"])
 
 
 def _file_route(path: str, file: Path) -> Route:
-    content, kind = file.read_bytes(), TYPES[file.suffix]
+    return _route(path, file.read_bytes(), TYPES[file.suffix])
 
+
+def _route(path: str, content: bytes, kind: str) -> Route:
     async def send(request: Request) -> Response:
         return Response(content, media_type=kind, headers={"cache-control": "no-cache"})
 
