@@ -60,6 +60,8 @@ def recognize(
     record_labels: Sequence[str] = (),
     history: str | os.PathLike[str] | None = None,
     publish: str | None = None,
+    mqtt: str | None = None,
+    web: str | None = None,
     outputs: Sequence[Output] = (),
 ) -> Recognition:
     """Recognize one source or several, and iterate over what is told.
@@ -94,6 +96,8 @@ def recognize(
         record_labels: Record these alone.
         history: A database that keeps what happened; of recordings `history.db` in their folder.
         publish: Endpoint of an event socket, such as `tcp://127.0.0.1:5556`.
+        mqtt: `HOST[:PORT]` of a broker that is told (docs/guide/mqtt.md).
+        web: `HOST:PORT` of a page in the browser (docs/guide/web.md); the port 0 is a free one.
         outputs: Of one's own, beside it (docs/guide/extending.md).
 
     Returns:
@@ -125,6 +129,8 @@ def recognize(
         record_labels=record_labels,
         history=history,
         publish=publish,
+        mqtt=mqtt,
+        web=web,
     )
     return Recognition(run, labels=labels, phases=phases, outputs=outputs)
 

@@ -122,11 +122,15 @@ def _wanted(arguments: argparse.Namespace) -> Wanted:
 
 def _list(arguments: argparse.Namespace) -> int:
     with closing(open_to_read(arguments.file)) as connection:
-        rows = list(HistoryReader(connection).events(_wanted(arguments)))
+        reader = HistoryReader(connection)
+        rows = list(reader.events(_wanted(arguments)))
+        n_events = reader.n_events(Wanted())
     for row in reversed(rows):
         print(_line(row))
-    if not rows:
-        print("no such event", file=sys.stderr)
+    if not n_events:
+        print("the history is empty: nothing has happened yet", file=sys.stderr)
+    elif not rows:
+        print(f"none of the {n_events:,} events fits what was asked for", file=sys.stderr)
     return 0
 
 

@@ -10,7 +10,6 @@ import logging
 import os
 import sqlite3
 from collections import deque
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,28 +106,25 @@ class History:
             self._look_for_recordings(now_ns)
 
     def close(self) -> None:
-        """Write what waits and let go. May be called again."""
+        """Write what waits. May be called again.
+
+        Where there are recordings the file stays open for `conclude`: the last clips end later.
+        """
+        if self._store is not None and self._waiting:
+            self._flush(self._clock.now_ns())
+        if self._scan is None:
+            self._let_go()
+
+    def conclude(self) -> None:
+        """Look for the recordings that were finished last, and let go. May be called again."""
+        self._look_for_recordings(self._clock.now_ns())
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._store is not None:
-            now_ns = self._clock.now_ns()
-            if self._waiting:
-                self._flush(now_ns)
-            self._look_for_recordings(now_ns)
             self._store.close()
             self._store = None
         self._unlock()
-
-    def conclude(self) -> None:
-        """Look for the recordings that were finished last."""
-        if self._scan is None or self._store is not None:
-            return
-        try:
-            with closing(open_to_write(self._path)) as connection:
-                self._store = HistoryStore(connection, self._keep_events)
-                self._look_for_recordings(self._clock.now_ns())
-        except OutputError as error:
-            logger.warning("the last clips are not in the history: %s", error)
-        finally:
-            self._store = None
 
     def _take(self, body: dict[str, Any], now_ns: int) -> None:
         key, phase = str(body["id"]), body["phase"]

@@ -115,3 +115,12 @@ def test_nothing_to_watch_says_what_to_write(source: list[str] | None) -> None:
 def test_source_and_camera_contradict_each_other() -> None:
     with pytest.raises(UsageError, match="--source stands alone"):
         make_run_config("a.mp4", None, camera=0)
+
+
+def test_page_and_broker_are_asked_for_by_keywords() -> None:
+    run = make_run_config("clip.mp4", None, web="127.0.0.1:0", mqtt="broker:1884")
+
+    assert run.web is not None
+    assert run.web.bind == "127.0.0.1:0"
+    assert run.mqtt is not None
+    assert (run.mqtt.host, run.mqtt.port) == ("broker", 1884)

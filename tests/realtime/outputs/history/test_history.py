@@ -9,6 +9,8 @@ import os
 import signal
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -113,6 +115,68 @@ def test_program_that_is_killed_loses_no_event_that_had_ended(tmp_path: Path) ->
     newest = rig.rows()[0]
     assert (newest["state"], newest["offset_ms"]) == ("cut off", newest["told_ms"])
     rig.history.close()
+
+
+WRITES_ON = """
+import sys
+from pathlib import Path
+from test_history import Rig
+rig = Rig(Path(sys.argv[1]))
+first = int(sys.argv[2])
+for number in range(first, first + 100_000):
+    rig.tell(number, onset_s=number, offset_s=None)
+    print("began", number, flush=True)
+    rig.tell(number, onset_s=number, offset_s=number + 0.5)
+    print("ended", number, flush=True)
+"""
+
+
+def test_writer_that_is_killed_while_it_writes_loses_the_running_event_alone(
+    tmp_path: Path,
+) -> None:
+    paths = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]
+    n_told = 0
+    for n_lines in (31, 102, 257, 64):  # SIGKILL comes from outside, wherever the writer is
+        words = [sys.executable, "-c", WRITES_ON, str(tmp_path), str(n_told + 1)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as writer:
+            assert writer.stdout is not None
+            told = [next(writer.stdout).split() for _ in range(n_lines)]
+            writer.kill()
+            told += [line.split() for line in writer.stdout if line.endswith("\n")]
+        n_ended = int(next(n for what, n in reversed(told) if what == "ended"))
+        with closing(open_to_read(tmp_path / "history.db")) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+            rows = {row["id"]: row for row in HistoryReader(connection).events(Wanted())}
+        for number in range(n_told + 1, n_ended + 1):
+            row = rows.pop(f"a1b2c3d4-hall-{number}")
+            assert (row["state"], row["offset_t_s"]) == ("ended", number + 0.5)
+        newer = [row for row in rows.values() if row["onset_t_s"] > n_ended]
+        assert len(newer) <= 2  # one that ended as the signal came, one that went on
+        n_told = n_ended + len(newer)
+    last = Rig(tmp_path)
+    assert {row["state"] for row in last.rows()} <= {"cut off", "ended"}
+    last.history.close()
+
+
+def test_empty_history_is_said_to_be_empty(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", str(rig.path)]) == 0
+    assert "the history is empty" in capsys.readouterr().err
+    rig.tell(onset_s=1.0, offset_s=2.0)
+    assert main(["list", str(rig.path), "--label", "Bark"]) == 0
+    assert "none of the 1 events fits" in capsys.readouterr().err
+
+
+def test_history_of_recordings_stays_its_own_until_the_last_clip_is_told(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, records=True)
+    key = rig.tell(onset_s=1.0, offset_s=2.0)
+    rig.history.close()
+    with pytest.raises(OutputError, match="another run writes"):
+        Rig(tmp_path)
+    write_sidecar(rig, 1, [key])  # the recorder ends last
+    rig.history.conclude()
+    assert rig.rows()[0]["recording"] is not None
+    Rig(tmp_path).history.close()
 
 
 def test_two_runs_do_not_write_to_one_history(rig: Rig, tmp_path: Path) -> None:
@@ -224,7 +288,8 @@ def test_events_know_their_clip_and_go_with_it(tmp_path: Path) -> None:
     sidecar = write_sidecar(rig, 1, [shown], state="recording")
     write_sidecar(rig, 2, [])
     rig.wait(6.0)
-    rig.history.close()  # before the recorder is done
+    rig.history.close()
+    rig.history.conclude()  # before the recorder is done
     sidecar.write_bytes(sidecar.read_bytes().replace(b'"recording"', b'"complete"'))
     rig = Rig(tmp_path, records=True)
     rig.wait(6.0)
@@ -235,7 +300,7 @@ def test_events_know_their_clip_and_go_with_it(tmp_path: Path) -> None:
     sidecar.unlink()
     rig.wait(6.0)
     assert [row["id"] for row in rig.rows()] == [unshown]
-    rig.history.close()
+    rig.history.conclude()
 
 
 def test_corrected_event_stays_when_its_clip_is_deleted(tmp_path: Path) -> None:
@@ -250,7 +315,7 @@ def test_corrected_event_stays_when_its_clip_is_deleted(tmp_path: Path) -> None:
     rig.wait(6.0)
     (row,) = rig.rows()
     assert (row["corrected"], row["recording"]) == ("Kettle", None)
-    rig.history.close()
+    rig.history.conclude()
 
 
 def test_disk_that_is_away_takes_no_event_along(tmp_path: Path) -> None:
@@ -263,7 +328,7 @@ def test_disk_that_is_away_takes_no_event_along(tmp_path: Path) -> None:
     rig.recordings.mkdir()  # an empty mount point
     rig.wait(6.0)
     assert [row["id"] for row in rig.rows()] == [key]
-    rig.history.close()
+    rig.history.conclude()
 
 
 def test_newest_word_counts_and_can_be_taken_back(rig: Rig) -> None:
