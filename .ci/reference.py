@@ -91,6 +91,7 @@ def _commands() -> Iterator[str]:
     import realtime.client.keys
     import realtime.client.subscribe
     import realtime.command_line.flags
+    import realtime.completion
     import weights.__main__
 
     yield from _head("Command lines", "the parsers")
@@ -101,14 +102,16 @@ def _commands() -> Iterator[str]:
     )
     live = realtime.command_line.flags.make_parser()
     yield from _command("mafnet-live", live.description or "", live)
-    subscribe = realtime.client.subscribe._parser()
+    subscribe = realtime.client.subscribe.make_parser()
     yield from _command("mafnet-subscribe", subscribe.description or "", subscribe)
+    completion = realtime.completion.make_parser()
+    yield from _command("mafnet-completion", completion.description or "", completion)
     for name, parser, scripts in (
-        ("mafnet-keys", realtime.client.keys._parser(), {}),
-        ("mafnet-history", realtime.client.history._parser(), {}),
-        ("mafnet-weights", weights.__main__._parser(), {}),
-        ("python -m mafnet", mafnet.__main__._parser(), {"train": "mafnet-train"}),
-        ("python -m extractors", extractors.__main__._parser(), {}),
+        ("mafnet-keys", realtime.client.keys.make_parser(), {}),
+        ("mafnet-history", realtime.client.history.make_parser(), {}),
+        ("mafnet-weights", weights.__main__.make_parser(), {}),
+        ("python -m mafnet", mafnet.__main__.make_parser(), {"train": "mafnet-train"}),
+        ("python -m extractors", extractors.__main__.make_parser(), {}),
     ):
         yield from ("", f"## {name}", "")
         yield from _wrapped(parser.description or "")

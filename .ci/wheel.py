@@ -42,7 +42,15 @@ WANTED = {
 }
 PACKAGES = {"realtime", "mafnet", "extractors", "weights"}
 LICENCES = {"LICENSE", "NOTICE.txt", "LICENCE-APACHE-2.0.txt", "README.md"}
-COMMANDS = ("mafnet-live", "mafnet-subscribe", "mafnet-keys", "mafnet-weights", "mafnet-train")
+COMMANDS = (
+    "mafnet-live",
+    "mafnet-subscribe",
+    "mafnet-keys",
+    "mafnet-history",
+    "mafnet-weights",
+    "mafnet-train",
+    "mafnet-completion",
+)
 ENDPOINT = "tcp://127.0.0.1:5597"
 TIMEOUT_S = 300
 MAKE_CLIP = ROOT / ".ci" / "make_clip.py"  # its folder has no package of ours beside it

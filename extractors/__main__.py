@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     restrain(default_home())
     argv = sys.argv[1:] if argv is None else list(argv)
-    args = _parser().parse_args(argv)
+    args = make_parser().parse_args(argv)
     log_to_stderr()
     try:
         return int(args.func(args))
@@ -53,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
     parser = PlainParser(prog="python -m extractors", description=_summary())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_features(commands.add_parser("features", help="features of one video, as .npz"))

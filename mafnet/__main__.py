@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells of its font cache
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        options = _parser().parse_args(given)
+        options = make_parser().parse_args(given)
         return int(options.run(options))
     except (MafnetError, WeightsError) as error:
         print(clean(f"error: {error}"), file=sys.stderr)
@@ -61,7 +61,8 @@ def train_main(arguments: list[str] | None = None) -> int:
     return main(["train", *(sys.argv[1:] if arguments is None else arguments)])
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
     parser = PlainParser(
         prog="python -m mafnet", description="Train, test and run MAFnet on features."
     )

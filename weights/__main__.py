@@ -40,7 +40,7 @@ from weights.store import default_home
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; ``arguments`` default to the process's own."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     home = to_path(options.home) if options.home else default_home()
     restrain(home)
     try:
@@ -56,7 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
     parser = PlainParser(prog=called_as("weights"), description="Fetch, check and convert weights.")
     parser.add_argument("--home", metavar="DIR", help="the store (default: MAFNET_HOME or cache)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

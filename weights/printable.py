@@ -17,7 +17,10 @@ from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, NoReturn, TypeVar, cast
 
+from weights.near import did_you_mean
+
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_UNKNOWN_FLAGS = "unrecognized arguments: "  # argparse's own words
 _Value = TypeVar("_Value")
 
 
@@ -88,8 +91,25 @@ class PlainParser(argparse.ArgumentParser):
     """A command line whose complaints are one clean line: a shell fills in names of files."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and how the command is used; exit code 2."""
+        """Say what is wrong and how the command is used; exit code 2.
+
+        Of a flag that there is not, one that is written much like it is told.
+        """
+        _, mark, unknown = message.partition(_UNKNOWN_FLAGS)
+        if mark and unknown.startswith("-"):
+            flag = unknown.split()[0].partition("=")[0]
+            message += did_you_mean(flag, _flags_of(self))
         super().error(clean(message))
+
+
+def _flags_of(parser: argparse.ArgumentParser) -> set[str]:
+    """Return the flags of a parser and of its commands."""
+    flags = set(parser._option_string_actions)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                flags |= _flags_of(command)
+    return flags
 
 
 class PlainFormatter(logging.Formatter):

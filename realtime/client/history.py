@@ -42,7 +42,7 @@ FORMATS = ("csv", "jsonl")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
     except RecognizerError as error:
@@ -55,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
     parser = PlainParser(
         prog=called_as("realtime.history"),
         description="What happened: the events that mafnet-live --history kept.",

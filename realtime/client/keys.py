@@ -45,7 +45,7 @@ from weights.program import called_as
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     try:
         print(clean_lines(arguments.run(arguments)))
     except RecognizerError as error:
@@ -125,7 +125,8 @@ def _write_pair(folder: Path, name: str) -> None:
     write_pair(folder, name, public, secret)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
     parser = PlainParser(
         prog=called_as("realtime.keys"),
         description="Make key pairs for an event socket that is encrypted and knows its clients, "

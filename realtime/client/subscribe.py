@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     With `--health` it is 0 if recognition goes on, 1 if not.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     try:
         return _check_health(arguments) if arguments.health else _print_messages(arguments)
     except RecognizerError as error:
@@ -51,7 +51,8 @@ class _Parser(PlainParser):
         super().error(redacted(message))
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
     parser = _Parser(
         prog=called_as("realtime.subscribe"),
         description="Print the events that a running recognizer publishes, and notice losses.",

@@ -27,6 +27,7 @@ from realtime.config import (
     WindowConfig,
 )
 from realtime.errors import UsageError
+from weights.near import did_you_mean
 from weights.paths import as_text, shown
 from weights.printable import toml_text
 
@@ -148,8 +149,11 @@ def _check_table(
     checked = {}
     for key, value in table.items():
         if key not in known:
-            names = ", ".join(sorted((*known, *also)))
-            raise UsageError(f"{where}: there is no setting {key!r}; known are {names}")
+            all_names = sorted((*known, *also))
+            raise UsageError(
+                f"{where}: there is no setting {key!r}{did_you_mean(key, all_names)}; known are "
+                f"{', '.join(all_names)}"
+            )
         checked[key] = _check_value(key, value, known[key], where)
     return checked
 

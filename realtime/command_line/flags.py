@@ -19,6 +19,7 @@ EXAMPLES = """examples:
   python run_stream.py --source rtsp://host/stream   a network stream
   python run_stream.py --source a.mp4 --source b.mp4 several streams in one program
   python run_stream.py --source demo --pace          the built-in scene, as it plays
+  python run_stream.py --doctor                      what is here, and what is wrong
   python run_stream.py --print-config > stream.toml  all settings, to change and --config
   python -m realtime.subscribe                       in another terminal: the events
 """
@@ -132,6 +133,12 @@ def make_parser() -> argparse.ArgumentParser:
     other = parser.add_argument_group("other")
     other.add_argument("--config", type=to_path, metavar="FILE.toml", help="settings; flags win")
     other.add_argument("--list-devices", action="store_true", help="cameras and microphones here")
+    other.add_argument(
+        "--doctor",
+        action="store_true",
+        help="look at all that a run would use, and say what is wrong; try its devices",
+    )
+    other.add_argument("--json", action="store_true", help="with --doctor: one JSON object")
     other.add_argument(
         "--calibrate", action="store_true", help="clap: measure how far the picture lags, keep it"
     )

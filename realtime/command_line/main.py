@@ -11,16 +11,20 @@ import io
 import logging
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import TextIO
 
 from realtime.clock import MonotonicClock
 from realtime.command_line.config_file import format_config
+from realtime.command_line.doctor import run_doctor
+from realtime.command_line.first_run import choices, offer
 from realtime.command_line.flags import make_parser
 from realtime.command_line.heap import HeapTrimmer
 from realtime.command_line.interrupt import Interrupt
 from realtime.command_line.log_format import ANSWER, JsonFormat, TextFormat
 from realtime.command_line.settings import make_config
+from realtime.command_line.settings_comments import with_comments
 from realtime.command_line.settings_in_force import in_force
 from realtime.command_line.supervision import ServiceManager, Watchdog
 from realtime.config import RunConfig
@@ -41,20 +45,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     restrain(default_home())
     parser = make_parser()
     arguments = parser.parse_args(argv)
+    if arguments.json and not arguments.doctor:
+        parser.error("--json goes with --doctor; events as JSON are --log-json")
     _set_up_logging(arguments.verbose, arguments.log_format)
     try:
+        if not (sys.argv[1:] if argv is None else argv) and _is_attended():
+            flags = offer(choices(), parser.prog, input, _answer)
+            if flags is None:
+                return 0
+            arguments = parser.parse_args(flags)
         if arguments.list_devices:
             from realtime.sources.devices import list_devices  # touches PortAudio
 
             _answer(list_devices() + "\n")
             return 0
+        if arguments.doctor:
+            code = run_doctor(arguments, MonotonicClock(), _answer)
+            if any(thread.name == "doctor" for thread in threading.enumerate()):
+                os._exit(code)  # a driver hangs: its thread would hang the interpreter's end
+            return code
         config = make_config(arguments)
         _set_up_logging(arguments.verbose, config.log_format)
         if arguments.print_config:
             places = [place or "" for s in config.sources for place in (s.camera, s.media)]
             if any(map(has_secret, places)):
                 _say(f"{short_name()}: these settings hold a password; keep the file to yourself")
-            _answer(format_config(config) + in_force(config))
+            _answer(with_comments(format_config(config)) + in_force(config))
             return 0
         return _calibrate(config) if arguments.calibrate else _run(config)
     except RecognizerError as error:
@@ -64,6 +80,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 1  # whoever read our output has gone
+
+
+def _is_attended() -> bool:
+    """Whether somebody sits at a terminal and can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _calibrate(config: RunConfig) -> int:

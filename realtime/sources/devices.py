@@ -19,15 +19,20 @@ def list_devices() -> str:
     return "\n".join(["Cameras", *_cameras(_V4L_ROOT), "", "Sound inputs", *_sound_inputs()])
 
 
+def camera_numbers(root: Path = _V4L_ROOT) -> list[str]:
+    """Return the numbers of V4L2 devices that give pictures, as `--camera` takes them.
+
+    A camera's metadata node (index above 0) gives none.
+    """
+    folders = sorted(root.glob("video*"), key=lambda p: (len(p.name), p.name))
+    return [f.name.removeprefix("video") for f in folders if _read(f / "index", "0") == "0"]
+
+
 def _cameras(root: Path) -> list[str]:
-    """List V4L2 devices; a camera's metadata node (index above 0) gives no pictures."""
-    lines = []
-    for folder in sorted(root.glob("video*"), key=lambda p: (len(p.name), p.name)):
-        if _read(folder / "index", "0") == "0":
-            number = folder.name.removeprefix("video")
-            lines.append(
-                f"  --camera {number:<12} /dev/{folder.name}  {_read(folder / 'name', '')}"
-            )
+    lines = [
+        f"  --camera {number:<12} /dev/video{number}  {_read(root / f'video{number}' / 'name', '')}"
+        for number in camera_numbers(root)
+    ]
     return lines or ["  none found; a camera at a URL works too: --camera rtsp://…"]
 
 

@@ -17,6 +17,7 @@ import mafnet.__main__
 import realtime.client.history
 import realtime.client.keys
 import realtime.client.subscribe
+import realtime.completion
 import weights.__main__
 from integration.processes import TIMEOUT_S, environment
 from integration.readme_blocks import ROOT, blocks, shell_commands
@@ -39,20 +40,21 @@ def parsers() -> dict[str, Callable[[list[str]], object]]:
     """Return what reads the words behind each command."""
 
     def train(words: list[str]) -> object:
-        return mafnet.__main__._parser().parse_args(["train", *words])
+        return mafnet.__main__.make_parser().parse_args(["train", *words])
 
     live = make_parser().parse_args
     return {
         "run_stream.py": live,
         "mafnet-live": live,
-        "mafnet-subscribe": realtime.client.subscribe._parser().parse_args,
-        "mafnet-keys": realtime.client.keys._parser().parse_args,
-        "mafnet-history": realtime.client.history._parser().parse_args,
-        "mafnet-weights": weights.__main__._parser().parse_args,
-        "weights": weights.__main__._parser().parse_args,
+        "mafnet-subscribe": realtime.client.subscribe.make_parser().parse_args,
+        "mafnet-keys": realtime.client.keys.make_parser().parse_args,
+        "mafnet-history": realtime.client.history.make_parser().parse_args,
+        "mafnet-completion": realtime.completion.make_parser().parse_args,
+        "mafnet-weights": weights.__main__.make_parser().parse_args,
+        "weights": weights.__main__.make_parser().parse_args,
         "mafnet-train": train,
-        "mafnet": mafnet.__main__._parser().parse_args,
-        "extractors": extractors.__main__._parser().parse_args,
+        "mafnet": mafnet.__main__.make_parser().parse_args,
+        "extractors": extractors.__main__.make_parser().parse_args,
     }
 
 

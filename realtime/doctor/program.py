@@ -1,0 +1,132 @@
+"""The program's own ground: Python, its libraries, what computes, and the bundle."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from realtime.bundle_settings import find_bundle
+from realtime.doctor.finding import Finding, failure, good, warning
+from realtime.errors import RecognizerError
+from weights.printable import first_line
+from weights.store import default_home
+
+if TYPE_CHECKING:
+    from realtime.config import RunConfig
+
+MIN_PYTHON = (3, 11)
+_LIBRARIES = (  # distribution, module
+    ("torch", "torch"),
+    ("torchvision", "torchvision"),
+    ("torchaudio", "torchaudio"),
+    ("numpy", "numpy"),
+    ("opencv-python", "cv2"),
+    ("av", "av"),
+    ("pyzmq", "zmq"),
+    ("rich", "rich"),
+    ("soxr", "soxr"),
+)
+_EXTRAS = (  # what asks for it, distribution, module, extra
+    ("metrics", "prometheus-client", "prometheus_client", "metrics"),
+    ("mqtt", "paho-mqtt", "paho", "mqtt"),
+    ("web", "starlette", "starlette", "web"),
+    ("web", "uvicorn", "uvicorn", "web"),
+)
+
+
+def check_python() -> Finding:
+    """Return which Python runs, and whether it is new enough."""
+    said = f"{platform.python_version()} on {platform.platform()}"
+    if sys.version_info < MIN_PYTHON:
+        return failure("Python", f"{said}; 3.11 or newer is needed: make another environment")
+    return good("Python", f"{said}, {sys.executable}")
+
+
+def check_libraries() -> Iterator[Finding]:
+    """Load each library that every run uses."""
+    for distribution, module in _LIBRARIES:
+        yield _check_library(distribution, module, f"pip install {distribution}")
+
+
+def check_extras(config: RunConfig) -> Iterator[Finding]:
+    """Load what the settings ask for beyond the common libraries."""
+    for setting, distribution, module, extra in _EXTRAS:
+        if getattr(config, setting) is not None:
+            yield _check_library(distribution, module, f"pip install 'mafnet-live[{extra}]'")
+
+
+def _check_library(distribution: str, module: str, command: str) -> Finding:
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        if "libGL" in str(error):
+            command = "apt-get install libgl1"
+        return failure(distribution, f"{first_line(error)}; run `{command}`")
+    except Exception as error:  # noqa: BLE001 - a library that is installed by halves says anything
+        return failure(
+            distribution,
+            f"it cannot be loaded ({first_line(error)}); "
+            f"run `{command} --force-reinstall --no-deps`",
+        )
+    return good(distribution, _version(distribution))
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "of a version that it does not tell"
+
+
+def check_computing(config: RunConfig) -> Iterator[Finding]:
+    """Return where the networks would run, and what runs them."""
+    from extractors.backends import N_THREADS, choose_device  # torch
+    from extractors.errors import BackendError
+    from extractors.openvino_graphs import installed_version
+
+    try:
+        device = choose_device(config.device)
+    except BackendError as error:
+        yield failure("device", str(error))
+        return
+    threads = f", {N_THREADS} thread{'' if N_THREADS == 1 else 's'}" * (device.type == "cpu")
+    yield good("device", f"{device.type}{threads}")
+    if device.type != "cpu" or config.backend == "torch":
+        return
+    found = installed_version()
+    if found is not None:
+        yield good("OpenVINO", found)
+    elif config.backend == "openvino":
+        yield failure(
+            "OpenVINO",
+            "--backend openvino wants it and it is not installed; run `pip install openvino`",
+        )
+    else:
+        yield warning(
+            "OpenVINO",
+            "not installed, so torch runs the networks; `pip install openvino` makes it faster",
+        )
+
+
+def check_bundle(config: RunConfig) -> Finding:
+    """Read the bundle and the sha256 of all its files."""
+    try:
+        bundle = find_bundle(config.bundle)
+    except RecognizerError as error:
+        return failure("bundle", str(error))
+    trunks = f"{bundle.visual.trunk} and {bundle.audio.trunk}"
+    said = f"{bundle.name} {bundle.version}, {len(bundle.labels)} labels, {trunks}, files as named"
+    if bundle.unverified:
+        return warning("bundle", f"{said}, but not verified: {'; '.join(bundle.unverified)}")
+    return good("bundle", said)
+
+
+def check_store() -> Finding:
+    """Look whether fetched weights and graphs can be kept."""
+    from realtime.doctor.places import check_folder
+
+    return check_folder("cache", default_home(), "point MAFNET_HOME at a folder of yours")
