@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from extractors.backend_flags import add_backend_flags
 from extractors.errors import ExtractorError
 from weights.dependencies import restrain
+from weights.devices import DEVICE_HELP
 from weights.paths import to_path
-from weights.printable import PlainParser, clean, first_line
+from weights.printable import PlainParser, clean
 from weights.program import log_to_stderr
 from weights.store import default_home
 from weights.trunk_file import add_trunk_flags, given_trunks
@@ -70,7 +71,7 @@ def _add_weights(parser: argparse.ArgumentParser, backend: str) -> None:
     weights = parser.add_argument_group("weights (files win over the bundle's)")
     weights.add_argument("--bundle", help="starter, ave or a bundle's folder (default: starter)")
     add_trunk_flags(weights)
-    weights.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    weights.add_argument("--device", default="auto", help=f"{DEVICE_HELP} (default: auto)")
     add_backend_flags(weights, backend)
     parser.add_argument(
         "--jpeg",
@@ -274,8 +275,6 @@ def _read_data_set(args: argparse.Namespace) -> DataSet:
 
 
 def _load_encoders(args: argparse.Namespace) -> Encoders:
-    import torch
-
     from extractors.backends import choose_device
     from extractors.encoders import load_encoders
     from extractors.trunk_weights import WeightsMismatchError
@@ -283,12 +282,7 @@ def _load_encoders(args: argparse.Namespace) -> Encoders:
 
     files = given_trunks(args)
     bundle = args.bundle or ("starter" if not files else None)
-    device = str(choose_device("auto")) if args.device == "auto" else args.device
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch has no type for "no such device"
-        reason = first_line(error)
-        raise ExtractorError(f"cannot use the device {device}: {reason}") from error
+    device = str(choose_device(args.device))
     try:
         return load_encoders(
             bundle=bundle,

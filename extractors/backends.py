@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from extractors.backend_flags import BACKENDS, DEVICES, PRECISIONS
+from extractors.backend_flags import BACKENDS, PRECISIONS
 from extractors.backend_times import Candidate, timed, times_file
 from extractors.errors import BackendError, OpenVinoError, OpenVinoMissingError
 from extractors.frame_transform import TRANSFORMS
@@ -39,6 +39,7 @@ from extractors.trunks import (
     load_torch_trunks,
 )
 from weights.bundle_spec import Bundle
+from weights.devices import DeviceError, find_device
 
 logger = logging.getLogger(__name__)
 
@@ -55,20 +56,10 @@ def choose_device(name: str) -> torch.device:
     Raises:
         BackendError: There is no such device here.
     """
-    _check("device", name, DEVICES)
-    has = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if name == "auto":
-        return torch.device(next(d for d in ("cuda", "mps", "cpu") if has[d]))
-    if not has[name]:
-        raise BackendError(
-            f"--device {name} was asked for, but this torch ({torch.__version__}) finds none here; "
-            "use --device auto or cpu"
-        )
-    return torch.device(name)
+    try:
+        return find_device(name)
+    except DeviceError as error:
+        raise BackendError(str(error)) from error
 
 
 def share_threads(*, trunks_in_torch: bool) -> None:

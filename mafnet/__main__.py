@@ -17,6 +17,7 @@ from rich.text import Text
 
 from mafnet.ablate_command import add_ablate
 from mafnet.compare import N_DRAWS, compare, read_seeds
+from mafnet.compute import add_device_flags, chosen_compute
 from mafnet.errors import MafnetError
 from mafnet.feature_set import SPLITS, load_feature_set
 from mafnet.labels import AVE_LABELS
@@ -28,6 +29,7 @@ from mafnet.test import SENSES, Examination, examine
 from mafnet.train_command import FOLDER, add_train
 from weights.bundle import load_bundle
 from weights.dependencies import restrain
+from weights.devices import DEVICE_HELP, DeviceError, find_device
 from weights.errors import WeightsError
 from weights.paths import to_path
 from weights.printable import PlainParser, clean
@@ -80,6 +82,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="results.json, confusion.csv and predictions.csv, for programs and `compare`",
     )
+    add_device_flags(testing, trains=False)
     testing.set_defaults(run=_test)
 
     comparing = commands.add_parser("compare", help="two tests of the same videos: is one better?")
@@ -107,6 +110,7 @@ def make_parser() -> argparse.ArgumentParser:
     predicting.add_argument(
         "--to", type=to_path, required=True, metavar="OUT.npz", help="the arrays to write"
     )
+    predicting.add_argument("--device", default="cpu", help=f"{DEVICE_HELP} (default: cpu)")
     predicting.set_defaults(run=_predict)
     return parser
 
@@ -120,6 +124,11 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
 
 
 def _test(options: argparse.Namespace) -> int:
+    try:
+        compute = chosen_compute(options)
+    except ValueError as error:
+        print(clean(f"error: {error}"), file=sys.stderr)
+        return 2
     features = load_feature_set(options.features, options.split)
     unverified: tuple[str, ...] = ()
     if options.bundle is not None:
@@ -134,7 +143,7 @@ def _test(options: argparse.Namespace) -> int:
         labels = features.labels if set(labels) != set(features.labels) else labels
         if n_labels != len(labels):
             raise MafnetError(f"the weights have {n_labels} labels, the features {len(labels)}")
-    result = examine(model, labels, features)
+    result = examine(model.to(compute.device), labels, features, compute)
     if options.report is not None:
         heading = f"{title} on {options.split} of {options.features.name}"
         report = write_report(options.report, result, features, heading, unverified)
@@ -206,11 +215,15 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
+    try:
+        device = find_device(options.device)
+    except DeviceError as error:
+        raise MafnetError(str(error)) from error
     if options.bundle is not None:
         model = load_head(load_bundle(options.bundle))
     else:
         model = load_model(options.weights)
-    written = predict_file(model, options.features, options.to)
+    written = predict_file(model.to(device), options.features, options.to, device)
     shapes = ", ".join(f"{name} {array.shape}" for name, array in written.items())
     print(clean(f"{options.to}: {shapes}"))
     return 0

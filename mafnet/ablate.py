@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mafnet.compare import Comparison, accuracy_interval, compare, read_seeds
+from mafnet.compute import Compute
 from mafnet.errors import MafnetError
 from mafnet.feature_set import FeatureSet, Senses
 from mafnet.load import load_model
@@ -21,6 +22,7 @@ from mafnet.test import examine
 from mafnet.train import TrainConfig, Watcher, train
 from weights.files import written_whole
 
+_CPU = Compute()
 WHOLE = "whole"
 
 
@@ -73,6 +75,7 @@ def ablate(
     config: TrainConfig,
     n_seeds: int,
     watch: Callable[[str, int], Watcher],
+    compute: Compute = _CPU,
 ) -> list[AblationRow]:
     """Train and test every variant with every seed, and compare them.
 
@@ -84,6 +87,7 @@ def ablate(
         config: Of every run; its seed is the first, the others follow.
         n_seeds: How many.
         watch: Makes who is told of a variant's run with a seed.
+        compute: Where they run.
 
     Raises:
         FeaturesError: The splits do not fit together.
@@ -94,7 +98,7 @@ def ablate(
         seen = {split: features.alone(variant.senses) for split, features in sets.items()}
         for seed in range(config.seed, config.seed + n_seeds):
             own = replace(config, seed=seed, **variant.settings)
-            _one(folder / name / f"seed-{seed}", seen, own, watch(name, seed))
+            _one(folder / name / f"seed-{seed}", seen, own, watch(name, seed), compute)
     said = {name: read_seeds(folder / name) for name in variants}
     rows = [
         AblationRow(
@@ -111,13 +115,18 @@ def ablate(
 
 
 def _one(
-    folder: Path, sets: Mapping[str, FeatureSet], config: TrainConfig, watcher: Watcher
+    folder: Path,
+    sets: Mapping[str, FeatureSet],
+    config: TrainConfig,
+    watcher: Watcher,
+    compute: Compute,
 ) -> None:
     run = folder / "run"
     begun = (run / "checkpoint.pt").exists()
-    train(run, sets["train"], sets["val"], config, watcher, resume=begun)
+    train(run, sets["train"], sets["val"], config, watcher, resume=begun, compute=compute)
     test = sets["test"]
-    result = examine(load_model(run / "best.safetensors"), sets["train"].labels, test)
+    model = load_model(run / "best.safetensors").to(compute.device)
+    result = examine(model, sets["train"].labels, test, compute)
     write_results(folder, result, test, str(folder))
 
 

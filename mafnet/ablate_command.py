@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mafnet.ablate import VARIANTS, AblationRow, ablate
+from mafnet.compute import chosen_compute
 from mafnet.feature_set import SPLITS, load_feature_set
 from mafnet.train_command import FOLDER, TrainDisplay, add_recipe_flags, train_config
 from weights.paths import to_path
@@ -31,7 +32,7 @@ def add_ablate(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def _ablate(options: argparse.Namespace) -> int:
     try:
-        config = train_config(options)
+        config, compute = train_config(options), chosen_compute(options)
         if options.seeds < 1:
             raise ValueError(f"--seeds must be at least 1, got {options.seeds}")
     except ValueError as error:
@@ -39,7 +40,9 @@ def _ablate(options: argparse.Namespace) -> int:
         return 2
     sets = {split: load_feature_set(options.features, split) for split in SPLITS}
     with TrainDisplay(config.n_epochs) as display:
-        rows = ablate(options.to, sets, options.variants, config, options.seeds, display.of_variant)
+        rows = ablate(
+            options.to, sets, options.variants, config, options.seeds, display.of_variant, compute
+        )
     _print(rows, len(sets["test"]))
     print(clean(f"runs, results and ablation.csv: {options.to}"))
     return 0

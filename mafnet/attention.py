@@ -53,7 +53,7 @@ class ModalityTemporalAttention(nn.Module):
             [picture | sound].
         """
         n_batch, n_clips, n_senses = scores.shape
-        masked = scores.masked_fill(~present, NEVER)
+        masked = scores.float().masked_fill(~present, NEVER)  # float16 has no such number
         if self.form == "per_sense":
             attention = torch.softmax(masked, dim=1)
         else:

@@ -8,7 +8,7 @@ normalised here.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -45,6 +45,22 @@ class Batch:
     audio: Tensor  # (B, T, C, H, W) float32
     present: Tensor | None  # (B, T, 2) bool, picture first; None: everything is there
     target: Tensor  # (B,) int64
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device; from pinned memory the copy runs beside what follows."""
+        return self._with(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pinned(self) -> "Batch":
+        """Return the batch in memory that a GPU copies from by itself."""
+        return self._with(Tensor.pin_memory)
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        return Batch(
+            visual=change(self.visual),
+            audio=change(self.audio),
+            present=None if self.present is None else change(self.present),
+            target=change(self.target),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

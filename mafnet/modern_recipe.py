@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from numpy.random import Generator
 from torch import Tensor
 
+from mafnet.compute import MixedPrecision
 from mafnet.feature_set import Batch
 from mafnet.model import MAFnet
 
@@ -33,10 +34,19 @@ class ModernRecipe:
         model: Made with `NORM_DECAY`.
         n_steps: Steps of the whole run, over which the rate falls along a cosine.
         lr: Peak learning rate.
+        mixed: Precision of the forward pass; None is float32.
     """
 
-    def __init__(self, model: MAFnet, n_steps: int, lr: float = LR) -> None:
+    def __init__(
+        self,
+        model: MAFnet,
+        n_steps: int,
+        lr: float = LR,
+        *,
+        mixed: MixedPrecision | None = None,
+    ) -> None:
         self._model = model
+        self._mixed = mixed or MixedPrecision()
         self._n_steps = n_steps
         self._lr = lr
         self._step = 0
@@ -62,25 +72,33 @@ class ModernRecipe:
             group["lr"] = self._lr * self._schedule()
         self._optimiser.zero_grad(set_to_none=True)
         mixed, partner, weight = _mix(batch, random)
-        output = self._model(mixed.visual, mixed.audio, _drop_senses(mixed, random))
-        losses = weight * _loss(output.logits, batch.target)
-        losses = losses + (1 - weight) * _loss(output.logits, batch.target[partner])
+        with self._mixed.autocast():
+            output = self._model(mixed.visual, mixed.audio, _drop_senses(mixed, random))
+        logits = output.logits.float()
+        losses = weight * _loss(logits, batch.target)
+        losses = losses + (1 - weight) * _loss(logits, batch.target[partner])
         loss = losses.mean()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        torch.nn.utils.clip_grad_norm_(self._model.parameters(), _CLIP_NORM)
-        self._optimiser.step()
+        self._mixed.step(loss, self._optimiser, self._clip)
         self._step += 1
         heavier = torch.where(weight >= 0.5, batch.target, batch.target[partner])
-        return loss.item(), int((output.logits.argmax(dim=1) == heavier).sum())
+        return loss.item(), int((logits.argmax(dim=1) == heavier).sum())
+
+    def _clip(self) -> Tensor:
+        return torch.nn.utils.clip_grad_norm_(self._model.parameters(), _CLIP_NORM)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs, tensors and plain values only."""
-        return {"step": self._step, "optimiser": self._optimiser.state_dict()}
+        return {
+            "step": self._step,
+            "optimiser": self._optimiser.state_dict(),
+            "mixed": self._mixed.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what `state_dict` returned."""
         self._step = int(state["step"])
         self._optimiser.load_state_dict(state["optimiser"])
+        self._mixed.load_state_dict(state["mixed"])
 
     def _schedule(self) -> float:
         done = self._step / self._n_steps
@@ -95,8 +113,10 @@ def _loss(logits: Tensor, target: Tensor) -> Tensor:
 
 def _mix(batch: Batch, random: Generator) -> tuple[Batch, Tensor, Tensor]:
     n_videos = len(batch.target)
-    partner = torch.from_numpy(random.permutation(n_videos))
-    weight = torch.from_numpy(random.beta(MIXUP, MIXUP, n_videos).astype(np.float32))
+    device = batch.target.device
+    partner = torch.from_numpy(random.permutation(n_videos)).to(device)
+    drawn = random.beta(MIXUP, MIXUP, n_videos).astype(np.float32)
+    weight = torch.from_numpy(drawn).to(device)
     if batch.present is not None:  # what one of the two lacks cannot be mixed
         same = (batch.present == batch.present[partner]).flatten(1).all(dim=1)
         weight = torch.where(same, weight, 1.0)
@@ -113,7 +133,7 @@ def _drop_senses(batch: Batch, random: Generator) -> Tensor:
     n_videos, n_clips, _ = batch.visual.shape
     drawn = random.random(n_videos)
     kept = np.stack([drawn >= DROP_SENSE, drawn < 1 - DROP_SENSE], axis=1)  # never both dropped
-    present = torch.from_numpy(kept)[:, None].expand(n_videos, n_clips, 2)
+    present = torch.from_numpy(kept).to(batch.target.device)[:, None].expand(n_videos, n_clips, 2)
     if batch.present is None:
         return present
     left = present & batch.present

@@ -41,7 +41,7 @@ class BatchNorm(nn.Module):
         """Normalise ``x``; in training by its own statistics, which move the averages.
 
         Args:
-            x: `(N, C)` or `(N, C, H, W)`, float32.
+            x: `(N, C)` or `(N, C, H, W)`, float32, or 16 bits under autocast.
             rows: bool `(N,)`: rows that hold data. Only they count in the batch statistics; all
                 rows are normalised. None means all.
 
@@ -54,7 +54,7 @@ class BatchNorm(nn.Module):
         if seen.shape[0] == 0:
             return self._normalise(x, self.running_mean, self.running_var)
         axes = [axis for axis in range(x.ndim) if axis != 1]
-        var, mean = torch.var_mean(seen, dim=axes, correction=0)
+        var, mean = torch.var_mean(seen.float(), dim=axes, correction=0)
         with torch.no_grad():
             self.running_mean.lerp_(mean, 1.0 - self.decay)
             self.running_var.lerp_(var, 1.0 - self.decay)

@@ -16,20 +16,24 @@ from mafnet.errors import FeaturesError
 from mafnet.model import MAFnet, MAFnetConfig
 from weights.files import written_whole
 
+_CPU = torch.device("cpu")
 _N_BATCH = 16  # videos at once: 16 × 10 clips keep the largest map at 0.3 GB
 _VISUAL, _AUDIO = ("x_image", "visual"), ("x_sound", "audio")
 
 
-def predict_file(model: MAFnet, features: Path, to: Path) -> dict[str, NDArray[np.float32]]:
+def predict_file(
+    model: MAFnet, features: Path, to: Path, device: torch.device = _CPU
+) -> dict[str, NDArray[np.float32]]:
     """Run a network over an .npz of features and write what it says.
 
     Args:
-        model: In evaluation mode, on the CPU.
+        model: In evaluation mode, on the device.
         features: An .npz with `x_image` or `visual` `(B, T, D)`, and `x_sound` or `audio`
             `(B, T, H, W, C)`, as large as the network wants them (the paper's: 12 × 8 × 512);
             without B it is one video. `present` `(B, T, 2)`, bool, may be there.
         to: The .npz to write: `logits`, `probabilities`, `attention` `(B, T, 2)`, picture first,
             `film_gamma` (with its 1), `film_beta`, `fused`.
+        device: Where it computes.
 
     Returns:
         What was written.
@@ -43,11 +47,11 @@ def predict_file(model: MAFnet, features: Path, to: Path) -> dict[str, NDArray[n
         for start in range(0, len(visual), _N_BATCH):
             rows = slice(start, start + _N_BATCH)
             output = model(
-                torch.from_numpy(visual[rows]),
-                torch.from_numpy(audio[rows]).permute(0, 1, 4, 2, 3),
-                None if present is None else torch.from_numpy(present[rows]),
+                torch.from_numpy(visual[rows]).to(device),
+                torch.from_numpy(audio[rows]).permute(0, 1, 4, 2, 3).to(device),
+                None if present is None else torch.from_numpy(present[rows]).to(device),
             )
-            parts.append(tuple(part.numpy() for part in output))
+            parts.append(tuple(part.cpu().numpy() for part in output))
     result = {
         name: np.concatenate(arrays)
         for name, arrays in zip(type(output)._fields, zip(*parts, strict=True), strict=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mafnet.compute import Compute
 from mafnet.feature_set import FeatureSet
 from mafnet.load import load_model
 from mafnet.model import MAFnet
@@ -16,6 +17,7 @@ from mafnet.test import answer
 from mafnet.trunk_choice import TrunkChoice
 from weights.bundle import Bundle, EventSpec, HeadSpec, write_bundle
 
+_CPU = Compute()
 _FALSE_SHARE = 0.01  # of the videos without a label that may still score at its threshold
 # With a background what scores less than it is never told. Softmax sums to 1: half beats it.
 _ON_RANGE_WITH_BACKGROUND = (0.5, 0.98)
@@ -36,6 +38,7 @@ def bundle_of_run(
     provenance: str,
     to: Path,
     background: str | None = None,
+    compute: Compute = _CPU,
 ) -> Bundle:
     """Write a bundle from `best.safetensors` in a run's folder.
 
@@ -48,12 +51,13 @@ def bundle_of_run(
         provenance: Where they come from.
         to: The bundle's folder.
         background: The label that is no event; None where there is none.
+        compute: What answers the validation set.
 
     Raises:
         WeightsError: The trunks or the weights cannot be used.
     """
-    model = load_model(folder / "best.safetensors")
-    temperature, events = tune(model, validation, background)
+    model = load_model(folder / "best.safetensors").to(compute.device)
+    temperature, events = tune(model, validation, background, compute)
     return write_bundle(
         Bundle(
             name=name,
@@ -77,7 +81,10 @@ def bundle_of_run(
 
 
 def tune(
-    model: MAFnet, validation: FeatureSet, background: str | None = None
+    model: MAFnet,
+    validation: FeatureSet,
+    background: str | None = None,
+    compute: Compute = _CPU,
 ) -> tuple[float, EventSpec]:
     """Choose the temperature and each label's thresholds on the validation set.
 
@@ -89,8 +96,9 @@ def tune(
         model: In evaluation mode.
         validation: What it is asked about.
         background: The label that is no event; it has no thresholds.
+        compute: What answers.
     """
-    answers = answer(model, validation)
+    answers = answer(model, validation, compute=compute)
     scaled = answers.logits[None] / _TEMPERATURES[:, None, None]  # (K, N, n_labels)
     scaled -= scaled.max(axis=2, keepdims=True)
     log_probabilities = scaled - np.log(np.exp(scaled).sum(axis=2, keepdims=True))

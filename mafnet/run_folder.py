@@ -25,7 +25,7 @@ from weights.printable import first_line
 from weights.tensor_files import save_tensors
 
 BETTER_BY = 1e-4  # authors' train.py: accuracy must rise by more than this to be saved
-_FORMAT = 2
+_FORMAT = 3
 # What torch.load and the state's own readers raise on bytes that are not what was written.
 _DAMAGE = (RuntimeError, EOFError, ValueError, LookupError, TypeError)
 

@@ -6,12 +6,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mafnet.batches import in_order, load_batches
+from mafnet.compute import Compute
 from mafnet.errors import FeaturesError
 from mafnet.feature_set import FeatureSet, Senses
 from mafnet.metrics import Metrics, measure
 from mafnet.model import MAFnet
 
 SENSES: tuple[Senses, ...] = ("both", "sound", "picture")
+_CPU = Compute()
 _N_BATCH = 16
 
 
@@ -41,33 +44,38 @@ class Examination:
 
 
 @torch.inference_mode()
-def answer(model: MAFnet, features: FeatureSet, senses: Senses = "both") -> Answers:
+def answer(
+    model: MAFnet, features: FeatureSet, senses: Senses = "both", compute: Compute = _CPU
+) -> Answers:
     """Run a network over a set.
 
     Args:
-        model: In evaluation mode.
+        model: In evaluation mode, on the device of ``compute``.
         features: What it is asked about.
         senses: Which senses it is given; the other is masked, not blackened.
+        compute: The device, and who loads batches.
     """
     parts = []
     features = features.alone(senses)
-    for start in range(0, len(features), _N_BATCH):
-        batch = features.batch(np.arange(start, min(start + _N_BATCH, len(features))))
+    for batch in load_batches(features, in_order(len(features), _N_BATCH), compute):
         output = model(batch.visual, batch.audio, batch.present)
         parts.append((output.logits, output.probabilities, output.attention))
     logits, probabilities, attention = (
-        torch.cat(part).numpy() for part in zip(*parts, strict=True)
+        torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True)
     )
     return Answers(logits=logits, probabilities=probabilities, attention=attention)
 
 
-def examine(model: MAFnet, labels: tuple[str, ...], features: FeatureSet) -> Examination:
+def examine(
+    model: MAFnet, labels: tuple[str, ...], features: FeatureSet, compute: Compute = _CPU
+) -> Examination:
     """Ask a network about a set and measure its answers.
 
     Args:
-        model: In evaluation mode.
+        model: In evaluation mode, on the device of ``compute``.
         labels: Of the network's outputs.
         features: Whose labels may stand in another order.
+        compute: The device, and who loads batches.
 
     Raises:
         FeaturesError: The set's labels, visual width or sound maps are not the network's.
@@ -89,7 +97,7 @@ def examine(model: MAFnet, labels: tuple[str, ...], features: FeatureSet) -> Exa
         )
     place = np.array([labels.index(label) for label in features.labels])
     target = place[features.target]
-    answers = {senses: answer(model, features, senses) for senses in SENSES}
+    answers = {senses: answer(model, features, senses, compute) for senses in SENSES}
     return Examination(
         labels=labels,
         target=target,

@@ -20,6 +20,8 @@ from numpy.random import Generator
 from mafnet import modern_recipe
 from mafnet.attention import Attention
 from mafnet.authors_recipe import AuthorsRecipe
+from mafnet.batches import in_order, load_batches
+from mafnet.compute import Compute, MixedPrecision
 from mafnet.errors import FeaturesError, RunError
 from mafnet.feature_set import BACKGROUND, Batch, FeatureSet
 from mafnet.model import MAFnet, MAFnetConfig
@@ -37,6 +39,7 @@ from mafnet.run_folder import (
 from mafnet.start import Start
 
 RecipeName = Literal["authors", "modern"]
+_CPU = Compute()
 _N_VALIDATE = 16  # videos at once; with the statistics of evaluation the split does not matter
 
 
@@ -110,6 +113,7 @@ def train(
     *,
     resume: bool = False,
     start: Start | None = None,
+    compute: Compute = _CPU,
 ) -> RunState:
     """Train until the epochs or the patience are spent.
 
@@ -121,6 +125,7 @@ def train(
         watcher: Told of steps and epochs.
         resume: Go on from the folder's checkpoint; a run that has ended is left as it is.
         start: What fine-tuning begins with; None draws all weights from the seed.
+        compute: The device, the precision, and who loads batches.
 
     Returns:
         The run's last state. Where no epoch was saved (the authors' rule, and none beat the first),
@@ -137,9 +142,10 @@ def train(
     if start is not None:
         start.apply(model, training.labels)
     model.filmed_block.shares_repeats = True
+    model.to(compute.device)
     n_steps = len(training) // config.batch_size
-    recipe = make_recipe(model, config, n_steps)
-    identity = _identity(training, validation, config, start)
+    recipe = make_recipe(model, config, n_steps, compute)
+    identity = _identity(training, validation, config, start, compute)
     state = RunState()
     checkpoint = folder / "checkpoint.pt"
     if resume:
@@ -153,8 +159,8 @@ def train(
 
     while state.epoch < config.n_epochs and not state.stopped:
         began = time.monotonic()
-        loss, accuracy = _one_epoch(recipe, training, config, state.epoch, watcher)
-        val_loss, val_accuracy = validate(model, validation)
+        loss, accuracy = _one_epoch(recipe, training, config, state.epoch, watcher, compute)
+        val_loss, val_accuracy = validate(model, validation, compute)
         saved = state.note(
             val_accuracy, val_loss, config.patience, as_authors=config.recipe == "authors"
         )
@@ -198,21 +204,23 @@ def make_model(training: FeatureSet, config: TrainConfig) -> MAFnet:
         )
 
 
-def make_recipe(model: MAFnet, config: TrainConfig, n_steps: int) -> Recipe:
+def make_recipe(
+    model: MAFnet, config: TrainConfig, n_steps: int, compute: Compute = _CPU
+) -> Recipe:
     """Make the recipe that a config names, for epochs of ``n_steps`` steps."""
     rate = {} if config.lr is None else {"lr": config.lr}
+    mixed = MixedPrecision(compute.device.type, compute.precision)
     if config.recipe == "modern":
-        return ModernRecipe(model, n_steps * config.n_epochs, **rate)
-    return AuthorsRecipe(model, **rate)
+        return ModernRecipe(model, n_steps * config.n_epochs, mixed=mixed, **rate)
+    return AuthorsRecipe(model, mixed=mixed, **rate)
 
 
 @torch.inference_mode()
-def validate(model: MAFnet, features: FeatureSet) -> tuple[float, float]:
-    """Measure loss and accuracy over a whole set, with the statistics of evaluation."""
+def validate(model: MAFnet, features: FeatureSet, compute: Compute = _CPU) -> tuple[float, float]:
+    """Measure loss and accuracy over a whole set, in float32, with the statistics of evaluation."""
     model.eval()
     loss, n_right = 0.0, 0
-    for start in range(0, len(features), _N_VALIDATE):
-        batch = features.batch(np.arange(start, min(start + _N_VALIDATE, len(features))))
+    for batch in load_batches(features, in_order(len(features), _N_VALIDATE), compute):
         logits = model(batch.visual, batch.audio, batch.present).logits
         loss += float(F.cross_entropy(logits, batch.target, reduction="sum"))
         n_right += int((logits.argmax(dim=1) == batch.target).sum())
@@ -225,14 +233,15 @@ def _one_epoch(
     config: TrainConfig,
     epoch: int,
     watcher: Watcher,
+    compute: Compute,
 ) -> tuple[float, float]:
     random = np.random.default_rng((config.seed, epoch))
     order = random.permutation(len(training))
     n_steps = len(training) // config.batch_size
     loss, n_right = 0.0, 0
-    for k in range(n_steps):
-        rows = order[k * config.batch_size : (k + 1) * config.batch_size]
-        step_loss, step_right = recipe.step(training.batch(rows), random)
+    rows = np.split(order[: n_steps * config.batch_size], n_steps)
+    for k, batch in enumerate(load_batches(training, rows, compute)):
+        step_loss, step_right = recipe.step(batch, random)
         if not math.isfinite(step_loss):
             raise RunError(
                 f"the loss of epoch {epoch + 1}, step {k + 1} is {step_loss}: --lr is too high, or "
@@ -262,10 +271,16 @@ def _check_splits(training: FeatureSet, validation: FeatureSet, config: TrainCon
 
 
 def _identity(
-    training: FeatureSet, validation: FeatureSet, config: TrainConfig, start: Start | None
+    training: FeatureSet,
+    validation: FeatureSet,
+    config: TrainConfig,
+    start: Start | None,
+    compute: Compute,
 ) -> str:
-    # What must be the same for a resumed run to be the same run.
-    digest = hashlib.sha256(repr(sorted(asdict(config).items())).encode())
+    # What must be the same for a resumed run to be the same run. Another device is another
+    # rounding, not another run.
+    settings = {**asdict(config), "precision": compute.precision}
+    digest = hashlib.sha256(repr(sorted(settings.items())).encode())
     digest.update(start.identity.encode() if start is not None else b"")
     for features in (training, validation):
         digest.update(repr((features.labels, features.visual.shape)).encode())

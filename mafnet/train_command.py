@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mafnet.compute import Compute, add_device_flags, chosen_compute
 from mafnet.errors import MafnetError
 from mafnet.feature_set import BACKGROUND, FeatureSet, load_feature_set
 from mafnet.run_bundle import bundle_of_run
@@ -85,6 +86,7 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--lr", type=float, help="learning rate (default: the recipe's)")
     parser.add_argument("--seed", type=int, default=0, help="of start, order and draws")
+    add_device_flags(parser, trains=True)
 
 
 def train_config(options: argparse.Namespace) -> TrainConfig:
@@ -103,7 +105,7 @@ def train_config(options: argparse.Namespace) -> TrainConfig:
 
 def _train(options: argparse.Namespace) -> int:
     try:
-        config = train_config(options)
+        config, compute = train_config(options), chosen_compute(options)
         if options.freeze and options.start is None:
             raise ValueError("--freeze needs --start: drawn weights must be learnt")
     except ValueError as error:
@@ -136,7 +138,14 @@ def _train(options: argparse.Namespace) -> int:
         with TrainDisplay(config.n_epochs) as display:
             run = options.to / "run"
             state = train(
-                run, training, validation, config, display, resume=options.resume, start=start
+                run,
+                training,
+                validation,
+                config,
+                display,
+                resume=options.resume,
+                start=start,
+                compute=compute,
             )
         _tell_saved(state)
         if trunks is None:
@@ -150,7 +159,7 @@ def _train(options: argparse.Namespace) -> int:
             more = tuple(each for each in start.bundle.unverified if each not in trunks.unverified)
             trunks = replace(trunks, unverified=trunks.unverified + more)
             told += f", fine-tuned from the bundle {start.bundle.name} ({start.bundle.provenance})"
-        return _make_bundle(options, told, validation, trunks, background)
+        return _make_bundle(options, told, validation, trunks, background, compute)
 
 
 def _remarks(
@@ -200,6 +209,7 @@ def _make_bundle(
     validation: FeatureSet,
     trunks: TrunkChoice,
     background: str | None,
+    compute: Compute,
 ) -> int:
     run = options.to / "run"
     try:
@@ -212,6 +222,7 @@ def _make_bundle(
             provenance=f"MAFnet, {training}; trunks {trunks.origin}",
             to=options.to,
             background=background,
+            compute=compute,
         )
     except WeightsError as error:
         raise MafnetError(

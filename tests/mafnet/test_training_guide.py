@@ -1,0 +1,36 @@
+"""The commands of docs/guide/training.md run as they stand there, on a small set of features."""
+
+from pathlib import Path
+
+import pytest
+from small_features import small_folder
+
+from integration.readme_blocks import shell_commands
+from mafnet.__main__ import main
+
+GUIDE = "docs/guide/training.md"
+# Features that no trunk made have no bundle; the last flag of a kind holds.
+SMALL = ["--epochs", "1", "--batch-size", "2", "--no-bundle"]
+
+
+def run_section(section: str) -> int:
+    """Run a section's training commands; returns how many there were."""
+    n_run = 0
+    for words in shell_commands(GUIDE, section):
+        if words[0] == "mafnet-train":
+            assert main(["train", *words[1:], *SMALL]) == 0
+            n_run += 1
+    return n_run
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of one's own with `features` in it."""
+    monkeypatch.chdir(tmp_path)
+    small_folder(tmp_path / "features")
+    return tmp_path
+
+
+def test_choosing_what_computes(place: Path) -> None:
+    assert run_section("Choose what computes") == 1
+    assert (place / "my-bundle" / "run" / "best.safetensors").is_file()
