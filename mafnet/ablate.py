@@ -16,6 +16,7 @@ from mafnet.compare import Comparison, accuracy_interval, compare, read_seeds
 from mafnet.compute import Compute
 from mafnet.errors import MafnetError
 from mafnet.feature_set import FeatureSet, Senses
+from mafnet.fewer import fewer
 from mafnet.load import load_model
 from mafnet.results import write_results
 from mafnet.test import examine
@@ -76,6 +77,7 @@ def ablate(
     n_seeds: int,
     watch: Callable[[str, int], Watcher],
     compute: Compute = _CPU,
+    per_label: int | None = None,
 ) -> list[AblationRow]:
     """Train and test every variant with every seed, and compare them.
 
@@ -88,6 +90,7 @@ def ablate(
         n_seeds: How many.
         watch: Makes who is told of a variant's run with a seed.
         compute: Where they run.
+        per_label: Training videos of each label, drawn by the run's seed; None for all.
 
     Raises:
         FeaturesError: The splits do not fit together.
@@ -98,6 +101,8 @@ def ablate(
         seen = {split: features.alone(variant.senses) for split, features in sets.items()}
         for seed in range(config.seed, config.seed + n_seeds):
             own = replace(config, seed=seed, **variant.settings)
+            if per_label is not None:
+                seen["train"] = fewer(sets["train"].alone(variant.senses), per_label, seed)
             _one(folder / name / f"seed-{seed}", seen, own, watch(name, seed), compute)
     said = {name: read_seeds(folder / name) for name in variants}
     rows = [

@@ -41,7 +41,14 @@ def _ablate(options: argparse.Namespace) -> int:
     sets = {split: load_feature_set(options.features, split) for split in SPLITS}
     with TrainDisplay(config.n_epochs) as display:
         rows = ablate(
-            options.to, sets, options.variants, config, options.seeds, display.of_variant, compute
+            options.to,
+            sets,
+            options.variants,
+            config,
+            options.seeds,
+            display.of_variant,
+            compute,
+            options.per_label,
         )
     _print(rows, len(sets["test"]))
     print(clean(f"runs, results and ablation.csv: {options.to}"))

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mafnet.compute import Compute, add_device_flags, chosen_compute
 from mafnet.errors import MafnetError
 from mafnet.feature_set import BACKGROUND, FeatureSet, load_feature_set
+from mafnet.fewer import fewer
 from mafnet.run_bundle import bundle_of_run
 from mafnet.run_folder import EpochRow, RunState
 from mafnet.start import PARTS, load_start
@@ -87,10 +88,18 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lr", type=float, help="learning rate (default: the recipe's)")
     parser.add_argument("--seed", type=int, default=0, help="of start, order and draws")
     add_device_flags(parser, trains=True)
+    parser.add_argument(
+        "--per-label",
+        type=int,
+        metavar="N",
+        help="train on N videos of each label, drawn by --seed",
+    )
 
 
 def train_config(options: argparse.Namespace) -> TrainConfig:
     """Read a run's settings from the flags; raises ValueError for what cannot work."""
+    if options.per_label is not None and options.per_label < 1:
+        raise ValueError(f"--per-label must be at least 1, got {options.per_label}")
     modern = options.recipe == "modern"
     n_epochs = options.epochs if options.epochs is not None else (60 if modern else 300)
     return TrainConfig(
@@ -112,6 +121,8 @@ def _train(options: argparse.Namespace) -> int:
         print(clean(f"error: {error}"), file=sys.stderr)
         return 2
     training = load_feature_set(options.features, "train")
+    if options.per_label is not None:
+        training = fewer(training, options.per_label, config.seed)
     validation = load_feature_set(options.features, "val")
     background = training.background(options.background)
     for remark in _remarks(training, validation, background, config):
