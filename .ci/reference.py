@@ -44,6 +44,9 @@ TABLES = {
         "keeps none.",
     ),
     "WebConfig": ("[web]", "Without `bind` there is no page."),
+    "RulesConfig": ("[rules]", "What all rules share."),
+    "RuleConfig": ("[[rule]]", "One a rule; see [rules.md](../guide/rules.md)."),
+    "ProfileConfig": ("[[profile]]", "One a profile that has times of its own."),
 }
 NOT_IN_A_FILE = {
     "RunConfig": {
@@ -55,8 +58,10 @@ NOT_IN_A_FILE = {
         "history",
         "mqtt",
         "web",
+        "rules",
         "events",
     },
+    "RulesConfig": {"rules", "profiles"},
     "EventSpec": {"background"},
 }
 

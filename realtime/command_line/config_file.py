@@ -2,7 +2,8 @@
 
 The tables mirror the dataclasses of `realtime.config`; each `[[source]]` is a stream, and one alone
 may be written `[source]`.
-`publisher = false` publishes nothing, `microphone = "none"` goes without one.
+`publisher = false` publishes nothing, `microphone = "none"` goes without one. Rules and profiles
+are `[[rule]]` and `[[profile]]` tables; what is printed of a rule holds no address, see `shown_place`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from realtime.config import (
     EVENT_SETTINGS,
     HistoryConfig,
     MqttConfig,
+    ProfileConfig,
     PublisherConfig,
     RecordConfig,
+    RuleConfig,
+    RulesConfig,
     RunConfig,
     SourceConfig,
     WebConfig,
     WindowConfig,
+    shown_place,
 )
 from realtime.errors import UsageError
 from weights.near import did_you_mean
@@ -35,7 +40,18 @@ MAX_FILE_BYTES = 1 << 20
 MAX_INTEGER = 1 << 63  # TOML asks for no more (its specification, section Integer)
 NO_MICROPHONE = "none"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_TABLES = ("source", "window", "publisher", "record", "history", "mqtt", "web", "events")
+_TABLES = ("source", "window", "publisher", "record", "history", "mqtt", "web", "rules", "events")
+_LISTS: dict[str, type[Any]] = {"rule": RuleConfig, "profile": ProfileConfig}  # [[rule]] tables
+_TEXTS = {  # lists of texts, each with an example
+    "labels": '["Bark", "Siren"]',
+    "hosts": '["cam.example"]',
+    "sources": '["hall", "yard"]',
+    "times": '["22:00-06:00"]',
+    "weekdays": '["mon-fri"]',
+    "profiles": '["away", "night"]',
+    "notify": '["ntfy://localhost/hall"]',
+    "run": '["/usr/local/bin/light", "on"]',
+}
 _MAY_BE_OFF = ("publisher", "history")
 _TEXT_OR_NUMBER = {"camera", "microphone"}  # an index may stand without quotes
 
@@ -88,8 +104,11 @@ def check_settings(settings: dict[str, Any], where: str) -> dict[str, Any]:
     top = {
         f.name: str(f.type) for f in fields(RunConfig) if f.name not in (*_TABLES, "more_sources")
     }
-    plain = {k: v for k, v in checked.items() if k not in _TABLES}
-    checked.update(_check_table(plain, top, where, _TABLES))
+    plain = {k: v for k, v in checked.items() if k not in (*_TABLES, *_LISTS)}
+    checked.update(_check_table(plain, top, where, (*_TABLES, *_LISTS)))
+    for name, kind in _LISTS.items():
+        if name in checked:
+            checked[name] = _check_list(checked[name], name, kind, where)
     for table, known in (
         ("source", _kinds(SourceConfig)),
         ("window", _kinds(WindowConfig)),
@@ -98,6 +117,7 @@ def check_settings(settings: dict[str, Any], where: str) -> dict[str, Any]:
         ("history", _kinds(HistoryConfig)),
         ("mqtt", _kinds(MqttConfig)),
         ("web", _kinds(WebConfig)),
+        ("rules", _kinds(RulesConfig, without=("rules", "profiles"))),
         ("events", EVENT_SETTINGS),
     ):
         if table not in checked or (table in _MAY_BE_OFF and checked[table] is False):
@@ -124,6 +144,13 @@ def format_config(config: RunConfig) -> str:
             table["microphone"] = NO_MICROPHONE
     if len(tables) > 1:
         settings["source"] = tables
+    if config.rules is not None:
+        rules = settings["rules"]
+        settings["rule"], settings["profile"] = rules.pop("rules"), rules.pop("profiles")
+        for rule, table in zip(config.rules.rules, settings["rule"], strict=True):
+            table["notify"] = [shown_place(place) for place in rule.notify]
+            if rule.post is not None:
+                table["post"] = shown_place(rule.post)
     _check_text(settings)
     return toml_text(tomli_w.dumps(settings))
 
@@ -139,8 +166,18 @@ def _check_text(value: Any) -> None:
         raise UsageError(f"{shown(value)} is no UTF-8 text, which TOML wants; rename it")
 
 
-def _kinds(table: type[Any]) -> dict[str, str]:
-    return {f.name: str(f.type) for f in fields(table)}
+def _kinds(table: type[Any], without: tuple[str, ...] = ()) -> dict[str, str]:
+    return {f.name: str(f.type) for f in fields(table) if f.name not in without}
+
+
+def _check_list(tables: Any, name: str, kind: type[Any], where: str) -> list[dict[str, Any]]:
+    """Check `[[rule]]` tables and the like; each wants a name."""
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise UsageError(f"{where}: {name} is written as [[{name}]] tables, got {tables!r}")
+    for table in tables:
+        if "name" not in table:
+            raise UsageError(f"{where}: each [[{name}]] wants a name")
+    return [_check_table(table, _kinds(kind), f"{where}: [[{name}]]") for table in tables]
 
 
 def _check_table(
@@ -161,10 +198,8 @@ def _check_table(
 def _check_value(key: str, value: Any, kind: str, where: str) -> object:
     if key == "per_label":
         return _thresholds(value, where)
-    if key == "labels":
-        return _texts(key, value, '["Bark", "Siren"]', where)
-    if key == "hosts":
-        return _texts(key, value, '["cam.example"]', where)
+    if key in _TEXTS:
+        return _texts(key, value, _TEXTS[key], where)
     if key == "confusable":
         return _confusable(value, where)
     if key == "groups":

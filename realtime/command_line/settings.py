@@ -18,8 +18,11 @@ from realtime.config import (
     MAX_SOURCES,
     HistoryConfig,
     MqttConfig,
+    ProfileConfig,
     PublisherConfig,
     RecordConfig,
+    RuleConfig,
+    RulesConfig,
     RunConfig,
     SourceConfig,
     WebConfig,
@@ -72,6 +75,7 @@ def make_config(arguments: argparse.Namespace, file: Mapping[str, Any] | None = 
     history = settings.pop("history", {})
     mqtt = dict(settings.pop("mqtt", {}))
     web = _web_config(arguments, dict(settings.pop("web", {})))
+    rules = rules_config(settings)
     _replace(
         settings,
         bundle=arguments.bundle,
@@ -95,6 +99,7 @@ def make_config(arguments: argparse.Namespace, file: Mapping[str, Any] | None = 
         history=_history_config(arguments, history, record),
         mqtt=_mqtt_config(arguments, mqtt),
         web=web,
+        rules=rules,
         events=events,
         **settings,
     )
@@ -152,6 +157,20 @@ def _web_config(arguments: argparse.Namespace, settings: dict[str, Any]) -> WebC
         raise UsageError("for a page, name an address: --web 127.0.0.1:8080, or bind under [web]")
     _expand(settings, "password_file")
     return WebConfig(**settings) if settings else None
+
+
+def rules_config(settings: dict[str, Any]) -> RulesConfig | None:
+    """Take the rules out of settings; None where they say nothing of any.
+
+    Raises:
+        UsageError: A rule cannot work.
+    """
+    shared = dict(settings.pop("rules", {}))
+    rules = tuple(RuleConfig(**table) for table in settings.pop("rule", []))
+    profiles = tuple(ProfileConfig(**table) for table in settings.pop("profile", []))
+    if not (shared or rules or profiles):
+        return None
+    return RulesConfig(**shared, rules=rules, profiles=profiles)
 
 
 def _sources(arguments: argparse.Namespace, tables: list[dict[str, Any]]) -> list[SourceConfig]:

@@ -11,6 +11,7 @@ from realtime.config.outputs import (
     RecordConfig,
     WebConfig,
 )
+from realtime.config.rules import ProfileConfig, RuleConfig, RulesConfig, shown_place
 from realtime.config.run import (
     EVENT_SETTINGS,
     LOG_FORMATS,
@@ -32,10 +33,14 @@ __all__ = [
     "TRANSPORTS",
     "HistoryConfig",
     "MqttConfig",
+    "ProfileConfig",
     "PublisherConfig",
     "RecordConfig",
+    "RuleConfig",
+    "RulesConfig",
     "RunConfig",
     "SourceConfig",
     "WebConfig",
     "WindowConfig",
+    "shown_place",
 ]

@@ -15,6 +15,7 @@ from realtime.config.outputs import (
     RecordConfig,
     WebConfig,
 )
+from realtime.config.rules import RulesConfig
 from realtime.config.source import SourceConfig
 from realtime.errors import UsageError
 from realtime.packets import GRID_HZ
@@ -72,6 +73,7 @@ class RunConfig:
         history: Where events are kept; None keeps none.
         mqtt: A broker that is told; None tells none.
         web: The page in the browser; None serves none.
+        rules: What is done about events; None does nothing.
         bundle: `starter`, `ave` or a bundle's folder.
         device: `auto`, `cpu`, `cuda` or `mps`.
         backend: `auto`, `torch` or `openvino`.
@@ -93,6 +95,7 @@ class RunConfig:
     history: HistoryConfig | None = None
     mqtt: MqttConfig | None = None
     web: WebConfig | None = None
+    rules: RulesConfig | None = None
     bundle: str = "starter"
     device: str = "auto"
     backend: str = "auto"
@@ -124,6 +127,8 @@ class RunConfig:
             taken[same] = source.name
         if self.metrics is not None:
             split_address(self.metrics)
+        if self.rules is not None:
+            self._check_rules(self.rules)
         if self.duration_s is not None:
             check_range("duration_s", self.duration_s, 1.0, 1e9)
 
@@ -136,3 +141,17 @@ class RunConfig:
     def live(self) -> bool:
         """Whether any stream may drop rather than wait."""
         return any(source.live for source in self.sources)
+
+    def _check_rules(self, rules: RulesConfig) -> None:
+        names = {source.name for source in self.sources}
+        for rule in rules.rules:
+            unknown = sorted(set(rule.sources) - names)
+            if unknown:
+                raise UsageError(
+                    f"rule {rule.name!r} names a source that there is not, {unknown[0]!r}; there "
+                    f"is {', '.join(sorted(names))}"
+                )
+            if self.record is None and (rule.record or rule.attach == "clip"):
+                raise UsageError(
+                    f"rule {rule.name!r} wants recordings; name their folder, --record DIR"
+                )

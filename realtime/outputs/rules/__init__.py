@@ -1,0 +1,1 @@
+"""What is done about events: rules, profiles, and the targets that they tell."""
