@@ -135,7 +135,7 @@ def check_contents(wheel: Path) -> None:
     require("License-Expression: Apache-2.0 AND" in about, "it does not say its licence")
     extras = set(re.findall(r"^Provides-Extra: (.+)$", about, re.MULTILINE))
     require(
-        extras == {"convert", "openvino", "report", "metrics", "mqtt", "web"},
+        extras == {"convert", "openvino", "report", "metrics", "mqtt", "notify", "web"},
         f"its extras are {extras}",
     )
 

@@ -8,22 +8,76 @@ from typing import TYPE_CHECKING
 from realtime.version import program_version
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from realtime.clock import Clock
     from realtime.config import RunConfig
+    from realtime.controls import Controls
     from realtime.outputs.output import Output
+    from realtime.outputs.wire import Message
+    from realtime.packets import GridFrame
     from realtime.stats import Stats
 
 
-def asked_outputs(config: RunConfig, clock: Clock, stats: Stats) -> list[Output]:
-    """Return the history and the broker's output, as far as they are asked for; none is open."""
+def asked_outputs(
+    config: RunConfig,
+    controls: Controls,
+    labels: Sequence[str],
+    newest_frame: Callable[[str], GridFrame | None],
+    clock: Clock,
+    stats: Stats,
+) -> list[Output]:
+    """Return the history, the broker's output and the rules, as far as they are asked for.
+
+    Args:
+        config: The run.
+        controls: Its switches.
+        labels: The bundle's.
+        newest_frame: Returns a stream's newest picture by the stream's name; None without one.
+        clock: The run's.
+        stats: The run's figures.
+
+    Returns:
+        None of them is open.
+
+    Raises:
+        UsageError: A rule names a label that there is not.
+    """
     outputs: list[Output] = []
+    folder = None if config.record is None else Path(config.record.directory)
     if config.history is not None:
         from realtime.outputs.history.output import History
 
-        folder = None if config.record is None else Path(config.record.directory)
         outputs.append(History(config.history, folder, clock, stats))
     if config.mqtt is not None:
         from realtime.outputs.mqtt.output import MqttOutput
 
         outputs.append(MqttOutput(config.mqtt, program_version(), stats))
+    if config.rules is not None and config.rules.rules:
+        from realtime.outputs.rules.output import RulesOutput
+
+        outputs.append(
+            RulesOutput(
+                config.rules,
+                controls.profiles,
+                live=config.live,
+                labels=labels,
+                recordings=folder,
+                post_roll_s=0.0 if config.record is None else config.record.post_roll_s,
+                newest_frame=newest_frame,
+                clock=clock,
+                stats=stats,
+            )
+        )
     return outputs
+
+
+def recorded_events(
+    config: RunConfig, controls: Controls
+) -> Callable[[Message], Iterable[Message]] | None:
+    """Return what says which messages a recorder gets, where rules do; None for all of them."""
+    if config.rules is None or not config.rules.records:
+        return None
+    from realtime.outputs.rules.record_gate import RecordGate
+
+    return RecordGate(config.rules, controls.profiles).pass_on

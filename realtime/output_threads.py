@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from realtime.clock import Clock
@@ -62,6 +62,7 @@ class OutputThreads:
         on_error: Called in an output's thread when it has failed.
         clock: The run's clock.
         stats: The run's figures.
+        recorded: Returns what a recorder gets of a message; None lets it have all.
     """
 
     def __init__(
@@ -72,8 +73,10 @@ class OutputThreads:
         on_error: Callable[[], None],
         clock: Clock,
         stats: Stats,
+        recorded: Callable[[Message], Iterable[Message]] | None = None,
     ) -> None:
         self._live = live
+        self._of_recorder = recorded
         self._stop = stop
         self._on_error = on_error
         self._clock = clock
@@ -255,7 +258,9 @@ class OutputThreads:
                     break
         recorded = self._recorded.get(str(message.body.get("source")))
         if recorded is not None:
-            recorded.feed.take_message(message)
+            passed = (message,) if self._of_recorder is None else self._of_recorder(message)
+            for each in passed:
+                recorded.feed.take_message(each)
             if message.body["type"] == "status" and message.body["state"] in STATES_OF_THE_END:
                 recorded.feed.close()
 

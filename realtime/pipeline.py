@@ -20,7 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from realtime.asked_outputs import asked_outputs
+from realtime.asked_outputs import asked_outputs, recorded_events
 from realtime.buffers.signal import DataSignal
 from realtime.build import (
     load_models,
@@ -30,6 +30,7 @@ from realtime.build import (
 from realtime.bundle_settings import event_settings, find_bundle
 from realtime.clock import NS_PER_S, BootClock, Clock, WallClock
 from realtime.config import RunConfig
+from realtime.controls import Controls
 from realtime.errors import SourceError, UsageError
 from realtime.output_threads import OutputThreads
 from realtime.outputs.base import DashboardSnapshot, RunView
@@ -89,6 +90,7 @@ class Pipeline:
         self._stats = Stats()
         self._bundle = find_bundle(config.bundle)
         self._events = event_settings(self._bundle, config.events)
+        self._controls = Controls(config)
         self._sources = RunSources()
         self._output_threads = self._make_output_threads()
         self._recognize: Worker | None = None
@@ -232,6 +234,7 @@ class Pipeline:
             on_error=self._done.set,
             clock=self._clock,
             stats=self._stats,
+            recorded=recorded_events(self._config, self._controls),
         )
 
     def _open(self) -> None:
@@ -269,7 +272,15 @@ class Pipeline:
                 self._sources.sense_states,
                 insecure=config.insecure,
             )
-        for output in (*self._outputs, *asked_outputs(config, self._clock, self._stats)):
+        asked = asked_outputs(
+            config,
+            self._controls,
+            self._bundle.labels,
+            self._newest_frame,
+            self._clock,
+            self._stats,
+        )
+        for output in (*self._outputs, *asked):
             self._output_threads.open_output(output)
         self._open_web()
         self._loading.run(lambda: self._open_recognition(run, opened, signal))

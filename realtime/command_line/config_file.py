@@ -3,7 +3,7 @@
 The tables mirror the dataclasses of `realtime.config`; each `[[source]]` is a stream, and one alone
 may be written `[source]`.
 `publisher = false` publishes nothing, `microphone = "none"` goes without one. Rules and profiles
-are `[[rule]]` and `[[profile]]` tables; what is printed of a rule holds no address, see `shown_place`.
+are `[[rule]]` and `[[profile]]` tables; what is printed of a rule holds no address.
 """
 
 from __future__ import annotations

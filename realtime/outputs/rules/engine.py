@@ -17,7 +17,7 @@ from realtime.outputs.rules.limits import Limits
 
 if TYPE_CHECKING:
     from realtime.config import RuleConfig, RulesConfig
-    from realtime.outputs.rules.profiles import Profiles
+    from realtime.controls import Profiles
 
 MAX_RUNNING = 10_000  # events whose end has not been told
 

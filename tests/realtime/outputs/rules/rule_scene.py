@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from realtime.clock import format_utc
 from realtime.config import ProfileConfig, RuleConfig, RulesConfig
+from realtime.controls import Profiles
 from realtime.outputs.rules.engine import RuleEngine, Verdict
-from realtime.outputs.rules.profiles import Profiles
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -6,8 +6,8 @@ import pytest
 from rule_scene import Scene, at, make_config, make_rule
 
 from realtime.config import ProfileConfig, RulesConfig
+from realtime.controls import Profiles
 from realtime.errors import UsageError
-from realtime.outputs.rules.profiles import Profiles
 
 NIGHT = ProfileConfig(name="night", times=("23:00-06:30",))
 WORK = ProfileConfig(name="away", times=("08:00-17:00",), weekdays=("mon-fri",))
