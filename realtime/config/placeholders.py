@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from realtime.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PLACEHOLDERS = (
     "label",
@@ -39,19 +35,16 @@ def check_placeholders(text: str, where: str) -> None:
             raise UsageError(f"{where}: there is no {{{name}}}; known are {known}")
 
 
-def filled(
-    text: str, values: Mapping[str, str], guard: Callable[[str], str] = lambda value: value
-) -> str:
-    """Put values in place of `{label}` and the like; a value is not looked through again.
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """Put values in place of `{label}` and the like; a value is not looked through again."""
+    return _PLACE.sub(lambda found: values.get(found[1], ""), text)
 
-    Args:
-        text: What `check_placeholders` let pass.
-        values: By name.
-        guard: Changes the value that the text begins with.
-    """
 
-    def value(found: re.Match[str]) -> str:
-        it = values.get(found[1], "")
-        return guard(it) if found.start() == 0 else it
+def begins_with_placeholder(text: str) -> bool:
+    """Return whether a text begins with a value once it is filled in."""
+    return _PLACE.match(text) is not None
 
-    return _PLACE.sub(value, text)
+
+def has_placeholder(text: str) -> bool:
+    """Return whether anything is filled in."""
+    return _PLACE.search(text) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 from realtime.addresses import MAX_PORT
 from realtime.config.checks import check_choice, check_range
 from realtime.config.day_times import DayTimes
-from realtime.config.placeholders import check_placeholders
+from realtime.config.placeholders import check_placeholders, has_placeholder
 from realtime.errors import UsageError
 from realtime.redaction import HIDDEN
 
@@ -25,6 +26,7 @@ MAX_RULES = 100
 MAX_TARGETS = 20  # of one rule; each has a thread
 AUTOMATIC = "auto"  # no profile's name: whoever chooses it has the schedule decide
 ENVIRONMENT, FILE = "env:", "file:"
+_CODE = ("-c", "-e", "-ec", "-lc", "-ic")  # of shells and interpreters
 _NAME = re.compile(r"[^\W_][\w .+-]{0,39}")
 
 
@@ -132,8 +134,13 @@ class RuleConfig:
             raise UsageError(f"{where}: run begins with a program, got {self.run[0]!r}")
         if any("\0" in argument for argument in self.run):
             raise UsageError(f"{where}: run has an argument with a NUL, which no program gets")
-        for argument in self.run[1:]:
+        for before, argument in itertools.pairwise(self.run):
             check_placeholders(argument, f"{where}: run")
+            if before in _CODE and has_placeholder(argument):
+                raise UsageError(
+                    f"{where}: behind {before} of run stands code, where a value could be code "
+                    'too; use its variables, such as "$MAFNET_LABEL"'
+                )
 
     def _check_phase(self, where: str) -> None:
         if self.attach == "clip" and self.phase == "onset":

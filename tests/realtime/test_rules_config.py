@@ -102,6 +102,7 @@ def test_printed_settings_read_back_when_addresses_stand_elsewhere(tmp_path: Pat
         ({"run": ("",)}, "run begins with a program"),
         ({"run": ("{label}",)}, "run begins with a program"),
         ({"run": ("echo", "{secret}")}, "there is no {secret}"),
+        ({"run": ("sh", "-c", "echo {label}")}, "$MAFNET_LABEL"),
         ({"run": ("echo", "a\0b")}, "a NUL"),
     ],
 )

@@ -50,6 +50,7 @@ class Delivery:
         self._resume_ns = 0  # after a failure the whole target waits
         self._n_failures = 0  # one after the other
         self._is_hanging = False
+        self._n_lost = 0
         self._worker = Worker(f"tell-{target.name}"[:60], self.step, threading.Event())
 
     def start(self) -> None:
@@ -64,8 +65,7 @@ class Delivery:
             for _ in range(n_lost):
                 self._jobs.popleft()
             self._changed.notify()
-        if n_lost:
-            self._stats.count("rules_lost", n_lost)
+        self._lose(n_lost)
 
     def step(self) -> bool:
         """Try what is due, or wait for it; return False once it is closed and empty."""
@@ -109,25 +109,26 @@ class Delivery:
             self._changed.notify_all()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the end; return whether nothing is left. What is left is counted as lost."""
-        if self._worker.join(timeout_s):
-            return True
-        self.target.give_up()
+        """Wait for the end; return whether the thread ended. What is left is counted as lost."""
+        ended = self._worker.join(timeout_s)
+        if not ended:
+            self.target.give_up()
         with self._changed:
             n_left = len(self._jobs) + (self._tried_since_ns is not None)
             self._jobs.clear()
-        self._stats.count("rules_lost", n_left)
-        logger.warning(
-            "%s was not told %d things before the end",
-            self.target.name,
-            n_left,
-            extra={"subject": self.target.name},
-        )
-        return False
+        self._lose(n_left)
+        if self._n_lost:
+            logger.warning(
+                "%s was never told %d of its events",
+                self.target.name,
+                self._n_lost,
+                extra={"subject": self.target.name},
+            )
+        return ended
 
     def _try(self, job: Job, now_ns: int) -> None:
         if now_ns - job.taken_ns > MAX_AGE_S * NS_PER_S:
-            self._stats.count("rules_lost")
+            self._lose(1)
             return
         job.n_tries += 1
         answer = self.target.tell(job)
@@ -151,12 +152,19 @@ class Delivery:
                 extra={"subject": self.target.name},
             )
         if not again:
-            self._stats.count("rules_lost")
+            self._lose(1)
             return
         wait_s = RETRY_S[min(self._n_failures, len(RETRY_S)) - 1]
         with self._changed:
             self._resume_ns = self._clock.now_ns() + round(wait_s * NS_PER_S)
             self._jobs.appendleft(job)
-            if len(self._jobs) > CAPACITY:
+            is_full = len(self._jobs) > CAPACITY
+            if is_full:
                 self._jobs.popleft()
-                self._stats.count("rules_lost")
+        self._lose(int(is_full))
+
+    def _lose(self, n: int) -> None:
+        if n:
+            with self._changed:
+                self._n_lost += n
+            self._stats.count("rules_lost", n)

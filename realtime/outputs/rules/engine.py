@@ -55,9 +55,13 @@ class RuleEngine:
     Args:
         config: The rules.
         profiles: Knows which profile holds.
+        max_running: So many running events are remembered; of more the oldest go.
     """
 
-    def __init__(self, config: RulesConfig, profiles: Profiles) -> None:
+    def __init__(
+        self, config: RulesConfig, profiles: Profiles, max_running: int = MAX_RUNNING
+    ) -> None:
+        self._max_running = max_running
         self._asked = [_Asked(rule) for rule in config.rules]
         self._profiles = profiles
         # Running events, each with the rules that may still come to hold, and why they do not yet.
@@ -68,7 +72,7 @@ class RuleEngine:
         fact = Fact.of(body)
         if fact.phase == "onset":
             self._open[fact.id] = {}
-            if len(self._open) > MAX_RUNNING:
+            if len(self._open) > self._max_running:
                 self._open.popitem(last=False)
         waiting = self._open.get(fact.id)
         for number, asked in enumerate(self._asked):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realtime.clock import format_utc
-from realtime.config.placeholders import filled
+from realtime.config.placeholders import begins_with_placeholder, filled
 from weights.printable import clean
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Job:
 
     def arguments(self, words: tuple[str, ...]) -> list[str]:
         """Return a command's words, filled in: none that begins with a value can be a flag."""
-        return [words[0], *(filled(word, self.values, plain_begin) for word in words[1:])]
+        return [words[0], *(_word(word, self.values) for word in words[1:])]
 
     def environment(self) -> dict[str, str]:
         """Return the values as a command's variables, and the message as `MAFNET_EVENT`."""
@@ -87,6 +87,7 @@ class Job:
         return {**named, "MAFNET_EVENT": json.dumps(dict(self.body), ensure_ascii=True)}
 
 
-def plain_begin(value: str) -> str:
-    """Return a value without what a program might obey: `-` of a flag, `@` of a file's name."""
-    return _LEADING.sub("", value)
+def _word(word: str, values: Mapping[str, str]) -> str:
+    """Fill a word in; one that begins with a value loses `-` of a flag and `@` of a file's name."""
+    text = filled(word, values)
+    return _LEADING.sub("", text) if begins_with_placeholder(word) else text
