@@ -43,7 +43,8 @@ from mafnet.feature_set import FeatureSet, load_feature_set
 from mafnet.load import load_model
 from mafnet.run_folder import EpochRow, RunState
 from mafnet.test import SENSES, examine
-from mafnet.train import RecipeName, TrainConfig, train
+from mafnet.train import RecipeName, train
+from mafnet.train_config import TrainConfig
 from weights.errors import WeightsError
 from weights.files import written_whole
 

@@ -27,7 +27,8 @@ from torch.utils.data import DataLoader
 from mafnet.batches import load_batches
 from mafnet.compute import Compute, check_precision
 from mafnet.feature_set import Batch, FeatureSet, load_feature_set
-from mafnet.train import TrainConfig, make_model, make_recipe
+from mafnet.train import make_model, make_recipe
+from mafnet.train_config import TrainConfig
 from weights.bundle_spec import SOUND_MAPS
 from weights.devices import DEVICE_HELP, find_device
 

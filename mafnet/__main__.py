@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mafnet.ablate_command import add_ablate
+from mafnet.balance import unrecognised
 from mafnet.compare import N_DRAWS, compare, read_seeds
 from mafnet.compute import add_device_flags, chosen_compute
 from mafnet.errors import MafnetError
@@ -27,6 +28,7 @@ from mafnet.report import write_report
 from mafnet.results import write_results
 from mafnet.test import SENSES, Examination, examine
 from mafnet.train_command import FOLDER, add_train
+from mafnet.train_remarks import told_unrecognised
 from weights.bundle import load_bundle
 from weights.dependencies import restrain
 from weights.devices import DEVICE_HELP, DeviceError, find_device
@@ -156,6 +158,10 @@ def _test(options: argparse.Namespace) -> int:
     for sentence in unverified:
         print(clean(f"warning: not verified: {sentence}"), file=sys.stderr)
     _print_result(result)
+    confusion = result.metrics["both"].confusion
+    lost = unrecognised(result.labels, confusion.diagonal(), confusion.sum(axis=1))
+    if lost:
+        print(clean(f"warning: {told_unrecognised(lost, options.split)}"), file=sys.stderr)
     return 0
 
 

@@ -20,7 +20,8 @@ from mafnet.fewer import fewer
 from mafnet.load import load_model
 from mafnet.results import write_results
 from mafnet.test import examine
-from mafnet.train import TrainConfig, Watcher, train
+from mafnet.train import Watcher, train
+from mafnet.train_config import TrainConfig
 from weights.files import written_whole
 
 _CPU = Compute()

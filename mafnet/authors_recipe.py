@@ -5,15 +5,18 @@ averages of every batch norm move at each step. Each optimiser has its own momen
 step count. The mean softmax cross-entropy is the whole loss: no dropout, no weight decay.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from numpy.random import Generator
 
 from mafnet.compute import MixedPrecision
 from mafnet.feature_set import Batch
 from mafnet.model import MAFnet
+from mafnet.rates import NO_RATES, by_factor
 from mafnet.tf_adam import LR, TensorFlowAdam
 
 # Path → the parameters it leaves alone, by prefix. The variables' optimiser slots in the authors'
@@ -33,10 +36,16 @@ class AuthorsRecipe:
         model: Starts from `MAFnet.reset_parameters`, as theirs does.
         lr: The authors' 1e-4 unless told otherwise.
         mixed: Precision of the forward pass; None is float32, as theirs.
+        rates: What parts' rates are multiplied with (`mafnet.rates`); theirs are all one.
     """
 
     def __init__(
-        self, model: MAFnet, lr: float = LR, *, mixed: MixedPrecision | None = None
+        self,
+        model: MAFnet,
+        lr: float = LR,
+        *,
+        mixed: MixedPrecision | None = None,
+        rates: Mapping[str, float] = NO_RATES,
     ) -> None:
         self._model = model
         self._mixed = mixed or MixedPrecision()
@@ -44,14 +53,11 @@ class AuthorsRecipe:
         self._optimisers = {
             path: TensorFlowAdam(
                 [
-                    parameter
-                    for name, parameter in model.named_parameters()
-                    if not name.startswith(left_alone)
+                    {"params": own, "lr": lr * factor}
+                    for factor, own in by_factor(_moved(model, left_alone), rates).items()
                 ],
                 lr,
             )
-            if left_alone
-            else TensorFlowAdam(model.parameters(), lr)
             for path, left_alone in PATHS.items()
         }
 
@@ -83,3 +89,7 @@ class AuthorsRecipe:
         for path, optimiser in self._optimisers.items():
             optimiser.load_state_dict(state[path])
         self._mixed.load_state_dict(state["mixed"])
+
+
+def _moved(model: MAFnet, left_alone: tuple[str, ...]) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    return (each for each in model.named_parameters() if not each[0].startswith(left_alone))

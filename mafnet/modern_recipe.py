@@ -5,6 +5,7 @@ microphone, and the attention must then have learnt to do without.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor
 from mafnet.compute import MixedPrecision
 from mafnet.feature_set import Batch
 from mafnet.model import MAFnet
+from mafnet.rates import NO_RATES, by_factor
 
 LR = 5e-4
 WEIGHT_DECAY = 0.02
@@ -33,8 +35,10 @@ class ModernRecipe:
     Args:
         model: Made with `NORM_DECAY`.
         n_steps: Steps of the whole run, over which the rate falls along a cosine.
-        lr: Peak learning rate.
+        lr: Peak learning rate; from the first step on the attribute is the last step's.
         mixed: Precision of the forward pass; None is float32.
+        rates: What parts' rates are multiplied with; see `mafnet.rates`.
+        label_weights: `(n_labels,)` float32, of each label's videos in the loss; None: all alike.
     """
 
     def __init__(
@@ -44,44 +48,50 @@ class ModernRecipe:
         lr: float = LR,
         *,
         mixed: MixedPrecision | None = None,
+        rates: Mapping[str, float] = NO_RATES,
+        label_weights: Tensor | None = None,
     ) -> None:
         self._model = model
+        self._label_weights = label_weights
         self._mixed = mixed or MixedPrecision()
         self._n_steps = n_steps
         self._lr = lr
         self._step = 0
-        kernels = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-        others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+        self.lr = lr
         self._optimiser = torch.optim.AdamW(
             [
-                {"params": kernels, "weight_decay": WEIGHT_DECAY},
-                {"params": others, "weight_decay": 0.0},
+                {"params": kept, "weight_decay": decay, "factor": factor}
+                for factor, own in by_factor(model.named_parameters(), rates).items()
+                for decay, kept in (
+                    (WEIGHT_DECAY, [parameter for parameter in own if parameter.ndim > 1]),
+                    (0.0, [parameter for parameter in own if parameter.ndim <= 1]),
+                )
             ],
             lr=lr,
         )
 
-    @property
-    def lr(self) -> float:
-        """The learning rate of the last step."""
-        return float(self._optimiser.param_groups[0]["lr"])
-
     def step(self, batch: Batch, random: Generator) -> tuple[float, int]:
         """Mix, drop senses and take a step; see `AuthorsRecipe.step`."""
         self._model.train()
+        self.lr = self._lr * self._schedule()
         for group in self._optimiser.param_groups:
-            group["lr"] = self._lr * self._schedule()
+            group["lr"] = self.lr * group["factor"]
         self._optimiser.zero_grad(set_to_none=True)
         mixed, partner, weight = _mix(batch, random)
         with self._mixed.autocast():
             output = self._model(mixed.visual, mixed.audio, _drop_senses(mixed, random))
         logits = output.logits.float()
-        losses = weight * _loss(logits, batch.target)
-        losses = losses + (1 - weight) * _loss(logits, batch.target[partner])
+        losses = weight * self._losses(logits, batch.target)
+        losses = losses + (1 - weight) * self._losses(logits, batch.target[partner])
         loss = losses.mean()
         self._mixed.step(loss, self._optimiser, self._clip)
         self._step += 1
         heavier = torch.where(weight >= 0.5, batch.target, batch.target[partner])
         return loss.item(), int((logits.argmax(dim=1) == heavier).sum())
+
+    def _losses(self, logits: Tensor, target: Tensor) -> Tensor:
+        losses = F.cross_entropy(logits, target, label_smoothing=SMOOTHING, reduction="none")
+        return losses if self._label_weights is None else losses * self._label_weights[target]
 
     def _clip(self) -> Tensor:
         return torch.nn.utils.clip_grad_norm_(self._model.parameters(), _CLIP_NORM)
@@ -105,10 +115,6 @@ class ModernRecipe:
         if done < _WARM_UP:
             return (self._step + 1) / (math.ceil(_WARM_UP * self._n_steps) + 1)
         return 0.5 * (1 + math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP)))
-
-
-def _loss(logits: Tensor, target: Tensor) -> Tensor:
-    return F.cross_entropy(logits, target, label_smoothing=SMOOTHING, reduction="none")
 
 
 def _mix(batch: Batch, random: Generator) -> tuple[Batch, Tensor, Tensor]:

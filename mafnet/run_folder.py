@@ -56,6 +56,7 @@ class RunState:
         best_epoch: The epoch whose weights are in `best.safetensors`, or None: the last one's.
         rows: The metrics so far.
         stopped: Patience ran out.
+        unrecognised: Labels of which those weights name no validation video rightly.
     """
 
     epoch: int = 0
@@ -65,6 +66,7 @@ class RunState:
     best_epoch: int | None = None
     rows: list[EpochRow] = field(default_factory=list)
     stopped: bool = False
+    unrecognised: list[str] = field(default_factory=list)
 
     @property
     def saved(self) -> EpochRow:

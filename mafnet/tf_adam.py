@@ -6,7 +6,7 @@ apart at a learning rate of 1e-4.
 """
 
 from collections.abc import Callable, Iterable
-from typing import overload
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -22,11 +22,13 @@ class TensorFlowAdam(Optimizer):
     A parameter without a gradient in a step is left alone, its moments too.
 
     Args:
-        parameters: What this optimiser updates.
+        parameters: What this optimiser updates, or groups with a rate of their own.
         lr: Learning rate.
     """
 
-    def __init__(self, parameters: Iterable[Tensor], lr: float = LR) -> None:
+    def __init__(
+        self, parameters: Iterable[Tensor] | Iterable[dict[str, Any]], lr: float = LR
+    ) -> None:
         super().__init__(parameters, {"lr": lr, "step": 0})
 
     @overload

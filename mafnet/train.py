@@ -8,18 +8,19 @@ is saved whole after each epoch, so a resumed run ends with the weights of one t
 import hashlib
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from mafnet import modern_recipe
-from mafnet.attention import Attention
 from mafnet.authors_recipe import AuthorsRecipe
+from mafnet.balance import balanced_order, label_weights, unrecognised
 from mafnet.batches import in_order, load_batches
 from mafnet.compute import Compute, MixedPrecision
 from mafnet.errors import FeaturesError, RunError
@@ -37,50 +38,10 @@ from mafnet.run_folder import (
     write_csv,
 )
 from mafnet.start import Start
+from mafnet.train_config import TrainConfig
 
-RecipeName = Literal["authors", "modern"]
 _CPU = Compute()
 _N_VALIDATE = 16  # videos at once; with the statistics of evaluation the split does not matter
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainConfig:
-    """Settings of a run.
-
-    Attributes:
-        recipe: authors or modern.
-        n_epochs: At most this many.
-        batch_size: Videos a step; what is left of an epoch is dropped, as the authors do.
-        patience: Epochs in a row without a better one after which the run stops at the next.
-        lr: Learning rate; None means the recipe's own.
-        seed: Base of every random choice.
-        film: See `mafnet.model.MAFnetConfig`; off in an ablation.
-        attention: Likewise.
-    """
-
-    recipe: RecipeName = "authors"
-    n_epochs: int = 300
-    batch_size: int = 32
-    patience: int = 50
-    lr: float | None = None
-    seed: int = 0
-    film: bool = True
-    attention: Attention = "joint"
-
-    def __post_init__(self) -> None:
-        if self.recipe not in ("authors", "modern"):
-            raise ValueError(f"recipe must be authors or modern, got {self.recipe!r}")
-        if self.n_epochs < 1 or self.patience < 0:
-            raise ValueError("n_epochs must be at least 1, patience at least 0")
-        if self.batch_size < 2:
-            raise ValueError(
-                f"batch_size must be at least 2, got {self.batch_size}: the network normalises "
-                "over a batch"
-            )
-        if self.lr is not None and not self.lr > 0:
-            raise ValueError(f"lr must be above 0, got {self.lr}")
-        if self.seed < 0:
-            raise ValueError(f"seed must be at least 0, got {self.seed}")
 
 
 class Recipe(Stateful, Protocol):
@@ -144,7 +105,7 @@ def train(
     model.filmed_block.shares_repeats = True
     model.to(compute.device)
     n_steps = len(training) // config.batch_size
-    recipe = make_recipe(model, config, n_steps, compute)
+    recipe = make_recipe(model, config, n_steps, compute, training)
     identity = _identity(training, validation, config, start, compute)
     state = RunState()
     checkpoint = folder / "checkpoint.pt"
@@ -160,7 +121,8 @@ def train(
     while state.epoch < config.n_epochs and not state.stopped:
         began = time.monotonic()
         loss, accuracy = _one_epoch(recipe, training, config, state.epoch, watcher, compute)
-        val_loss, val_accuracy = validate(model, validation, compute)
+        val_loss, n_right = _validated(model, validation, compute)
+        val_accuracy = int(n_right.sum()) / len(validation)
         saved = state.note(
             val_accuracy, val_loss, config.patience, as_authors=config.recipe == "authors"
         )
@@ -175,6 +137,9 @@ def train(
             lr=recipe.lr,
         )
         state.rows.append(row)
+        if saved or state.best_epoch is None:
+            n_each = validation.n_of_labels()
+            state.unrecognised = unrecognised(validation.labels, n_right, n_each)
         if saved:
             state.best_epoch = state.epoch
             save_weights(model, folder / "best.safetensors")
@@ -205,26 +170,53 @@ def make_model(training: FeatureSet, config: TrainConfig) -> MAFnet:
 
 
 def make_recipe(
-    model: MAFnet, config: TrainConfig, n_steps: int, compute: Compute = _CPU
+    model: MAFnet,
+    config: TrainConfig,
+    n_steps: int,
+    compute: Compute = _CPU,
+    training: FeatureSet | None = None,
 ) -> Recipe:
-    """Make the recipe that a config names, for epochs of ``n_steps`` steps."""
+    """Make the recipe that a config names, for epochs of ``n_steps`` steps.
+
+    Args:
+        model: On its device.
+        config: Settings.
+        n_steps: Steps of an epoch.
+        compute: The device, and the precision.
+        training: What labels' weights are counted on, where the config wants them.
+    """
     rate = {} if config.lr is None else {"lr": config.lr}
     mixed = MixedPrecision(compute.device.type, compute.precision)
-    if config.recipe == "modern":
-        return ModernRecipe(model, n_steps * config.n_epochs, mixed=mixed, **rate)
-    return AuthorsRecipe(model, mixed=mixed, **rate)
+    rates = dict(config.rates)
+    if config.recipe == "authors":
+        return AuthorsRecipe(model, mixed=mixed, rates=rates, **rate)
+    weights = None
+    if config.balance == "weights" and training is not None:
+        counted = label_weights(training.target, len(training.labels))
+        weights = torch.from_numpy(counted).to(compute.device)
+    n_all = n_steps * config.n_epochs
+    return ModernRecipe(model, n_all, mixed=mixed, rates=rates, label_weights=weights, **rate)
+
+
+def validate(model: MAFnet, features: FeatureSet, compute: Compute = _CPU) -> tuple[float, float]:
+    """Measure loss and accuracy over a whole set, in float32, with the statistics of evaluation."""
+    loss, n_right = _validated(model, features, compute)
+    return loss, int(n_right.sum()) / len(features)
 
 
 @torch.inference_mode()
-def validate(model: MAFnet, features: FeatureSet, compute: Compute = _CPU) -> tuple[float, float]:
-    """Measure loss and accuracy over a whole set, in float32, with the statistics of evaluation."""
+def _validated(
+    model: MAFnet, features: FeatureSet, compute: Compute
+) -> tuple[float, NDArray[np.int64]]:
+    """Return the mean loss, and how many videos of each label were named rightly."""
     model.eval()
-    loss, n_right = 0.0, 0
+    loss, n_right = 0.0, np.zeros(len(features.labels), np.int64)
     for batch in load_batches(features, in_order(len(features), _N_VALIDATE), compute):
         logits = model(batch.visual, batch.audio, batch.present).logits
         loss += float(F.cross_entropy(logits, batch.target, reduction="sum"))
-        n_right += int((logits.argmax(dim=1) == batch.target).sum())
-    return loss / len(features), n_right / len(features)
+        right = batch.target[logits.argmax(dim=1) == batch.target]
+        n_right += np.bincount(right.cpu().numpy(), minlength=len(n_right))
+    return loss / len(features), n_right
 
 
 def _one_epoch(
@@ -236,7 +228,10 @@ def _one_epoch(
     compute: Compute,
 ) -> tuple[float, float]:
     random = np.random.default_rng((config.seed, epoch))
-    order = random.permutation(len(training))
+    if config.balance == "sampling":
+        order = balanced_order(training.target, random)
+    else:
+        order = random.permutation(len(training))
     n_steps = len(training) // config.batch_size
     loss, n_right = 0.0, 0
     rows = np.split(order[: n_steps * config.batch_size], n_steps)

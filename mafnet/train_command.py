@@ -7,7 +7,7 @@ before the first step.
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,20 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mafnet.balance import BALANCES
 from mafnet.compute import Compute, add_device_flags, chosen_compute
 from mafnet.errors import MafnetError
-from mafnet.feature_set import BACKGROUND, FeatureSet, load_feature_set
+from mafnet.feature_set import FeatureSet, load_feature_set
 from mafnet.fewer import fewer
+from mafnet.rates import read_rates
 from mafnet.run_bundle import bundle_of_run
 from mafnet.run_folder import EpochRow, RunState
 from mafnet.start import PARTS, load_start
-from mafnet.train import TrainConfig, train
+from mafnet.tensorboard_log import FOLDER as CURVES
+from mafnet.tensorboard_log import TensorBoardLog
+from mafnet.train import Watcher, train
+from mafnet.train_config import TrainConfig
+from mafnet.train_remarks import remarks_after, remarks_before
 from mafnet.trunk_choice import TrunkChoice, choose_trunks
 from weights.errors import WeightsError
 from weights.paths import to_path
@@ -31,7 +37,6 @@ from weights.program import called_as
 from weights.trunk_file import add_trunk_flags, given_trunks
 
 FOLDER = "a folder that `extractors extract` wrote, or the authors' pickles"
-_SETTLED_STEPS = 3000  # 0.999^3000 = 5 % of the averages' start is left
 
 
 def add_train(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -53,6 +58,13 @@ def add_train(commands: "argparse._SubParsersAction[Any]") -> None:
         metavar="PART",
         help=f"with --start, what stays as it is: {', '.join(PARTS)}",
     )
+    training.add_argument(
+        "--rate",
+        nargs="+",
+        default=[],
+        metavar="PART=FACTOR",
+        help="with --start, what a part's learning rate is multiplied with, such as sound=0.1",
+    )
     training.add_argument("--resume", action="store_true", help="go on with the run in --to")
     training.add_argument(
         "--trunks", metavar="BUNDLE", help="whose trunks made the features (default: by name)"
@@ -63,6 +75,11 @@ def add_train(commands: "argparse._SubParsersAction[Any]") -> None:
         "--background",
         metavar="LABEL",
         help="the label that is no event (default: one that is called Background)",
+    )
+    training.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help=f"write curves to run/{CURVES} in --to (extra: tensorboard)",
     )
     training.add_argument(
         "--no-bundle", action="store_true", help="write the weights alone, for tests"
@@ -86,6 +103,12 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
         "--patience", type=int, help="epochs without a better one (authors: 50, modern: none)"
     )
     parser.add_argument("--lr", type=float, help="learning rate (default: the recipe's)")
+    parser.add_argument(
+        "--balance",
+        choices=BALANCES,
+        default="none",
+        help="for rare labels (modern): weigh them in the loss, or show all equally often",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of start, order and draws")
     add_device_flags(parser, trains=True)
     parser.add_argument(
@@ -109,6 +132,8 @@ def train_config(options: argparse.Namespace) -> TrainConfig:
         patience=options.patience if options.patience is not None else (n_epochs if modern else 50),
         lr=options.lr,
         seed=options.seed,
+        balance=options.balance,
+        rates=tuple(sorted(read_rates(getattr(options, "rate", [])).items())),
     )
 
 
@@ -117,6 +142,11 @@ def _train(options: argparse.Namespace) -> int:
         config, compute = train_config(options), chosen_compute(options)
         if options.freeze and options.start is None:
             raise ValueError("--freeze needs --start: drawn weights must be learnt")
+        if options.rate and options.start is None:
+            raise ValueError("--rate needs --start: drawn weights are learnt at one rate")
+        both = [part for part, _ in config.rates if part in options.freeze]
+        if both:
+            raise ValueError(f"--freeze leaves {both[0]} as it is, so --rate cannot name it")
     except ValueError as error:
         print(clean(f"error: {error}"), file=sys.stderr)
         return 2
@@ -125,7 +155,7 @@ def _train(options: argparse.Namespace) -> int:
         training = fewer(training, options.per_label, config.seed)
     validation = load_feature_set(options.features, "val")
     background = training.background(options.background)
-    for remark in _remarks(training, validation, background, config):
+    for remark in remarks_before(training, validation, background, config):
         print(clean(f"warning: {remark}"), file=sys.stderr)
     start = None
     if options.start is not None:
@@ -146,19 +176,28 @@ def _train(options: argparse.Namespace) -> int:
                 raise MafnetError(
                     f"{error}; --no-bundle trains without trunks, for tests alone"
                 ) from error
-        with TrainDisplay(config.n_epochs) as display:
-            run = options.to / "run"
+        run = options.to / "run"
+        with TrainDisplay(config.n_epochs) as display, ExitStack() as stack:
+            watcher: Watcher = display
+            if options.tensorboard:
+                watcher = stack.enter_context(TensorBoardLog(run / CURVES, display))
             state = train(
                 run,
                 training,
                 validation,
                 config,
-                display,
+                watcher,
                 resume=options.resume,
                 start=start,
                 compute=compute,
             )
-        _tell_saved(state)
+        saved = state.saved
+        print(
+            f"{state.epoch} epochs; the weights are epoch {saved.epoch + 1}'s, "
+            f"validation accuracy {saved.val_accuracy:.2%}"
+        )
+        for remark in remarks_after(state):
+            print(clean(f"warning: {remark}"), file=sys.stderr)
         if trunks is None:
             print(clean(f"the weights are in {run / 'best.safetensors'}"))
             return 0
@@ -171,47 +210,6 @@ def _train(options: argparse.Namespace) -> int:
             trunks = replace(trunks, unverified=trunks.unverified + more)
             told += f", fine-tuned from the bundle {start.bundle.name} ({start.bundle.provenance})"
         return _make_bundle(options, told, validation, trunks, background, compute)
-
-
-def _remarks(
-    training: FeatureSet, validation: FeatureSet, background: str | None, config: TrainConfig
-) -> Iterator[str]:
-    """Say what a run can go through with and a result suffers from."""
-    if background is None:
-        yield (
-            "no label is a background, so the bundle will name one of its labels over anything: "
-            f"add a label {BACKGROUND} of everything else, or say which it is with --background"
-        )
-    for split, features in (("train", training), ("val", validation)):
-        counts = features.n_of_labels()
-        none = [label for label, n in zip(features.labels, counts, strict=True) if not n]
-        if none:
-            yield f"{split} has no video of {', '.join(none[:5])}{'…' if len(none) > 5 else ''}"
-    both = validation.shared_with(training)
-    if both:
-        yield (
-            f"{len(both)} of {len(validation)} validation videos are training videos too (the "
-            f"first: {both[0]}), so the accuracy is too high"
-        )
-    n_steps = config.n_epochs * (len(training) // config.batch_size)
-    if config.recipe == "authors" and n_steps < _SETTLED_STEPS:
-        yield (
-            f"the paper's moving averages need thousands of steps to settle, this run has "
-            f"{n_steps}; --recipe modern is made for short runs"
-        )
-
-
-def _tell_saved(state: RunState) -> None:
-    saved = state.saved
-    print(
-        f"{state.epoch} epochs; the weights are epoch {saved.epoch + 1}'s, "
-        f"validation accuracy {saved.val_accuracy:.2%}"
-    )
-    if state.bar is not None and state.bar > saved.val_accuracy:
-        print(
-            f"note: an epoch before had {state.bar:.2%}; the authors' recipe never keeps the first",
-            file=sys.stderr,
-        )
 
 
 def _make_bundle(

@@ -14,7 +14,8 @@ from mafnet.feature_set import FeatureSet
 from mafnet.load import load_model
 from mafnet.modern_recipe import ModernRecipe
 from mafnet.run_folder import EpochRow, RunState
-from mafnet.train import TrainConfig, make_model
+from mafnet.train import make_model
+from mafnet.train_config import TrainConfig
 
 CONFIG = TrainConfig(recipe="modern", n_epochs=1, batch_size=4)
 

@@ -18,7 +18,8 @@ from mafnet.feature_set import Batch, FeatureSet
 from mafnet.model import MAFnet, MAFnetConfig
 from mafnet.modern_recipe import ModernRecipe, _drop_senses, _mix
 from mafnet.norm import BatchNorm
-from mafnet.train import TrainConfig, train
+from mafnet.train import train
+from mafnet.train_config import TrainConfig
 
 META = torch.device("meta")
 
@@ -78,8 +79,8 @@ def test_value_that_is_not_finite_is_told_in_one_sentence(n_workers: int) -> Non
 
 @pytest.mark.parametrize("recipe", ["authors", "modern"])
 def test_run_that_threads_feed_is_bit_for_bit_the_run_without(recipe: Any, tmp_path: Path) -> None:
-    sets = small_set([0, 1, 2] * 4), small_set([0, 1, 2], seed=1)
-    config = TrainConfig(recipe=recipe, n_epochs=2, batch_size=4)
+    sets = small_set([0, 1, 2] * 3), small_set([0, 1, 2], seed=1)
+    config = TrainConfig(recipe=recipe, n_epochs=2, batch_size=3)
     states = []
     for n_workers in (0, 2):
         folder = tmp_path / str(n_workers)
@@ -153,8 +154,8 @@ def test_step_whose_scaled_gradients_overflow_is_left_out_and_the_scale_falls() 
 
 
 def test_resumed_run_in_bfloat16_is_the_run_that_never_stopped(tmp_path: Path) -> None:
-    sets = small_set([0, 1, 2] * 4), small_set([0, 1, 2], seed=1)
-    config = TrainConfig(recipe="modern", n_epochs=2, batch_size=4)
+    sets = small_set([0, 1, 2] * 3), small_set([0, 1, 2], seed=1)
+    config = TrainConfig(recipe="modern", n_epochs=2, batch_size=3)
     compute = Compute(precision="bfloat16")
     train(tmp_path / "whole", *sets, config, Silent(), compute=compute)
     with pytest.raises(KeyboardInterrupt):
@@ -237,8 +238,8 @@ def test_device_that_is_not_here_stops_a_test(
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is here")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_run_on_a_gpu_goes_on_and_ends_near_the_cpus(precision: Any, tmp_path: Path) -> None:
-    sets = small_set([0, 1, 2] * 4), small_set([0, 1, 2], seed=1)
-    config = TrainConfig(recipe="modern", n_epochs=2, batch_size=4)
+    sets = small_set([0, 1, 2] * 3), small_set([0, 1, 2], seed=1)
+    config = TrainConfig(recipe="modern", n_epochs=2, batch_size=3)
     compute = Compute(device=torch.device("cuda"), precision=precision, n_workers=2)
     there = tmp_path / "there"
     with pytest.raises(KeyboardInterrupt):

@@ -8,7 +8,8 @@ from full_disk import files_in, room_for
 from mafnet.errors import RunError
 from mafnet.feature_set import FeatureSet, load_feature_set
 from mafnet.run_folder import EpochRow, RunState
-from mafnet.train import TrainConfig, train
+from mafnet.train import train
+from mafnet.train_config import TrainConfig
 
 T, D, LABELS = 1, 4, ("a", "b")
 CONFIG = TrainConfig(recipe="modern", n_epochs=2, batch_size=2, patience=2)

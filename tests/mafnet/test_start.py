@@ -13,7 +13,8 @@ from mafnet.feature_set import FeatureSet
 from mafnet.model import MAFnet, MAFnetConfig
 from mafnet.run_folder import EpochRow, RunState, save_weights
 from mafnet.start import PARTS, Start, load_start
-from mafnet.train import TrainConfig, make_model, train
+from mafnet.train import make_model, train
+from mafnet.train_config import TrainConfig
 from weights.bundle import (
     AudioSpec,
     Bundle,
@@ -182,7 +183,12 @@ def test_fine_tuning_from_the_command_line(
 
     assert main([*arguments, "--freeze", "film"]) == 2
     assert "--freeze needs --start" in capsys.readouterr().err
-    assert main([*arguments, "--start", str(bundle.path), "--freeze", "film", "sound"]) == 0
+    assert main([*arguments, "--rate", "film=0.1"]) == 2
+    assert "--rate needs --start" in capsys.readouterr().err
+    begun = [*arguments, "--start", str(bundle.path), "--freeze", "film", "sound"]
+    assert main([*begun, "--rate", "sound=0.1"]) == 2
+    assert "--freeze leaves sound as it is" in capsys.readouterr().err
+    assert main([*begun, "--rate", "picture=0.1"]) == 0
 
     assert "2 of 4 labels are the bundle's" in capsys.readouterr().out
     mine = load_bundle(tmp_path / "mine")

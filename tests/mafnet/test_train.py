@@ -21,7 +21,8 @@ from mafnet.results import read_said
 from mafnet.run_bundle import tune
 from mafnet.run_folder import EpochRow, RunState
 from mafnet.test import answer
-from mafnet.train import TrainConfig, train, validate
+from mafnet.train import train, validate
+from mafnet.train_config import TrainConfig
 from weights.bundle import (
     AudioSpec,
     Bundle,

@@ -34,3 +34,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_choosing_what_computes(place: Path) -> None:
     assert run_section("Choose what computes") == 1
     assert (place / "my-bundle" / "run" / "best.safetensors").is_file()
+
+
+def test_rare_labels(place: Path) -> None:
+    assert run_section("Rare labels") == 1
+    assert (place / "my-bundle" / "run" / "metrics.csv").is_file()
+
+
+def test_watching_the_curves(place: Path) -> None:
+    pytest.importorskip("tensorboard")
+    assert run_section("Watch the curves") == 1
+    assert list((place / "my-bundle" / "run" / "tensorboard").glob("events.out.*"))
