@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from realtime.api.push import Recognizer
     from realtime.api.recognition import Recognition, recognize
+    from realtime.client.async_subscriber import AsyncSubscriber
     from realtime.client.subscriber import Received, Subscriber
     from realtime.config import (
         HistoryConfig,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "AsyncSubscriber",
     "Event",
     "Evidence",
     "Guess",
@@ -82,6 +84,7 @@ __all__ = [
 _HOMES = {
     "realtime.api.push": ("Recognizer",),
     "realtime.api.recognition": ("Recognition", "recognize"),
+    "realtime.client.async_subscriber": ("AsyncSubscriber",),
     "realtime.config": (
         "HistoryConfig",
         "MqttConfig",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 N_RECENT = 512  # latencies kept: two minutes at a hop of 0.25 s
 
@@ -16,7 +16,8 @@ class StatsSnapshot:
 
     `load_level` is the place in `load_governor.levels_of` of what is computed: 0 is all.
     `drift_ppm` is how much longer than nominal a sound device's second is, in millionths; None
-    where no device's clock is followed.
+    where no device's clock is followed. `label_events` are the events of each label that has had
+    one.
     """
 
     counts: dict[str, int]
@@ -28,6 +29,7 @@ class StatsSnapshot:
     sound_level_db: float | None
     load_level: int = 0
     drift_ppm: float | None = None
+    label_events: dict[str, int] = field(default_factory=dict)
 
     def count(self, name: str) -> int:
         """Return one counter, 0 if nothing was counted under that name."""
@@ -108,6 +110,7 @@ class Stats:
         self._load_level = 0
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
+        self._label_events: Counter[str] = Counter()
         self._latency_ms: deque[float] = deque(maxlen=N_RECENT)
         self._compute_ms: deque[float] = deque(maxlen=N_RECENT)
         self._sound_level_db: float | None = None
@@ -119,6 +122,14 @@ class Stats:
             self._counts[name] += n
         if self._parent is not None:
             self._parent.count(name, n)
+
+    def count_event(self, label: str) -> None:
+        """Count an event that has begun."""
+        with self._lock:
+            self._counts["events"] += 1
+            self._label_events[label] += 1
+        if self._parent is not None:
+            self._parent.count_event(label)
 
     def observe_step(self, compute_ms: float, latency_ms: float | None) -> None:
         """Keep one step's times; `latency_ms` is None where it has no meaning (unpaced files)."""
@@ -157,6 +168,7 @@ class Stats:
         """Return all figures as of now."""
         with self._lock:
             counts = dict(self._counts)
+            label_events = dict(self._label_events)
             latency = tuple(self._latency_ms)
             compute = tuple(self._compute_ms)
             level = self._sound_level_db
@@ -174,6 +186,7 @@ class Stats:
             sound_level_db=level,
             load_level=load_level,
             drift_ppm=drift_ppm,
+            label_events=label_events,
         )
 
 

@@ -196,7 +196,7 @@ class Stream:
                 self._forget_old_shares()
         for event in events:
             if event.phase is Phase.ONSET:
-                self._stats.count("events")
+                self._stats.count_event(event.label)
             self._run.emit(
                 self._run.stamper.event(self.name, timeline, event, basis, labels, quality)
             )

@@ -17,6 +17,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
@@ -54,11 +55,30 @@ class Received:
         topic: Such as `event/front-door/`.
         body: The JSON object.
         is_replay: It tells the state at the time of subscribing, not something new.
+        received_utc: When it was taken from the socket, by this machine's clock.
     """
 
     topic: str
     body: dict[str, object]
     is_replay: bool
+    received_utc: datetime
+
+    @property
+    def lag_s(self) -> float | None:
+        """Seconds from when the publisher made it to when it was received.
+
+        By the wall clocks of both machines, so it is as right as they are. None where the message
+        does not say when it was made.
+        """
+        sent = self.body.get("sent")
+        utc = sent.get("utc") if isinstance(sent, dict) else None
+        if not isinstance(utc, str):
+            return None
+        try:
+            made = datetime.fromisoformat(utc)
+        except ValueError:
+            return None
+        return (self.received_utc - made).total_seconds() if made.tzinfo is not None else None
 
     def event(self) -> Event:
         """Return an event message as the `Event` that `recognize` hands out.
@@ -211,7 +231,12 @@ class Subscriber:
             return None
         if body["type"] == "event" and not self._labels.wants(body.get("label")):
             return None
-        return Received(topic=topic, body=body, is_replay=body.get("replay") is True)
+        return Received(
+            topic=topic,
+            body=body,
+            is_replay=body.get("replay") is True,
+            received_utc=datetime.now(UTC),
+        )
 
     def _learn_labels(self, status: dict[str, object]) -> None:
         missing = self._labels.missing(status)

@@ -126,6 +126,7 @@ class MetricsPage:
                 family.add_metric([quantile], seconds)
             yield family
         yield from self._collect_streams()
+        yield self._collect_labels(figures)
         states = core.GaugeMetricFamily(
             "mafnet_sense_state",
             "1 for the state a sense is in",
@@ -143,6 +144,18 @@ class MetricsPage:
         ):
             if value is not None:
                 yield core.GaugeMetricFamily(f"mafnet_{name}", text, value=value)
+
+    def _collect_labels(self, figures: StatsSnapshot) -> Metric:
+        family = self._library.metrics_core.CounterMetricFamily(
+            "mafnet_label_events",
+            "Events of a label, by the stream they were in",
+            labels=["source", "label"],
+        )
+        # The figures of a run with one stream are that stream's.
+        for source, own in (self._streams() or dict.fromkeys(self._senses(), figures)).items():
+            for label, n in sorted(own.label_events.items()):
+                family.add_metric([source, label], n)
+        return family
 
     def _collect_streams(self) -> Iterator[Metric]:
         core = self._library.metrics_core

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 
 from integration.live_devices import free_port
-from integration.processes import run_stream
+from integration.processes import ROOT, run_stream
 from realtime.config import MqttConfig
 from realtime.outputs.mqtt.output import PASSWORD_VARIABLE, MqttOutput
 from realtime.outputs.mqtt.topics import slug
@@ -171,6 +173,29 @@ def test_states_follow_events_and_the_last_will_says_offline(broker: Broker) -> 
     rig.output.close()
     listener.wait_for("mafnet/status", "offline")
     listener.close()
+
+
+def test_light_of_the_example_is_on_while_an_event_goes_on(broker: Broker) -> None:
+    example = ROOT / "examples" / "light_by_mqtt.py"
+    topics = [f"mafnet/+/label/{slug('Siren')}", "cmnd/hall/POWER"]
+    light = subprocess.Popen(
+        [sys.executable, str(example), *topics, "--port", str(broker.port)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    listener, rig = Listener(broker), Rig(broker)
+    rig.status()
+    rig.event(1)
+    listener.wait_for(topics[1], "ON")
+    rig.event(1, ends=True)
+    listener.wait_for(topics[1], "OFF")
+    light.send_signal(signal.SIGINT)
+    said, _ = light.communicate(timeout=WAIT_S)
+    rig.output.close()
+    listener.close()
+
+    assert said == "on\noff\n"
+    assert light.returncode == 0
 
 
 def test_nothing_is_lost_and_states_are_right_when_the_broker_goes_and_comes_back(

@@ -80,6 +80,32 @@ def test_page_tells_the_figures_as_of_now(stats: Stats, port: int) -> None:
     assert figures[("mafnet_subscribers",)] == 2
 
 
+def test_events_are_counted_by_label_and_stream() -> None:
+    run = Stats()
+    door, yard = Stats(run), Stats(run)
+    for label in ("Siren", "Bark", "Siren"):
+        door.count_event(label)
+    yard.count_event("Bark")
+    several = {"door": door, "yard": yard}
+    senses = {name: {"sound": "ok"} for name in several}
+
+    def counted(streams: dict[str, Stats]) -> dict[tuple[str, str], float]:
+        page = MetricsPage(
+            "127.0.0.1:0",
+            (run if streams else door).snapshot,
+            lambda: {name: figures.snapshot() for name, figures in streams.items()},
+            lambda: senses if streams else {"door": senses["door"]},
+            lambda: None,
+        )
+        (family,) = (each for each in page.collect() if each.name == "mafnet_label_events")
+        return {(s.labels["source"], s.labels["label"]): s.value for s in family.samples}
+
+    siren_and_bark = {("door", "Siren"): 2, ("door", "Bark"): 1}
+    assert counted(several) == {**siren_and_bark, ("yard", "Bark"): 1}
+    assert counted({}) == siren_and_bark  # one stream's figures are the run's
+    assert run.snapshot().count("events") == 4
+
+
 def ask(port: int, *headers: str) -> bytes:
     with socket.create_connection(("127.0.0.1", port), 30) as asking:
         asking.sendall("\r\n".join(("GET /metrics HTTP/1.0", *headers, "", "")).encode())
