@@ -26,7 +26,7 @@ def bare_factor(models: Models, size: int, hop_s: float, stream_s: float) -> flo
         hop_s: Time between decisions.
         stream_s: How much stream's work to time, after one hop of warming up.
     """
-    images, log_mel = noise(size, round(hop_s * CLIP_SLOTS))
+    images, log_mel = noise(size, round(hop_s * CLIP_SLOTS), models.front_end.shape)
     n_hops = max(1, round(stream_s / hop_s))
     started = 0.0
     for hop in range(n_hops + 1):
@@ -43,7 +43,7 @@ def naive_factor(models: Models, size: int, hop_s: float, n_clips: int) -> float
 
     One second of its window is timed and counted `n_clips` times; the head runs the whole window.
     """
-    images, log_mel = noise(size, CLIP_SLOTS)
+    images, log_mel = noise(size, CLIP_SLOTS, models.front_end.shape)
     visual = torch.zeros((1, n_clips, models.head.config.visual_dim), device=models.device)
     sound = torch.zeros((1, n_clips, *models.head.config.sound_map), device=models.device)
     second_s, head_s = [], []

@@ -56,6 +56,7 @@ from weights.bundle import (
     load_bundle,
     write_bundle,
 )
+from weights.bundle_spec import SOUND_MAPS
 from weights.store import default_home
 
 PAPER_DIM = 1920  # DenseNet-201's pooled features
@@ -293,7 +294,9 @@ def write_random_paper_bundle(folder: Path) -> Path:
         visual=VisualSpec(
             trunk="densenet201", dim=PAPER_DIM, weights=folder / "visual.safetensors"
         ),
-        audio=AudioSpec(weights=folder / "vggish.safetensors"),
+        audio=AudioSpec(
+            trunk="vggish", sound_map=SOUND_MAPS["vggish"], weights=folder / "vggish.safetensors"
+        ),
         head=HeadSpec(weights=folder / "mafnet.safetensors"),
         events=EventSpec(on=0.5, off=0.3),
         licence="none",

@@ -27,6 +27,7 @@ from extractors.log_mel import LogMel
 from extractors.media import probe, read_sound
 from mafnet.load import load_model
 from weights.convert import convert
+from weights.trunk_file import NamedFile
 
 _RATE = 16_000
 Resample = Callable[[NDArray[np.float32], int], NDArray[np.float32]]
@@ -123,7 +124,7 @@ def whole_videos(reference: Path) -> None:
         vggish = temporary / "vggish.h5"
         packed = (reference / "vggish" / "weights_keras.h5.xz").read_bytes()
         vggish.write_bytes(lzma.decompress(packed))
-        encoder = load_encoders(vggish=vggish).sound
+        encoder = load_encoders(sound=NamedFile("vggish", vggish)).sound
         assert encoder is not None
         models = {"full": reference / "mafnet" / "checkpoint_tf1_model_only" / "MAFnet"}
         with tarfile.open(reference / "mafnet" / "checkpoint_tf1_full.tar.xz") as archive:

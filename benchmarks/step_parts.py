@@ -17,6 +17,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from mafnet.attention import HIDDEN
 from mafnet.model import MAFnet
 from realtime.build import frame_transform
 from realtime.bundle_settings import find_bundle
@@ -49,7 +50,7 @@ def main() -> int:
     camera = random.integers(0, 256, (720, 1280, 3), dtype=np.uint8)
     image = transform.resize(camera)
     waveform = (0.1 * random.standard_normal(CLIP_SAMPLES)).astype(np.float32)
-    log_mel = models.log_mel(torch.from_numpy(waveform)[None])
+    log_mel = models.front_end(torch.from_numpy(waveform)[None])
     extractor = FeatureExtractor(models)
     picture = extractor.encode_frames([image] * N_FRAMES)[:1]
     sound = extractor.encode_sounds([waveform])
@@ -57,7 +58,7 @@ def main() -> int:
     convolve = models.convolve or models.head.filmed_block.convolve
     convolved = convolve(sound)
     codes = models.head.encode_clips(picture, sound, present)
-    window = ClipWindow(10, NS_PER_S, 512, n_labels=_n_evidence(models.head))
+    window = ClipWindow(10, NS_PER_S, HIDDEN, n_labels=_n_evidence(models.head))
     for second in range(1, 11):
         evidence = None if codes.evidence is None else codes.evidence[0]
         window.append(second * NS_PER_S, codes.vectors[0], codes.scores[0], present[0], evidence)
@@ -68,7 +69,7 @@ def main() -> int:
         "four frames through the picture trunk": lambda: extractor.encode_frames(
             [image] * N_FRAMES
         ),
-        "log-mel": lambda: models.log_mel(torch.from_numpy(waveform)[None]),
+        "log-mel": lambda: models.front_end(torch.from_numpy(waveform)[None]),
         "sound trunk": lambda: models.trunks.encode_log_mel(log_mel),
         "MAFnet's convolutions, one clip": lambda: convolve(sound),
         "MAFnet, the rest of one clip": lambda: models.head.encode_clips(

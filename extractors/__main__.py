@@ -203,9 +203,7 @@ def _array_features(args: argparse.Namespace, encoders: Encoders) -> ClipFeature
         n_clips = n_clips if features.visual is None else len(features.visual)
     if args.waveform is not None:
         if encoders.sound is None:
-            raise ExtractorError(
-                "--waveform needs a sound trunk: give --vggish, --yamnet or a bundle"
-            )
+            raise ExtractorError("--waveform needs a sound trunk: name its weights or a bundle")
         blocks, rate = load_waveform(args.waveform, args.sample_rate)
         encode_sound(resample_blocks(blocks, rate), encoders.sound, n_clips, features)
     return features
@@ -281,17 +279,18 @@ def _load_encoders(args: argparse.Namespace) -> Encoders:
     from weights.errors import WeightsError
 
     files = given_trunks(args)
-    bundle = args.bundle or ("starter" if not files else None)
+    bundle = args.bundle or ("starter" if not files.given() else None)
     device = str(choose_device(args.device))
     try:
         return load_encoders(
             bundle=bundle,
-            **files,
+            visual=files.visual,
+            sound=files.sound,
             device=device,
             backend=args.backend,
             precision=args.precision,
         )
-    except (WeightsError, WeightsMismatchError) as error:
+    except (WeightsError, WeightsMismatchError, ValueError) as error:
         raise ExtractorError(str(error)) from error
 
 

@@ -20,7 +20,7 @@ import torch
 
 from extractors.openvino_graphs import GRAPH_VERSION, installed_version
 from extractors.tolerances import noise
-from extractors.trunks import Distance, Trunks, TrunkSpecs, distance
+from extractors.trunks import Distance, Inputs, Trunks, TrunkSpecs, distance
 from weights.bundle_spec import Bundle
 from weights.files import written_whole
 
@@ -50,7 +50,7 @@ def timed(
     file: Path,
     makers: Mapping[str, Callable[[], Trunks]],
     exact: Callable[[], Trunks],
-    size: int,
+    inputs: Inputs,
 ) -> dict[str, Candidate]:
     """Return what is kept in `file`, or measure and keep it.
 
@@ -58,17 +58,17 @@ def timed(
         file: From `times_file`.
         makers: Loads each backend's trunks, by its name.
         exact: Loads what is right: torch in float32.
-        size: Of a resized frame.
+        inputs: What the trunks read.
     """
     kept = _read(file, tuple(makers))
     if kept is not None:
         return kept
     logger.info("timing %s, once for this machine and bundle", ", ".join(makers))
     loaded = {name: make() for name, make in makers.items()}
-    times_ms = _times_ms(loaded, size)
+    times_ms = _times_ms(loaded, inputs)
     measured = {}
     for name, trunks in loaded.items():
-        away = distance(exact(), trunks, size)
+        away = distance(exact(), trunks, inputs)
         measured[name] = Candidate(name=name, ms=times_ms[name], distance=away)
         logger.info(
             "%s: %.1f ms a hop, pictures %.1g away, sound %.1g", name, times_ms[name], *away
@@ -103,9 +103,9 @@ def times_file(
     return home / "backend-times" / f"{name}-{key}.json"
 
 
-def _times_ms(loaded: Mapping[str, Trunks], size: int) -> dict[str, float]:
+def _times_ms(loaded: Mapping[str, Trunks], inputs: Inputs) -> dict[str, float]:
     """Time one hop of each in turns, so that what else the machine does hits all alike."""
-    images, log_mel = noise(size, N_FRAMES)
+    images, log_mel = noise(inputs.size, N_FRAMES, inputs.sound_shape)
     best_s = dict.fromkeys(loaded, math.inf)
     began = time.perf_counter()
     for run in range(N_RUNS + 1):

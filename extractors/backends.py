@@ -20,7 +20,6 @@ import torch
 from extractors.backend_flags import BACKENDS, PRECISIONS
 from extractors.backend_times import Candidate, timed, times_file
 from extractors.errors import BackendError, OpenVinoError, OpenVinoMissingError
-from extractors.frame_transform import TRANSFORMS
 from extractors.openvino_graphs import PIP_COMMAND, installed_version
 from extractors.openvino_trunks import (
     Precision,
@@ -35,7 +34,9 @@ from extractors.trunks import (
     Trunks,
     TrunkSpecs,
     asked,
+    check_shapes,
     distance,
+    inputs_of,
     load_torch_trunks,
 )
 from weights.bundle_spec import Bundle
@@ -99,6 +100,7 @@ def choose_trunks(
     """
     _check("precision", precision, PRECISIONS)
     _check("backend", backend, BACKENDS)
+    check_shapes(specs)
     exact = cache(partial(load_torch_trunks, specs, device))  # not at all where a graph is kept
     fits = home is not None and device.type == "cpu" and installed_version() is not None
     if backend == "torch" or (backend == "auto" and not fits):
@@ -144,14 +146,14 @@ def _fastest(
         f"openvino {kind}": cache(partial(_openvino_trunks, specs, kind, exact, home))
         for kind in kinds
     }
-    seen, heard, size = _names(specs)
-    is_heard = specs.audio is not None
+    seen, heard = _names(specs)
+    inputs = inputs_of(specs)
     if live or not kinds:
         makers = {"torch": cache(lambda: _with_precision(exact(), precision, specs)), **makers}
         file = times_file(home, specs, precision, tuple(makers), N_THREADS)
-        measured = timed(file, makers, exact, size)
+        measured = timed(file, makers, exact, inputs)
     else:
-        away = {n: distance(exact(), make(), size, heard=is_heard) for n, make in makers.items()}
+        away = {n: distance(exact(), make(), inputs) for n, make in makers.items()}
         measured = {n: Candidate(name=n, ms=0.0, distance=each) for n, each in away.items()}
     fits = {
         name: each
@@ -197,7 +199,7 @@ def _with_precision(trunks: TorchTrunks, precision: str, specs: TrunkSpecs | Bun
     if precision != "auto":
         wanted = getattr(torch, precision)
         return replace(trunks, precision=wanted, sound_precision=wanted)
-    name, heard, size = _names(specs)
+    name, heard = _names(specs)
     if trunks.device.type == "cuda":
         half = replace(trunks, precision=torch.float16, sound_precision=torch.float16)
     elif trunks.device.type == "cpu" and name in FASTER_IN_BFLOAT16 and _cpu_computes_bfloat16():
@@ -205,7 +207,7 @@ def _with_precision(trunks: TorchTrunks, precision: str, specs: TrunkSpecs | Bun
     else:
         return trunks
     kind = str(half.precision).removeprefix("torch.")
-    away = distance(trunks, half, size, heard=specs.audio is not None)
+    away = distance(trunks, half, inputs_of(specs))
     if away.is_within(name, heard, kind):  # as it is not where half overflows to NaN
         return half
     allowed = f"{tolerance(name, kind):.3f} and {tolerance(heard, kind):.3f}"
@@ -215,11 +217,11 @@ def _with_precision(trunks: TorchTrunks, precision: str, specs: TrunkSpecs | Bun
     return trunks
 
 
-def _names(specs: TrunkSpecs | Bundle) -> tuple[str, str, int]:
-    """Return both trunks' names and the size of a resized frame, "" and 0 for none."""
+def _names(specs: TrunkSpecs | Bundle) -> tuple[str, str]:
+    """Return both trunks' names, "" for none."""
     seen = "" if specs.visual is None else specs.visual.trunk
     heard = "" if specs.audio is None else specs.audio.trunk
-    return seen, heard, TRANSFORMS[seen].size if seen else 0
+    return seen, heard
 
 
 def _cpu_computes_bfloat16() -> bool:

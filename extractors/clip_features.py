@@ -41,8 +41,8 @@ class ClipFeatures:
     Attributes:
         visual: Means over each clip's 16 grid frames `(T, dim)`, float32; a sense that ends first
             has fewer clips.
-        audio: Sound maps `(T, C, H, W)`, float32; VGGish's are 512 × 12 × 8.
-        log_mel: `(T, 96, 64)`, float32.
+        audio: Sound maps `(T, C, H, W)`, float32.
+        log_mel: `(T, mel frames, mels)`, float32, or what else the trunk's front end makes.
         thumbnails: The frame in the middle of each clip: RGB `(T, H, W, 3)`, uint8, a third of
             what the trunk sees.
         notes: What was padded, damaged or silent, a sentence each.

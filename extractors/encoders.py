@@ -17,17 +17,16 @@ import torch
 
 from extractors.backends import choose_trunks
 from extractors.errors import BackendError, ExtractorError
-from extractors.frame_transform import TRANSFORMS, FrameTransform
-from extractors.log_mel import LogMel
+from extractors.frame_transform import FrameTransform, transform_of
 from extractors.openvino_graphs import PIP_COMMAND, installed_version
 from extractors.openvino_trunks import Precision
 from extractors.resample import SAMPLE_RATE
-from extractors.sound import SOUND_TRUNKS
+from extractors.sound import SOUND_TRUNKS, make_front_end
 from extractors.trunks import Trunks, TrunkSpecs
 from extractors.visual import VISUAL_TRUNKS
 from weights.bundle import AudioSpec, VisualSpec, load_bundle
 from weights.store import default_home
-from weights.trunk_file import trunk_file
+from weights.trunk_file import NamedFile, trunk_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +40,7 @@ class TrunkFile:
     """A trunk's name and its weights, as a feature store records them.
 
     Attributes:
-        trunk: "densenet201", "efficientnet_lite0", "vggish" or "yamnet".
+        trunk: As `extractors.visual` or `extractors.sound` names it.
         sha256: Of the weights; of a foreign file's, once they are converted.
         dim: Values of a pooled picture, or channels of a sound map.
         precision: What it computed in; features of two precisions are not mixed.
@@ -70,7 +69,7 @@ class PictureEncoder:
 
     def __init__(self, trunks: Trunks, source: TrunkFile) -> None:
         self.source = source
-        self.transform: FrameTransform = TRANSFORMS[source.trunk]  # before `encode`
+        self.transform: FrameTransform = transform_of(source.trunk)  # before `encode`
         self._trunks = trunks
         self._lock = threading.Lock()
 
@@ -87,12 +86,16 @@ class SoundEncoder:
     Args:
         trunks: On what computes them.
         source: Trunk and weights.
+
+    Attributes:
+        sound_map: Channels, time and mel of the maps.
     """
 
     def __init__(self, trunks: Trunks, source: TrunkFile) -> None:
         self.source = source
         self._trunks = trunks
-        self._log_mel = LogMel(SOUND_TRUNKS[source.trunk].log_offset)
+        self.sound_map = SOUND_TRUNKS.find(source.trunk).sound_map()
+        self._front_end = make_front_end(source.trunk)
         self._lock = threading.Lock()
 
     def encode(
@@ -104,14 +107,16 @@ class SoundEncoder:
             waveform: Mono audio at 16 kHz `(N, 16000)`, float32 in [-1, 1].
 
         Returns:
-            Log-mel `(N, 96, 64)` and the trunk's maps `(N, C, H, W)`, float32.
+            What the front end made, such as log-mels `(N, 96, 64)` (a first axis of one is left
+            out), and the trunk's maps `(N, C, H, W)`, float32.
         """
         log_mels, maps = [], []
         with self._lock, torch.inference_mode():
             for seconds in torch.split(torch.from_numpy(waveform), _SECONDS_PER_BATCH):
-                log_mel = self._log_mel(seconds)  # (n, 1, 96, 64)
+                log_mel = self._front_end(seconds)  # (n, *shape)
                 maps.append(self._trunks.encode_log_mel(log_mel).cpu())
-                log_mels.append(log_mel[:, 0])
+                is_picture = log_mel.ndim == 4 and log_mel.shape[1] == 1
+                log_mels.append(log_mel[:, 0] if is_picture else log_mel)
             return torch.cat(log_mels).numpy(), torch.cat(maps).contiguous().numpy()
 
 
@@ -126,10 +131,8 @@ class Encoders:
 def load_encoders(
     *,
     bundle: str | Path | None = None,
-    densenet201: Path | None = None,
-    efficientnet_lite0: Path | None = None,
-    vggish: Path | None = None,
-    yamnet: Path | None = None,
+    visual: NamedFile | None = None,
+    sound: NamedFile | None = None,
     device: str = "cpu",
     backend: str = "torch",
     precision: Precision = "float32",
@@ -139,10 +142,8 @@ def load_encoders(
 
     Args:
         bundle: "starter", "ave" or a bundle's folder.
-        densenet201: Weights of the paper's picture trunk.
-        efficientnet_lite0: Weights of the starter's picture trunk.
-        vggish: Weights of the paper's sound trunk.
-        yamnet: Weights of YAMNet.
+        visual: A picture trunk with a file of its own.
+        sound: A sound trunk, likewise.
         device: torch's name of it.
         backend: One of `backend_flags.BACKENDS`; `auto` is OpenVINO where it is installed, the
             device is the CPU and the features are torch's, and torch elsewhere.
@@ -150,17 +151,13 @@ def load_encoders(
         home: The store, where OpenVINO's graphs are kept; None for the platform's.
 
     Raises:
-        ValueError: Two picture or two sound trunks.
+        ValueError: There is no such trunk.
         ExtractorError: The bundle has another sample rate, or backend, device and precision do
             not go together.
         OpenVinoError: OpenVINO was asked for and is not here or computes something else.
         weights.errors.WeightsError: The bundle or a file is not what it should be.
         extractors.visual.WeightsMismatchError: A weights file does not fit its trunk.
     """
-    if densenet201 is not None and efficientnet_lite0 is not None:
-        raise ValueError("give one picture trunk, not both")
-    if vggish is not None and yamnet is not None:
-        raise ValueError("give one sound trunk, not both")
     if precision != "float32":
         if backend == "torch" or torch.device(device).type != "cpu" or installed_version() is None:
             raise BackendError(
@@ -168,17 +165,20 @@ def load_encoders(
                 f"use --precision float32, or --backend openvino --device cpu ({PIP_COMMAND})"
             )
         backend = "openvino"  # torch's would be others
-    named = {
-        "densenet201": densenet201,
-        "efficientnet_lite0": efficientnet_lite0,
-        "vggish": vggish,
-        "yamnet": yamnet,
-    }
     specs = TrunkSpecs() if bundle is None else _of_bundle(bundle)
     with tempfile.TemporaryDirectory() as folder:  # read from before this ends
-        for name, path in named.items():
-            if path is not None:
-                specs = _with_file(specs, name, path, Path(folder))
+        if visual is not None:
+            weights, sha256 = trunk_file(*visual, Path(folder))
+            dim = VISUAL_TRUNKS.find(visual.trunk).dim
+            spec = VisualSpec(trunk=visual.trunk, dim=dim, weights=weights, sha256=sha256)
+            specs = replace(specs, visual=spec)
+        if sound is not None:
+            weights, sha256 = trunk_file(*sound, Path(folder))
+            own_map = SOUND_TRUNKS.find(sound.trunk).sound_map()
+            heard_spec = AudioSpec(
+                trunk=sound.trunk, sound_map=own_map, weights=weights, sha256=sha256
+            )
+            specs = replace(specs, audio=heard_spec)
         home = home or default_home()
         trunks = choose_trunks(specs, torch.device(device), precision, backend, home, live=False)
 
@@ -188,9 +188,7 @@ def load_encoders(
     seen, heard = specs.visual, specs.audio
     return Encoders(
         picture=None if seen is None else PictureEncoder(trunks, source(seen, seen.dim)),
-        sound=None
-        if heard is None
-        else SoundEncoder(trunks, source(heard, SOUND_TRUNKS[heard.trunk].dim)),
+        sound=None if heard is None else SoundEncoder(trunks, source(heard, heard.sound_map[0])),
     )
 
 
@@ -201,13 +199,3 @@ def _of_bundle(name: str | Path) -> TrunkSpecs:
             f"the bundle {found.name} wants {found.sample_rate} Hz, its trunk {SAMPLE_RATE} Hz"
         )
     return TrunkSpecs(visual=found.visual, audio=found.audio)
-
-
-def _with_file(specs: TrunkSpecs, name: str, path: Path, folder: Path) -> TrunkSpecs:
-    """Put a trunk's own file in a spec's place; a foreign one is converted into `folder`."""
-    weights, sha256 = trunk_file(name, path, folder)
-    if name in SOUND_TRUNKS:
-        return replace(specs, audio=AudioSpec(trunk=name, weights=weights, sha256=sha256))
-    dim = VISUAL_TRUNKS[name].dim
-    visual = VisualSpec(trunk=name, dim=dim, weights=weights, sha256=sha256)
-    return replace(specs, visual=visual)

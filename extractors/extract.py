@@ -40,7 +40,6 @@ from extractors.feature_store import (
     write_store,
 )
 from extractors.splits import SPLITS, deal_again
-from weights.bundle_spec import SOUND_MAPS
 from weights.paths import shown
 
 PARTS: Final = "parts"
@@ -158,7 +157,7 @@ def extract(
     if not windows:
         reason = left_out[0]["reason"] if left_out else "there are none"
         raise DataSetError(f"not one file could be used; the first: {reason}")
-    n_channels, n_times, n_mels = SOUND_MAPS[encoders.sound.source.trunk]
+    n_channels, n_times, n_mels = encoders.sound.sound_map
     spec = StoreSpec(
         labels=data.labels if not config.pair else tuple(sorted({w.label for w in windows})),
         n_clips=config.n_clips,

@@ -37,8 +37,8 @@ def write_features(path: Path, features: ClipFeatures) -> dict[str, NDArray[Any]
     if features.visual is not None:
         arrays["visual"] = whole(features.visual)  # (T, dim)
     if features.audio is not None and features.log_mel is not None:
-        audio = features.audio.transpose(0, 2, 3, 1)  # (T, 12, 8, 512), the authors'
-        arrays["audio"], arrays["logmel"] = whole(audio), whole(features.log_mel)  # (T, 96, 64)
+        audio = features.audio.transpose(0, 2, 3, 1)  # (T, H, W, C), the authors'
+        arrays["audio"], arrays["logmel"] = whole(audio), whole(features.log_mel)
     lengths = [0 if s is None else len(s) for s in (features.visual, features.audio)]
     if sorted(lengths) not in ([0, n_clips], [n_clips, n_clips]):  # as in `{split}_present.npy`
         arrays["present"] = np.arange(n_clips)[:, None] < np.array(lengths)  # (T, 2)

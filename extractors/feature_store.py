@@ -111,6 +111,7 @@ def write_store(
             "labels": list(spec.labels),
             "n_clips": spec.n_clips,
             "visual_trunk": spec.trunks["visual"]["trunk"],
+            "sound_map": list(spec.sound_map),
             "trunks": spec.trunks,
             "n_windows": n_windows,
             "left_out": list(left_out),

@@ -188,6 +188,19 @@ TRANSFORMS = {
 }
 
 
+def transform_of(trunk: str) -> FrameTransform:
+    """Return the transform of a picture trunk; one of somebody's own is loaded, torch with it.
+
+    Raises:
+        ValueError: There is no such trunk.
+    """
+    if trunk in TRANSFORMS:
+        return TRANSFORMS[trunk]
+    from extractors.visual import VISUAL_TRUNKS
+
+    return VISUAL_TRUNKS.find(trunk).transform
+
+
 def _is_fast(width: int, height: int) -> bool:
     """Whether torch resizes this picture faster: not where the crop leaves little of it."""
     return max(width, height) <= _MAX_ASPECT * min(width, height) and _has_avx2()

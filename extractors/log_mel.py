@@ -8,12 +8,15 @@ mel frames a second, the first 96 kept; magnitude, not power; no centring, no no
 triangles.
 """
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from extractors.sample_rate import SAMPLE_RATE as SAMPLE_RATE
+from extractors.sound_trunk import FrontEnd
 
 N_MEL_FRAMES = 96  # VGGish params.NUM_FRAMES: 0.96 s of a second's 98 mel frames
 N_MELS = 64  # VGGish params.NUM_MEL_BINS
@@ -56,13 +59,14 @@ def mel_matrix() -> NDArray[np.float64]:
     return np.asarray(weights, dtype=np.float64)
 
 
-class LogMel(nn.Module):
+class LogMel(FrontEnd):
     """ln(mel + offset) of one-second waveforms; its tables are buffers and follow `.to(device)`.
 
     Args:
-        offset: Added before the logarithm; a sound trunk's `log_offset`.
+        offset: Added before the logarithm; VGGish's and YAMNet's differ.
     """
 
+    shape: ClassVar[tuple[int, ...]] = (1, N_MEL_FRAMES, N_MELS)
     window: Tensor
     mel: Tensor
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from extractors.errors import OpenVinoError
-from extractors.frame_transform import TRANSFORMS, FrameTransform
-from extractors.log_mel import N_MEL_FRAMES, N_MELS
+from extractors.frame_transform import FrameTransform, transform_of
 from extractors.openvino_graphs import import_openvino, load_graph
-from extractors.visual import visual_code
+from extractors.sound import SOUND_TRUNKS
+from extractors.visual import VISUAL_TRUNKS
 from weights.printable import first_line
 
 Precision = Literal["float32", "bfloat16"]
@@ -114,9 +114,9 @@ def load_picture_trunk(
     Raises:
         OpenVinoError: OpenVINO is not here or cannot take it.
     """
-    transform = TRANSFORMS[name]
+    transform = transform_of(name)
     shape = (3, transform.size, transform.size)
-    graph = load_graph(name, sha256, shape, make, home, visual_code(name))
+    graph = load_graph(name, sha256, shape, make, home, VISUAL_TRUNKS.code(name))
     return OpenVinoTrunk(with_pixels_in(graph, transform), precision, n_threads)
 
 
@@ -128,8 +128,9 @@ def load_sound_trunk(
     n_threads: int,
     home: Path,
 ) -> OpenVinoTrunk:
-    """Compile a sound trunk: log-mels `(B, 1, 96, 64)` to maps; as `load_picture_trunk`."""
-    graph = load_graph(name, sha256, (1, N_MEL_FRAMES, N_MELS), make, home)
+    """Compile a sound trunk: what its front end makes to maps; as `load_picture_trunk`."""
+    shape = SOUND_TRUNKS.find(name).front_end.shape
+    graph = load_graph(name, sha256, shape, make, home, SOUND_TRUNKS.code(name))
     return OpenVinoTrunk(graph, precision, n_threads)
 
 

@@ -35,9 +35,20 @@ def relative_distance(exact: Tensor, rough: Tensor) -> float:
     return float((exact - rough.cpu()).norm() / exact.norm().clamp_min(1e-12))
 
 
-def noise(size: int, n_images: int) -> tuple[NDArray[np.uint8], Tensor]:
-    """Return the same pictures `(n, size, size, 3)` and the same log-mel of noise every time."""
+def noise(
+    size: int, n_images: int, sound_shape: tuple[int, ...]
+) -> tuple[NDArray[np.uint8], Tensor]:
+    """Return the same pictures and the same second of noise every time.
+
+    Args:
+        size: Of a picture's side.
+        n_images: How many pictures.
+        sound_shape: Of what a sound trunk reads a second as.
+
+    Returns:
+        Pictures `(n, size, size, 3)`, uint8, and a second `(1, *sound_shape)`, float32.
+    """
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (n_images, size, size, 3), dtype=np.uint8)
-    log_mel = random.normal(-3.0, 1.0, (1, 1, 96, 64)).astype(np.float32)
+    log_mel = random.normal(-3.0, 1.0, (1, *sound_shape)).astype(np.float32)
     return images, torch.from_numpy(log_mel)

@@ -15,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from extractors.frame_transform import FrameTransform
+from extractors.frame_transform import FrameTransform, transform_of
 from extractors.openvino_trunks import OpenVinoTrunk, Precision
-from extractors.sound import load_sound_trunk
+from extractors.sound import SOUND_TRUNKS, load_sound_trunk
 from extractors.sound_trunk import SoundTrunk
 from extractors.tolerances import noise, relative_distance, tolerance
-from extractors.visual import load_visual_trunk
+from extractors.visual import VISUAL_TRUNKS, load_visual_trunk
 from extractors.visual_trunk import VisualTrunk
 from weights.bundle_spec import AudioSpec, Bundle, VisualSpec
 
@@ -43,7 +43,7 @@ class Trunks(Protocol):
         ...
 
     def encode_log_mel(self, log_mel: Tensor) -> Tensor:
-        """Return sound maps `(B, C, H, W)` float32 of log-mels `(B, 1, 96, 64)`."""
+        """Return sound maps `(B, C, H, W)` float32 of what the trunk's front end made."""
         ...
 
     def describe(self) -> str:
@@ -111,6 +111,7 @@ def load_torch_trunks(specs: TrunkSpecs | Bundle, device: torch.device) -> Torch
         ValueError: There is no such trunk.
     """
     visual, sound = None, None
+    check_shapes(specs)
     if specs.visual is not None:
         visual = load_visual_trunk(specs.visual.trunk, specs.visual.weights)
         visual.fold()  # EfficientNet-Lite0 a fifth faster on a CPU, features within 1e-4
@@ -136,20 +137,60 @@ class Distance(NamedTuple):
         )
 
 
-def distance(exact: Trunks, rough: Trunks, size: int, *, heard: bool = True) -> Distance:
+class Inputs(NamedTuple):
+    """What both trunks read.
+
+    Attributes:
+        size: Of a resized picture's side; 0 without a picture trunk.
+        sound_shape: Of what a second becomes in the sound trunk's front end; () without one.
+    """
+
+    size: int
+    sound_shape: tuple[int, ...]
+
+
+def inputs_of(specs: TrunkSpecs | Bundle) -> Inputs:
+    """Return what trunks read.
+
+    Raises:
+        ValueError: There is no such trunk.
+    """
+    seen, heard = specs.visual, specs.audio
+    return Inputs(
+        size=0 if seen is None else transform_of(seen.trunk).size,
+        sound_shape=() if heard is None else SOUND_TRUNKS.find(heard.trunk).front_end.shape,
+    )
+
+
+def check_shapes(specs: TrunkSpecs | Bundle) -> None:
+    """Compare what a bundle says of its trunks' features with the trunks themselves.
+
+    Raises:
+        ValueError: A width or a map is another, or there is no such trunk.
+    """
+    seen, heard = specs.visual, specs.audio
+    if seen is not None and (dim := VISUAL_TRUNKS.find(seen.trunk).dim) != seen.dim:
+        raise ValueError(f"the visual trunk {seen.trunk} is {dim} wide, not {seen.dim}")
+    if heard is not None and (own := SOUND_TRUNKS.find(heard.trunk).sound_map()) != heard.sound_map:
+        raise ValueError(
+            f"the sound trunk {heard.trunk} makes maps {own} (channels, time, mel), "
+            f"not {heard.sound_map}"
+        )
+
+
+def distance(exact: Trunks, rough: Trunks, inputs: Inputs) -> Distance:
     """Return how far both trunks' features lie apart on fixed noise; 0 of one that is not there.
 
     Args:
         exact: What is right.
         rough: What is measured.
-        size: Of a resized frame; 0 without a picture trunk.
-        heard: Whether there is a sound trunk.
+        inputs: What they read.
     """
-    images, log_mel = noise(size, 1)
+    images, log_mel = noise(inputs.size, 1, inputs.sound_shape)
     picture = sound = 0.0
-    if size:
+    if inputs.size:
         picture = relative_distance(exact.encode_pictures(images), rough.encode_pictures(images))
-    if heard:
+    if inputs.sound_shape:
         sound = relative_distance(exact.encode_log_mel(log_mel), rough.encode_log_mel(log_mel))
     return Distance(picture=picture, sound=sound)
 

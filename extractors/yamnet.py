@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from extractors.log_mel import N_MEL_FRAMES, N_MELS
-from extractors.sound_trunk import SoundTrunk
+from extractors.log_mel import N_MEL_FRAMES, N_MELS, LogMel
+from extractors.sound_trunk import FrontEnd, SoundTrunk
 
 STEM_CHANNELS = 32  # yamnet.py _YAMNET_LAYER_DEFS, layer1
 # Channels out and stride of layer2 to layer14, yamnet.py _YAMNET_LAYER_DEFS.
@@ -38,6 +38,14 @@ BLOCKS: tuple[tuple[int, int], ...] = (
     (1024, 1),
 )
 NORM_EPS = 1e-4  # params.py batchnorm_epsilon
+LOG_OFFSET = 0.001  # params.py log_offset: silence is ln 0.001
+
+
+class YAMNetLogMel(LogMel):
+    """VGGish's log-mel with YAMNet's offset."""
+
+    def __init__(self) -> None:
+        super().__init__(LOG_OFFSET)
 
 
 class NormedConv(nn.Module):
@@ -88,7 +96,7 @@ class YAMNetTrunk(SoundTrunk):
     dim: ClassVar[int] = 1024  # channels of the map; its mean is YAMNet's embedding
     map_size: ClassVar[tuple[int, int]] = (3, 2)  # time by mel
     n_classes: ClassVar[int] = 521  # AudioSet's, in the order of yamnet_class_map.csv
-    log_offset: ClassVar[float] = 0.001  # params.py log_offset: silence is ln 0.001
+    front_end: ClassVar[type[FrontEnd]] = YAMNetLogMel
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,7 +114,7 @@ class YAMNetTrunk(SoundTrunk):
         """Compute the last block's map.
 
         Args:
-            log_mel: `(B, 1, 96, 64)` float32, time by mel, from `LogMel(YAMNetTrunk.log_offset)`.
+            log_mel: `(B, 1, 96, 64)` float32, time by mel, from `YAMNetLogMel`.
 
         Returns:
             `(B, 1024, 3, 2)` float32, not negative.

@@ -23,7 +23,6 @@ from mafnet.array_pickle import read_array_pickle
 from mafnet.attention import PICTURE, SOUND
 from mafnet.errors import FeaturesError
 from mafnet.labels import AVE_LABELS
-from weights.bundle_spec import SOUND_MAPS
 
 SPLITS = ("train", "val", "test")
 Senses = Literal["both", "sound", "picture"]
@@ -32,8 +31,6 @@ _BACKGROUND_NAMES = ("background", "nothing", "silence", "none")
 # Pickles do not say what made them; `extract --pickles` writes the starter's features so too.
 _AUTHORS_TRUNK = "densenet201"
 _TRUNK_OF_WIDTH = {(1280,): "efficientnet_lite0"}
-# Each sound trunk's map in the authors' axis order: time, mel, channels.
-_SOUND_MAPS = tuple((height, width, channels) for channels, height, width in SOUND_MAPS.values())
 _MAX_MANIFEST = 10_000_000
 
 
@@ -70,11 +67,12 @@ class FeatureSet:
     Attributes:
         labels: Names of the target's columns.
         visual: `(N, T, D)`, possibly memory-mapped, float32 or float16.
-        audio: `(N, T, H, W, C)`, likewise; VGGish's are 12 × 8 × 512.
+        audio: `(N, T, H, W, C)`, likewise: time, mel and channels of the sound trunk's maps.
         target: `(N,)` int64, index of each video's label.
         present: `(N, T, 2)` bool, or None where everything is there.
         names: What each video is called.
         visual_trunk: The picture trunk that made them, as `extractors` names it.
+        sound_trunk: The sound trunk that did, where it is known.
         trunk_hashes: sha256 of the weights that made them, by "visual" and "audio", where known.
         frames: Small pictures `(N, T, H, W, 3)` uint8, one a clip, for reports; or None.
     """
@@ -86,6 +84,7 @@ class FeatureSet:
     present: NDArray[np.bool_] | None
     names: tuple[str, ...]
     visual_trunk: str
+    sound_trunk: str | None = None
     trunk_hashes: Mapping[str, str] = field(default_factory=dict)
     frames: NDArray[np.uint8] | None = None
 
@@ -217,6 +216,12 @@ def _load_ours(folder: Path, split: str) -> FeatureSet:
     present = folder / f"{split}_present.npy"
     names = folder / f"{split}_names.json"
     frames = folder / f"{split}_frames.npy"
+    sound_map = manifest.get("sound_map")
+    if sound_map is not None and list(arrays["audio"].shape[2:]) != sound_map:
+        raise FeaturesError(
+            f"{folder} ({split}): audio must have maps {sound_map} (time, mel, channels) as "
+            f"features.json says, got {_told(arrays['audio'])}"
+        )
     return _checked(
         where=f"{folder} ({split})",
         labels=tuple(labels),
@@ -224,6 +229,7 @@ def _load_ours(folder: Path, split: str) -> FeatureSet:
         present=_read_npy(present) if present.is_file() else None,
         names=_read_json(names) if names.is_file() else None,
         visual_trunk=trunk,
+        sound_trunk=_sound_trunk(manifest.get("trunks")),
         trunk_hashes=_trunk_hashes(manifest.get("trunks")),
         frames=_read_npy(frames) if frames.is_file() else None,
     )
@@ -258,6 +264,7 @@ def _checked(
     present: NDArray[Any] | None,
     names: object,
     visual_trunk: str,
+    sound_trunk: str | None = None,
     trunk_hashes: Mapping[str, str] = MappingProxyType({}),
     frames: NDArray[Any] | None = None,
 ) -> FeatureSet:
@@ -265,10 +272,14 @@ def _checked(
     if visual.ndim != 3 or 0 in visual.shape or visual.dtype.kind != "f":
         raise FeaturesError(f"{where}: visual must be (N, T, D) floats, got {_told(visual)}")
     n_videos, n_clips, _ = visual.shape
-    maps = [(n_videos, n_clips, *sizes) for sizes in _SOUND_MAPS]
-    if audio.shape not in maps or audio.dtype.kind != "f":
-        wanted = " or ".join(map(str, maps))
-        raise FeaturesError(f"{where}: audio must be {wanted} floats, got {_told(audio)}")
+    if (
+        audio.ndim != 5
+        or audio.shape[:2] != (n_videos, n_clips)
+        or 0 in audio.shape
+        or audio.dtype.kind != "f"
+    ):
+        wanted = f"(N, T, H, W, C) floats with N, T = {n_videos, n_clips}"
+        raise FeaturesError(f"{where}: audio must be {wanted}, got {_told(audio)}")
     rows = (n_videos, len(labels))
     if target.shape != rows:
         raise FeaturesError(f"{where}: target must be {rows}, got {_told(target)}")
@@ -297,9 +308,16 @@ def _checked(
         present=present,
         names=tuple(str(name) for name in names),
         visual_trunk=visual_trunk,
+        sound_trunk=sound_trunk,
         trunk_hashes=trunk_hashes,
         frames=frames,
     )
+
+
+def _sound_trunk(trunks: object) -> str | None:
+    trunk = trunks.get("audio") if isinstance(trunks, dict) else None
+    name = trunk.get("trunk") if isinstance(trunk, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _trunk_hashes(trunks: object) -> dict[str, str]:

@@ -58,7 +58,7 @@ def load_model(path: Path, config: MAFnetConfig | None = None) -> MAFnet:
     except (OSError, SafetensorError) as error:
         raise BundleError(f"{path}: not a readable safetensors file ({error})") from error
     if config is None:
-        config = config_of(state, str(path))
+        config = config_of(state, str(path), None if found is None else found.sound_map)
     if found is not None:
         config = configured(config, found, path)
     with torch.device("meta"):
@@ -71,23 +71,31 @@ def load_model(path: Path, config: MAFnetConfig | None = None) -> MAFnet:
     return model
 
 
-def config_of(state: dict[str, Tensor], where: str) -> MAFnetConfig:
-    """Read the visual width, the label count and the sound trunk from a state's shapes.
+def config_of(
+    state: dict[str, Tensor], where: str, sound_map: tuple[int, int, int] | None = None
+) -> MAFnetConfig:
+    """Read the visual width, the label count and the sound map from a state's shapes.
+
+    Args:
+        state: The tensors.
+        where: They come from, for errors.
+        sound_map: What the file's header says; None where it says nothing, as the oldest do.
 
     Raises:
-        BundleError: The tensors that tell them are missing, or no trunk has such sound maps.
+        BundleError: The tensors that tell them are missing, or nothing says the sound map.
     """
     picture, head = state.get("picture_dense.weight"), state.get("head.weight")
     if picture is None or head is None or picture.ndim != 2 or head.ndim != 2:
         raise BundleError(f"{where}: these are not MAFnet's weights: convert them first")
     sound = state.get("filmed_block.conv1.weight")
     n_channels = sound.shape[1] if sound is not None and sound.ndim == 4 else SOUND_MAP[0]
-    maps = {sizes[0]: sizes for sizes in SOUND_MAPS.values()}
-    if n_channels not in maps:
-        raise BundleError(f"{where}: no sound trunk has maps of {n_channels} channels")
-    return MAFnetConfig(
-        visual_dim=picture.shape[1], n_labels=head.shape[0], sound_map=maps[n_channels]
-    )
+    sound_map = sound_map or {sizes[0]: sizes for sizes in SOUND_MAPS.values()}.get(n_channels)
+    if sound_map is None:
+        raise BundleError(
+            f"{where}: nothing says how large its sound maps of {n_channels} channels are: "
+            "load them with their bundle"
+        )
+    return MAFnetConfig(visual_dim=picture.shape[1], n_labels=head.shape[0], sound_map=sound_map)
 
 
 def check_state(state: dict[str, Tensor], wanted: dict[str, Tensor], where: str) -> None:

@@ -29,7 +29,7 @@ from mafnet.tensorboard_log import TensorBoardLog
 from mafnet.train import Watcher, train
 from mafnet.train_config import TrainConfig
 from mafnet.train_remarks import remarks_after, remarks_before
-from mafnet.trunk_choice import TrunkChoice, choose_trunks
+from mafnet.trunk_choice import TrunkChoice, choose_trunks, who_knows
 from weights.errors import WeightsError
 from weights.paths import to_path
 from weights.printable import clean
@@ -242,6 +242,8 @@ def _make_bundle(
         print(clean(f"warning: not verified: {sentence}"), file=sys.stderr)
     told = f"the bundle {bundle.name} is in {bundle.path}: mafnet-live --bundle {bundle.path}"
     print(clean(told))
+    if note := who_knows(bundle.visual, bundle.audio):
+        print(clean(f"note: {note}"), file=sys.stderr)
     return 0
 
 

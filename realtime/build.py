@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from extractors.frame_transform import TRANSFORMS, FrameTransform
+from extractors.frame_transform import FrameTransform, transform_of
 from realtime.clips.assembler import ClipAssembler
 from realtime.clock import NS_PER_S, Clock
 from realtime.config import RunConfig, SourceConfig
@@ -38,13 +38,10 @@ def frame_transform(bundle: Bundle) -> FrameTransform:
     Raises:
         ModelError: The program does not know the bundle's picture trunk.
     """
-    transform = TRANSFORMS.get(bundle.visual.trunk)
-    if transform is None:
-        raise ModelError(
-            f"bundle {bundle.name} wants the picture trunk {bundle.visual.trunk}, "
-            f"known are {', '.join(sorted(TRANSFORMS))}"
-        )
-    return transform
+    try:
+        return transform_of(bundle.visual.trunk)
+    except ValueError as error:
+        raise ModelError(f"bundle {bundle.name}: {error}") from error
 
 
 def load_models(bundle: Bundle, config: RunConfig) -> Models:

@@ -21,7 +21,7 @@ from weights.bundle import (
     packaged_efficientnet_lite0,
     write_bundle,
 )
-from weights.bundle_spec import EvidenceSpec
+from weights.bundle_spec import SOUND_MAPS, EvidenceSpec
 
 VERSION = "8"
 GRID_HZ = 8  # pictures a second: half of the picture trunk's work, and no figure changed
@@ -51,7 +51,7 @@ def make_bundle(vocabulary: Vocabulary, head: Path, audio: Path, events: EventSp
         temperature=1.0,
         sample_rate=16_000,
         visual=dataclasses.replace(packaged_efficientnet_lite0(), grid_hz=GRID_HZ),
-        audio=AudioSpec(weights=audio, trunk="yamnet"),
+        audio=AudioSpec(trunk="yamnet", sound_map=SOUND_MAPS["yamnet"], weights=audio),
         head=HeadSpec(
             weights=head, evidence=EvidenceSpec(sound=vocabulary.sound, picture=vocabulary.picture)
         ),

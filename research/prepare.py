@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from extractors.log_mel import SAMPLE_RATE, LogMel
+from extractors.log_mel import SAMPLE_RATE
 from extractors.openvino_graphs import convert
 from extractors.openvino_trunks import OpenVinoTrunk
-from extractors.yamnet import YAMNetTrunk
+from extractors.yamnet import YAMNetLogMel
 from research.listeners import Teacher
 from research.sound_corpus import load_corpus
 from research.vocabulary import load_vocabulary
@@ -37,7 +37,7 @@ class Ears:
     """YAMNet and the teacher, on one thread each."""
 
     def __init__(self, yamnet: Path, teacher: Path) -> None:
-        self.log_mel = LogMel(YAMNetTrunk.log_offset)
+        self.log_mel = YAMNetLogMel()
         early = Early(load_yamnet(yamnet)).eval()
         self._yamnet = OpenVinoTrunk(convert(early, (1, 96, 64)), "float32", 1)
         self._teacher = Teacher(teacher)

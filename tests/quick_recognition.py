@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from realtime.clock import NS_PER_MS, Clock
 from realtime.packets import CLIP_SAMPLES, CLIP_SLOTS, SLOT_NS, Clip, GridFrame, Prediction
 from realtime.stats import Stats
-from weights.bundle_spec import AudioSpec, Bundle, EventSpec, HeadSpec, VisualSpec
+from weights.bundle_spec import SOUND_MAPS, AudioSpec, Bundle, EventSpec, HeadSpec, VisualSpec
 
 LABELS = ("Tone", "Flash", "Background")
 TONE, FLASH, BACKGROUND = range(3)
@@ -155,7 +155,7 @@ def quick_bundle(**events: Any) -> Bundle:
         temperature=1.0,
         sample_rate=16_000,
         visual=VisualSpec(trunk="efficientnet_lite0", dim=1280, weights=nowhere),
-        audio=AudioSpec(weights=nowhere),
+        audio=AudioSpec(trunk="vggish", sound_map=SOUND_MAPS["vggish"], weights=nowhere),
         head=HeadSpec(weights=nowhere),
         events=EventSpec(**{**settings, **events}),
         licence="none",

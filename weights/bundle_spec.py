@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from weights.event_spec import EventSpec
 
-# Channels, time and mel of each sound trunk's map; `extractors.sound` has the same.
+# Channels, time and mel of the maps of bundles that do not say them: those trunks are the oldest.
 SOUND_MAPS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
     {"vggish": (512, 12, 8), "yamnet": (1024, 3, 2)}
 )
@@ -39,16 +39,16 @@ class VisualSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioSpec:
-    """The sound trunk: its name in `extractors` and its verified weights file."""
+    """The sound trunk: its name in `extractors` and its verified weights file.
 
+    Attributes:
+        sound_map: Channels, time and mel of what the trunk makes of a second.
+    """
+
+    trunk: str
+    sound_map: tuple[int, int, int]
     weights: Path
     sha256: str = ""
-    trunk: str = "vggish"
-
-    @property
-    def sound_map(self) -> tuple[int, int, int]:
-        """Channels, time and mel of what the trunk makes of a second."""
-        return SOUND_MAPS[self.trunk]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

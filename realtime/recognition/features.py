@@ -38,5 +38,5 @@ class FeatureExtractor:
         """Return sound maps `(n, C, H, W)` float32 of seconds, each `(16000,)` in [-1, 1]."""
         joined = waveforms[0][None] if len(waveforms) == 1 else np.stack(waveforms)
         seconds = torch.from_numpy(joined).to(self._models.device)
-        log_mel = self._models.log_mel(seconds)  # (n, 1, 96, 64), always float32
+        log_mel = self._models.front_end(seconds)  # (n, *front_end.shape), always float32
         return self._models.trunks.encode_log_mel(log_mel)

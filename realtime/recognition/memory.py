@@ -11,12 +11,11 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from mafnet.attention import HIDDEN
 from mafnet.model import ClipCodes, MAFnetConfig
 from realtime.packets import CLIP_SLOTS, SLOT_NS, Clip
 from realtime.recognition.window import ClipWindow, WindowCodes
 from realtime.stats import Stats
-
-VECTOR_DIM = 512  # of one sense in a clip's code, see `mafnet.model.ClipCodes`
 
 
 class FrameFeatures:
@@ -76,11 +75,11 @@ class StreamMemory:
         self._window = ClipWindow(
             n_clips,
             stride_ns,
-            vector_dim=VECTOR_DIM,
+            vector_dim=HIDDEN,
             device=device,
             n_labels=head.n_labels if head.evidence is not None else 0,
         )
-        self._alone = ClipWindow(n_clips, stride_ns, vector_dim=VECTOR_DIM, device=device)
+        self._alone = ClipWindow(n_clips, stride_ns, vector_dim=HIDDEN, device=device)
         self._each = torch.eye(2, dtype=torch.bool, device=device)[:, None]  # (2, 1, 2)
         self._no_picture = torch.zeros(head.visual_dim, device=device)
 

@@ -13,8 +13,8 @@ import torch
 
 from extractors.backends import choose_device, choose_trunks, share_threads
 from extractors.errors import BackendError, OpenVinoError, OpenVinoMissingError
-from extractors.log_mel import LogMel
-from extractors.sound import SOUND_TRUNKS
+from extractors.sound import make_front_end
+from extractors.sound_trunk import FrontEnd
 from extractors.trunk_weights import WeightsMismatchError
 from extractors.trunks import OpenVinoTrunks, TorchTrunks, Trunks
 from mafnet.load import load_head
@@ -29,7 +29,7 @@ class Models:
     """A bundle's networks on their device, ready to run; `convolve` is for the head."""
 
     trunks: Trunks
-    log_mel: LogMel
+    front_end: FrontEnd
     head: MAFnet
     device: torch.device
     convolve: Convolve | None = None
@@ -79,7 +79,7 @@ def load_models(
     share_threads(trunks_in_torch=isinstance(trunks, TorchTrunks))
     return Models(
         trunks=trunks,
-        log_mel=LogMel(SOUND_TRUNKS[bundle.audio.trunk].log_offset).to(where).eval(),
+        front_end=make_front_end(bundle.audio.trunk).to(where),
         head=head.to(where).eval(),
         device=where,
         convolve=convolve,

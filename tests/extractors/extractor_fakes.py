@@ -31,6 +31,7 @@ class FakeSoundEncoder:
     """Features that tell which second was heard: its mean sample."""
 
     source = TrunkFile(trunk="vggish", sha256="s" * 64, dim=512)
+    sound_map = (512, 12, 8)
 
     def encode(
         self, waveform: NDArray[np.float32]

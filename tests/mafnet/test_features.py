@@ -134,7 +134,7 @@ def test_trunk_of_pickles_is_told_by_their_width(tmp_path: Path, width: int, tru
     ("change", "message"),
     [
         ({"visual": np.zeros((N, D), np.float32)}, "visual must be"),
-        ({"audio": np.zeros((N, T, 512, 12, 8), np.float32)}, "audio must be"),
+        ({"audio": np.zeros((N, T, 12, 8), np.float32)}, "audio must be"),
         ({"target": np.zeros((N, L), np.float32)}, "one 1 among zeros"),
         ({"target": np.eye(5, dtype=np.float32)[:N]}, r"target must be \(3, 4\)"),
         ({"present": np.ones((N, T), bool)}, "present must be bool"),
@@ -155,6 +155,7 @@ def test_arrays_that_do_not_fit_together_are_named(
         (lambda folder: (folder / "features.json").write_text("{"), "not readable JSON"),
         (lambda folder: _write_ours(folder, {}, labels=["a", "a"]), "'labels' must be"),
         (lambda folder: _write_ours(folder, {}, visual_trunk=None), "'visual_trunk' must"),
+        (lambda folder: _write_ours(folder, _arrays(), sound_map=[512, 12, 8]), "must have maps"),
         (lambda folder: (folder / "features.json").unlink(), "no features of the split val"),
     ],
 )
@@ -208,7 +209,7 @@ def test_one_video_without_a_batch_axis_is_a_batch_of_one(model: MAFnet, tmp_pat
     [
         ({}, "x_image and visual is needed"),
         ({"visual": np.zeros((N, T, D + 1), np.float32)}, "visual must be"),
-        ({"audio": np.zeros((N, T, 512, 12, 8), np.float32)}, "audio must be"),
+        ({"audio": np.zeros((N, T, 12, 8), np.float32)}, "audio must be"),
         ({"visual": np.zeros((N, T, D), int)}, "visual must be floats"),
         ({"present": np.ones((N, T, 2))}, "present must be bool"),
     ],

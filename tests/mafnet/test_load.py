@@ -17,6 +17,7 @@ from weights.bundle import (
     VisualSpec,
     write_bundle,
 )
+from weights.bundle_spec import SOUND_MAPS
 
 CONFIG = MAFnetConfig(visual_dim=5, n_labels=3)
 
@@ -84,7 +85,11 @@ def test_classes_come_from_the_bundle_when_a_head_weighs_them(tmp_path: Path) ->
             visual=VisualSpec(
                 trunk="efficientnet_lite0", dim=5, weights=tmp_path / "visual.safetensors"
             ),
-            audio=AudioSpec(trunk="yamnet", weights=tmp_path / "audio.safetensors"),
+            audio=AudioSpec(
+                trunk="yamnet",
+                sound_map=SOUND_MAPS["yamnet"],
+                weights=tmp_path / "audio.safetensors",
+            ),
             head=HeadSpec(
                 weights=tmp_path / "head.safetensors",
                 evidence=EvidenceSpec(sound=classes.sound, picture=classes.picture),

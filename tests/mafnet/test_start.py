@@ -24,6 +24,7 @@ from weights.bundle import (
     load_bundle,
     write_bundle,
 )
+from weights.bundle_spec import SOUND_MAPS
 
 D = 5
 THEIRS = ("Bark", "Cat", "Cough")
@@ -59,7 +60,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
             temperature=1.0,
             sample_rate=16_000,
             visual=VisualSpec(trunk="densenet201", dim=D, weights=trunk),
-            audio=AudioSpec(weights=trunk),
+            audio=AudioSpec(trunk="vggish", sound_map=SOUND_MAPS["vggish"], weights=trunk),
             head=HeadSpec(weights=folder / "head.safetensors"),
             events=EventSpec(),
             licence="CC0-1.0",

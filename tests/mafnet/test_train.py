@@ -32,6 +32,7 @@ from weights.bundle import (
     load_bundle,
     write_bundle,
 )
+from weights.bundle_spec import SOUND_MAPS
 from weights.trunk_file import trunk_file
 
 T, D = 1, 6
@@ -84,7 +85,7 @@ def trunks(tmp_path_factory: pytest.TempPathFactory) -> Path:
         temperature=1.0,
         sample_rate=16000,
         visual=VisualSpec(trunk="densenet201", dim=D, weights=file),
-        audio=AudioSpec(weights=file),
+        audio=AudioSpec(trunk="vggish", sound_map=SOUND_MAPS["vggish"], weights=file),
         head=HeadSpec(weights=file),
         events=EventSpec(),
         licence="CC0-1.0",

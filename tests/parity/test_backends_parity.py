@@ -17,7 +17,14 @@ from extractors.openvino_trunks import (
     with_pixels_in,
 )
 from extractors.tolerances import noise, tolerance
-from extractors.trunks import Distance, OpenVinoTrunks, TorchTrunks, distance, load_torch_trunks
+from extractors.trunks import (
+    Distance,
+    Inputs,
+    OpenVinoTrunks,
+    TorchTrunks,
+    distance,
+    load_torch_trunks,
+)
 from extractors.vggish import VGGishTrunk
 from extractors.visual import make_visual_trunk
 from weights.bundle import load_bundle
@@ -68,9 +75,9 @@ def test_openvino_features_equal_torchs_within_their_tolerance(
 ) -> None:
     trunks = make_openvino(exact, precision)
 
-    away = distance(exact, trunks, exact.transform.size)
+    away = distance(exact, trunks, Inputs(exact.transform.size, exact.sound.front_end.shape))
     assert away.is_within(trunk_name, sound_name, precision)
-    images, _ = noise(exact.transform.size, 3)  # another batch, the same graph
+    images, _ = noise(exact.transform.size, 3, ())  # another batch, the same graph
     features = trunks.encode_pictures(images)
     alone = trunks.encode_pictures(images[1:2])
     assert features.dtype is torch.float32
@@ -81,7 +88,7 @@ def test_openvino_features_equal_torchs_within_their_tolerance(
 def test_a_large_batch_in_parts_gives_its_rows_in_order() -> None:
     exact = load_torch_trunks(load_bundle("starter"), torch.device("cpu"))
     trunks = make_openvino(exact, "float32")
-    images, _ = noise(exact.transform.size, 2 * MAX_AT_ONCE + 1)
+    images, _ = noise(exact.transform.size, 2 * MAX_AT_ONCE + 1, ())
 
     features = trunks.encode_pictures(images)
 

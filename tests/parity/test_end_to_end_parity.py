@@ -20,6 +20,7 @@ from extractors.encoders import Encoders, load_encoders
 from extractors.frame_grid import frames_on_grid
 from extractors.media import probe, read_frames, read_sound
 from extractors.resample import resample_blocks
+from weights.trunk_file import NamedFile
 
 _REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
 _VIDEOS = _REFERENCE / "end_to_end" / "AVE_Dataset" / "AVE"
@@ -33,7 +34,10 @@ def encoders(tmp_path_factory: pytest.TempPathFactory) -> Encoders:
     for name in ("densenet201", "vggish"):
         packed = (_REFERENCE / name / "weights_keras.h5.xz").read_bytes()
         (folder / f"{name}.h5").write_bytes(lzma.decompress(packed))
-    return load_encoders(densenet201=folder / "densenet201.h5", vggish=folder / "vggish.h5")
+    return load_encoders(
+        visual=NamedFile("densenet201", folder / "densenet201.h5"),
+        sound=NamedFile("vggish", folder / "vggish.h5"),
+    )
 
 
 @pytest.fixture(scope="module")

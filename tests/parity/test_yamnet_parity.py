@@ -14,9 +14,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from extractors.log_mel import LogMel
 from extractors.sound import load_sound_trunk
-from extractors.yamnet import BLOCKS, NORM_EPS, YAMNetTrunk
+from extractors.yamnet import BLOCKS, NORM_EPS, YAMNetLogMel, YAMNetTrunk
 from tf_checkpoints import write_checkpoint
 from weights.bundle import load_bundle
 from weights.convert import convert
@@ -42,7 +41,7 @@ def test_log_mel_equals_googles(kept: Arrays) -> None:
     second = torch.zeros(1, 16_000)
     second[0, :n_samples] = torch.from_numpy(kept["waveform"])
 
-    actual = LogMel(YAMNetTrunk.log_offset)(second)[0, 0, :8].numpy()
+    actual = YAMNetLogMel()(second)[0, 0, :8].numpy()
 
     np.testing.assert_allclose(actual, kept["log_mel"][:8], atol=1e-4, rtol=0)
 
@@ -144,7 +143,7 @@ def test_scores_equal_googles_when_the_published_weights_are_loaded() -> None:
     trunk = load_sound_trunk("yamnet", PUBLISHED)
     assert isinstance(trunk, YAMNetTrunk)
 
-    log_mel = LogMel(YAMNetTrunk.log_offset)(torch.from_numpy(seconds))
+    log_mel = YAMNetLogMel()(torch.from_numpy(seconds))
     actual = torch.sigmoid(trunk.class_logits(trunk(log_mel))).numpy()
 
     np.testing.assert_allclose(actual, expected, atol=1e-5, rtol=0)

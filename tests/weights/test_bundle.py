@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
             temperature=1.5,
             sample_rate=16000,
             visual=VisualSpec(trunk="densenet201", dim=1920, weights=files["visual"]),
-            audio=AudioSpec(weights=files["audio"]),
+            audio=AudioSpec(trunk="vggish", sound_map=SOUND_MAPS["vggish"], weights=files["audio"]),
             head=HeadSpec(weights=files["head"]),
             events=EventSpec(on=0.6, off=0.4, per_label={"Cat": {"on": 0.9, "off": 0.1}}),
             licence="CC0-1.0",
@@ -85,11 +85,23 @@ def test_what_is_not_verified_reads_back_and_is_said_by_a_run(
         load_bundle(folder)
 
 
+def test_sound_map_reads_back_and_goes_without_saying_of_the_oldest_trunks_alone(
+    folder: Path,
+) -> None:
+    _edit(folder, lambda m: m["audio"].update(trunk="mine", map=[7, 5, 3]))
+    assert load_bundle(folder).audio.sound_map == (7, 5, 3)
+    _edit(folder, lambda m: m["audio"].pop("map"))
+    with pytest.raises(BundleError, match="'map' is missing"):
+        load_bundle(folder)
+    _edit(folder, lambda m: m["audio"].update(trunk="vggish"))
+    assert load_bundle(folder).audio.sound_map == SOUND_MAPS["vggish"]
+
+
 CLASSES = {"sound": [[69], [76, 77], [0]], "picture": [[151, 152], [281], []]}
 
 
 def _hear_with_yamnet(manifest: dict[str, Any]) -> None:
-    manifest["audio"]["trunk"] = "yamnet"
+    manifest["audio"].update(trunk="yamnet", map=list(SOUND_MAPS["yamnet"]))
     manifest["head"]["evidence"] = copy.deepcopy(CLASSES)
 
 
@@ -192,7 +204,7 @@ def test_a_long_chain_of_groups_is_refused_at_once(folder: Path) -> None:
 
 
 def test_the_sound_maps_are_the_trunks_own() -> None:
-    maps = {name: (trunk.dim, *trunk.map_size) for name, trunk in SOUND_TRUNKS.items()}
+    maps = {name: SOUND_TRUNKS.find(name).sound_map() for name in SOUND_MAPS}
     assert maps == SOUND_MAPS
     assert {"yamnet": YAMNetTrunk.n_classes} == N_SOUND_CLASSES
     assert len(AUDIOSET_CLASSES) == YAMNetTrunk.n_classes == len(set(AUDIOSET_CLASSES))
@@ -276,7 +288,7 @@ def test_ave_says_how_to_fetch_it_when_the_store_is_empty(tmp_path: Path) -> Non
         (lambda m: m.update(licence="x" * 1_000_001), "at most 1000000 bytes"),
         (lambda m: m["head"].update(sha256="00"), "64 lower-case hex"),
         (lambda m: m["head"].update(extra=1), "head: unknown keys"),
-        (lambda m: m["audio"].update(trunk="wav2vec"), "'trunk' must be vggish or yamnet"),
+        (lambda m: m["audio"].update(map=[512, 12]), "'map' must be three numbers"),
         (lambda m: m["visual"].update(dim=0), "'dim' must be"),
         (lambda m: m["visual"].update(package="no_such_package"), "package must be efficientnet_"),
         (lambda m: m["visual"].update(package="os; evil"), "package must be efficientnet_"),

@@ -15,7 +15,7 @@ from extractors.backend_times import Candidate, timed
 from extractors.backends import choose_trunks
 from extractors.errors import BackendError, OpenVinoError, OpenVinoMissingError
 from extractors.openvino_graphs import load_graph
-from extractors.trunks import Distance
+from extractors.trunks import Distance, Inputs
 from realtime.errors import UsageError
 from realtime.recognition.models import load_models
 from weights.bundle import Bundle, load_bundle
@@ -200,7 +200,7 @@ def test_damaged_timing_is_measured_anew(tmp_path: Path, text: str) -> None:
     file = tmp_path / "timing.json"
     file.write_text(text)
 
-    measured = timed(file, {"torch": Still}, Still, 4)
+    measured = timed(file, {"torch": Still}, Still, Inputs(4, (1, 3, 2)))
 
     assert measured["torch"].distance == (0.0, 0.0)
     assert json.loads(file.read_text())[0]["name"] == "torch"

@@ -63,7 +63,7 @@ def make_models(**config: Any) -> Models:
             sound=nn.Identity(),  # type: ignore[arg-type]  # these clips are silent
             device=torch.device("cpu"),
         ),
-        log_mel=LogMel().eval(),
+        front_end=LogMel().eval(),
         head=MAFnet(MAFnetConfig(visual_dim=3, n_labels=2, **config)).eval(),
         device=torch.device("cpu"),
     )

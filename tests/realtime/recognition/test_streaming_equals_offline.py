@@ -117,7 +117,7 @@ def scene(request: pytest.FixtureRequest) -> Scene:
     )
     models = Models(
         trunks=on_openvino(exact) if request.param == "openvino" else exact,
-        log_mel=LogMel().eval(),
+        front_end=LogMel().eval(),
         head=head.eval(),
         device=torch.device("cpu"),
     )
