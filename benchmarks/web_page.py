@@ -94,6 +94,7 @@ def answer_times(history: Path, n_events: int) -> Table:
     """Ask each address; return the table of how long it took."""
     page = WebPage(
         WebConfig(bind="127.0.0.1:0"), view=lambda: None, newest_frame=lambda source: None,
+        newest_sound=lambda source, from_index: None,
         history=history, recordings=None, known_labels=LABELS, clock=BootClock(),
     )  # fmt: skip
     port = page.open()

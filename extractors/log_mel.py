@@ -12,51 +12,17 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from extractors.sample_rate import SAMPLE_RATE as SAMPLE_RATE
+from extractors.mel_frames import HOP_LENGTH as HOP_LENGTH
+from extractors.mel_frames import LOG_OFFSET as LOG_OFFSET
+from extractors.mel_frames import N_FFT as N_FFT
+from extractors.mel_frames import N_MEL_FRAMES as N_MEL_FRAMES
+from extractors.mel_frames import N_MELS as N_MELS
+from extractors.mel_frames import SAMPLE_RATE as SAMPLE_RATE
+from extractors.mel_frames import WIN_LENGTH as WIN_LENGTH
+from extractors.mel_frames import mel_matrix as mel_matrix
 from extractors.sound_trunk import FrontEnd
-
-N_MEL_FRAMES = 96  # VGGish params.NUM_FRAMES: 0.96 s of a second's 98 mel frames
-N_MELS = 64  # VGGish params.NUM_MEL_BINS
-WIN_LENGTH = 400  # 25 ms, params.STFT_WINDOW_LENGTH_SECONDS
-HOP_LENGTH = 160  # 10 ms, params.STFT_HOP_LENGTH_SECONDS
-N_FFT = 512  # the power of two above WIN_LENGTH
-F_MIN = 125.0  # params.MEL_MIN_HZ
-F_MAX = 7500.0  # params.MEL_MAX_HZ
-LOG_OFFSET = 0.01  # params.LOG_OFFSET: silence is ln 0.01
-MEL_BREAK_HZ = 700.0  # HTK's mel scale
-MEL_HIGH_Q = 1127.0  # HTK's mel scale
-
-
-def hertz_to_mel(frequency_hz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """HTK's mel scale, natural logarithm.
-
-    Args:
-        frequency_hz: Frequencies in hertz, any shape.
-
-    Returns:
-        Mels, the same shape.
-    """
-    return MEL_HIGH_Q * np.log(1.0 + frequency_hz / MEL_BREAK_HZ)
-
-
-def mel_matrix() -> NDArray[np.float64]:
-    """Triangles that are linear in mel, unnormalised, with the DC bin left out.
-
-    Returns:
-        Weights `(N_FFT // 2 + 1, N_MELS)`, float64: spectrum @ weights is the mel spectrum.
-    """
-    bins = hertz_to_mel(np.linspace(0.0, SAMPLE_RATE / 2, N_FFT // 2 + 1))[:, None]
-    f_min, f_max = hertz_to_mel(np.array([F_MIN, F_MAX]))
-    edges = np.linspace(f_min, f_max, N_MELS + 2)
-    lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
-    rising = (bins - lower) / (centre - lower)
-    falling = (upper - bins) / (upper - centre)
-    weights = np.maximum(0.0, np.minimum(rising, falling))
-    weights[0] = 0.0  # upstream zeroes DC whatever the triangles say
-    return np.asarray(weights, dtype=np.float64)
 
 
 class LogMel(FrontEnd):

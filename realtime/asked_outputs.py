@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 from realtime.version import program_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
     from realtime.clock import Clock
     from realtime.config import RunConfig
     from realtime.controls import Controls
+    from realtime.outputs.explain.output import ExplainPage
     from realtime.outputs.output import Output
     from realtime.outputs.wire import Message
     from realtime.packets import GridFrame
     from realtime.stats import Stats
+    from weights.bundle import Bundle
+    from weights.event_spec import EventSpec
 
 
 def asked_outputs(
@@ -24,6 +28,7 @@ def asked_outputs(
     controls: Controls,
     labels: Sequence[str],
     newest_frame: Callable[[str], GridFrame | None],
+    trace_of: Callable[[Mapping[str, Any]], bytes | None],
     clock: Clock,
     stats: Stats,
 ) -> list[Output]:
@@ -34,6 +39,7 @@ def asked_outputs(
         controls: Its switches.
         labels: The bundle's.
         newest_frame: Returns a stream's newest picture by the stream's name; None without one.
+        trace_of: Returns what an event rested on, for the history.
         clock: The run's.
         stats: The run's figures.
 
@@ -48,7 +54,7 @@ def asked_outputs(
     if config.history is not None:
         from realtime.outputs.history.output import History
 
-        outputs.append(History(config.history, folder, clock, stats))
+        outputs.append(History(config.history, folder, clock, stats, trace_of))
     if config.mqtt is not None:
         from realtime.outputs.mqtt.output import MqttOutput
 
@@ -81,3 +87,18 @@ def recorded_events(
     from realtime.outputs.rules.record_gate import RecordGate
 
     return RecordGate(config.rules, controls.profiles).pass_on
+
+
+def explain_page(config: RunConfig, bundle: Bundle, events: EventSpec) -> ExplainPage | None:
+    """Return what explains the run, not yet open; None where nobody asked."""
+    if config.explain is None:
+        return None
+    from realtime.outputs.explain.output import ExplainPage
+
+    return ExplainPage(
+        Path(config.explain),
+        config.source.name,
+        bundle.labels,
+        events.window_weight,
+        f"{bundle.name} {bundle.version}",
+    )

@@ -20,7 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from realtime.asked_outputs import asked_outputs, recorded_events
+from realtime.asked_outputs import asked_outputs, explain_page, recorded_events
 from realtime.buffers.signal import DataSignal
 from realtime.build import (
     load_models,
@@ -34,6 +34,7 @@ from realtime.controls import Controls
 from realtime.errors import SourceError, UsageError
 from realtime.output_threads import OutputThreads
 from realtime.outputs.base import DashboardSnapshot, RunView
+from realtime.outputs.explain.event_trace import EventTraces
 from realtime.outputs.json_log import JsonLog
 from realtime.outputs.output import Output
 from realtime.outputs.wire import Message
@@ -50,6 +51,7 @@ from realtime.threads.worker import Worker
 from weights.bundle import Bundle
 
 if TYPE_CHECKING:
+    from realtime.web.heard import NewestSound
     from realtime.web.server import WebPage
 
 logger = logging.getLogger(__name__)
@@ -248,6 +250,7 @@ class Pipeline:
 
     def _open_all(self, answers: list[Answer | SourceError]) -> None:
         config = self._config
+        explains = explain_page(config, self._bundle, self._events)
         run = RunContext.begin(
             config,
             self._bundle,
@@ -256,6 +259,7 @@ class Pipeline:
             wall=self._wall,
             emit=self._emit,
             observe=self._observe,
+            watch=None if explains is None else explains.watch,
         )
         signal = DataSignal()
         opened = self._sources.open(
@@ -272,15 +276,19 @@ class Pipeline:
                 self._sources.sense_states,
                 insecure=config.insecure,
             )
+        traces = EventTraces(
+            self._bundle.labels, self._events.window_weight, self._sources.decisions
+        )
         asked = asked_outputs(
             config,
             self._controls,
             self._bundle.labels,
             self._newest_frame,
+            traces.of,
             self._clock,
             self._stats,
         )
-        for output in (*self._outputs, *asked):
+        for output in (*self._outputs, *([] if explains is None else [explains]), *asked):
             self._output_threads.open_output(output)
         self._open_web()
         self._loading.run(lambda: self._open_recognition(run, opened, signal))
@@ -300,6 +308,7 @@ class Pipeline:
             config.web,
             view=lambda: None if self._recognize is None else self.view(),
             newest_frame=self._newest_frame,
+            newest_sound=self._newest_sound,
             history=None if config.history is None else Path(config.history.file),
             recordings=None if config.record is None else Path(config.record.directory),
             known_labels=self._bundle.labels,
@@ -311,6 +320,17 @@ class Pipeline:
     def _newest_frame(self, name: str) -> GridFrame | None:
         rings = (source.rings for source in self._sources if source.config.name == name)
         return next((found.frames.newest() for found in rings), None)
+
+    def _newest_sound(self, name: str, from_index: int) -> NewestSound | None:
+        rings = (source.rings for source in self._sources if source.config.name == name)
+        sounds = next((found.sounds for found in rings), None)
+        if sounds is None or not sounds.end_index:
+            return None
+        from realtime.web.heard import NewestSound
+
+        end = sounds.end_index
+        first = min(end, max(from_index, sounds.first_index))
+        return NewestSound(first, sounds.read(first, end).samples)
 
     def _open_recognition(
         self, run: RunContext, opened: list[OpenedSource], signal: DataSignal

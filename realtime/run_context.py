@@ -10,7 +10,7 @@ from realtime.clock import NS_PER_S, Clock, WallClock
 from realtime.config import RunConfig
 from realtime.outputs.stamper import MessageStamper
 from realtime.outputs.wire import Message
-from realtime.packets import Prediction
+from realtime.packets import Clip, Prediction
 from weights.bundle import Bundle, EventSpec
 
 
@@ -27,6 +27,7 @@ class RunContext:
         stamper: Builds and numbers messages.
         emit: Hands a message to the outputs.
         observe: Told every prediction, before the events; evaluation keeps scores with it.
+        watch: Told every clip of the first stream, with what was decided at its end.
     """
 
     config: RunConfig
@@ -37,6 +38,7 @@ class RunContext:
     stamper: MessageStamper
     emit: Callable[[Message], None]
     observe: Callable[[Prediction], None] | None = None
+    watch: Callable[[Clip, Prediction | None], None] | None = None
 
     @classmethod
     def begin(
@@ -49,6 +51,7 @@ class RunContext:
         wall: WallClock,
         emit: Callable[[Message], None],
         observe: Callable[[Prediction], None] | None = None,
+        watch: Callable[[Clip, Prediction | None], None] | None = None,
     ) -> RunContext:
         """Give a new run its name, under which its messages are numbered; `wall` dates them."""
         stamper = MessageStamper(
@@ -67,6 +70,7 @@ class RunContext:
             stamper=stamper,
             emit=emit,
             observe=observe,
+            watch=watch,
         )
 
     @property

@@ -17,7 +17,7 @@ from realtime.clock import Clock, Timeline
 from realtime.config import RunConfig
 from realtime.errors import SourceError
 from realtime.output_threads import OutputThreads
-from realtime.packets import SenseState
+from realtime.packets import Prediction, SenseState
 from realtime.rings import Rings
 from realtime.run_context import RunContext
 from realtime.run_source import RunSource
@@ -88,6 +88,11 @@ class RunSources(list[RunSource]):
     def streams(self) -> list[Stream]:
         """Return the streams, as far as they are made."""
         return [source.stream for source in self if source.stream is not None]
+
+    def decisions(self, source: str, since_t_ns: int, until_t_ns: int) -> list[Prediction]:
+        """Return what a stream decided lately, by its name; see `Stream.decisions`."""
+        found = (stream for stream in self.streams() if stream.name == source)
+        return next((each.decisions(since_t_ns, until_t_ns) for each in found), [])
 
     def shown(self) -> int:
         """Return which is shown large: the first that goes on."""

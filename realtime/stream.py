@@ -25,6 +25,7 @@ from realtime.stats import Stats
 from realtime.stream_report import StreamReport
 
 N_RECENT_EVENTS = 200
+N_RECENT_DECISIONS = 240  # a minute of them; what an event of it rested on
 
 
 class Stream:
@@ -80,6 +81,8 @@ class Stream:
         self._active: dict[int, Event] = {}
         self._recent: deque[Event] = deque(maxlen=N_RECENT_EVENTS)
         self._picture_share: dict[int, float] = {}
+        n_kept = N_RECENT_DECISIONS if run.config.history is not None else 0
+        self._decisions: deque[Prediction] = deque(maxlen=n_kept)
         self._finished = False
 
     def describe(self, sense: Sense, detail: str) -> None:
@@ -123,6 +126,8 @@ class Stream:
 
     def take(self, clip: Clip, prediction: Prediction | None) -> None:
         """Take what was recognized of a clip; None between hops."""
+        if self._run.watch is not None and self.name == self._run.config.source.name:
+            self._run.watch(clip, prediction)
         if prediction is not None:
             if self._run.observe is not None:
                 self._run.observe(prediction)
@@ -174,6 +179,15 @@ class Stream:
                 load=self._report.load(),
             )
 
+    def decisions(self, since_t_ns: int, until_t_ns: int) -> list[Prediction]:
+        """Return what was decided from one stream time to another, of the last minute.
+
+        Any thread may call it. Nothing is kept without a history.
+        """
+        with self._lock:
+            kept = list(self._decisions)
+        return [each for each in kept if since_t_ns <= each.end_t_ns <= until_t_ns]
+
     def _tell(self, prediction: Prediction | None, events: tuple[Event, ...]) -> None:
         quality = Quality.of(self._stats.counts())
         timeline, labels = self._rings.timeline, self._run.bundle.labels
@@ -184,6 +198,7 @@ class Stream:
         with self._lock:
             if prediction is not None:
                 self._prediction = prediction
+                self._decisions.append(prediction)
             for event in events:
                 if event.phase is Phase.OFFSET:
                     self._active.pop(event.number, None)

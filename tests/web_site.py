@@ -17,6 +17,7 @@ from realtime.outputs.wire import Quality
 from realtime.packets import GridFrame
 from realtime.web.app import WebApp
 from realtime.web.guard import Hosts
+from realtime.web.heard import Heard, NewestSound
 from realtime.web.live import Live
 from realtime.web.passwords import PasswordHash
 from realtime.web.past import Past
@@ -76,6 +77,7 @@ class Site:
     def app(self, *, password: PasswordHash | None = None, bound: str = "127.0.0.1") -> WebApp:
         return WebApp(
             live=Live(make_snapshot, no_frame, self.clock),
+            heard=Heard(no_sound),
             past=Past(self.history, self.recordings),
             known_labels=LABELS,
             hosts=Hosts(bound, ("cam.example",)),
@@ -89,6 +91,7 @@ class Site:
         usual: dict[str, Any] = {
             "view": make_snapshot,
             "newest_frame": no_frame,
+            "newest_sound": no_sound,
             "history": self.history,
             "recordings": self.recordings,
             "known_labels": LABELS,
@@ -103,6 +106,10 @@ class Site:
 
 
 def no_frame(source: str) -> GridFrame | None:
+    return None
+
+
+def no_sound(source: str, from_index: int) -> NewestSound | None:
     return None
 
 

@@ -118,6 +118,11 @@ def make_parser() -> argparse.ArgumentParser:
         help="keep what happened in this database (with --record: history.db in its folder)",
     )
     output.add_argument(
+        "--explain",
+        metavar="FILE.html",
+        help="at the end, a page that shows why each event was told",
+    )
+    output.add_argument(
         "--mqtt", metavar="HOST[:PORT]", help="tell an MQTT broker, and Home Assistant behind it"
     )
     output.add_argument(

@@ -88,8 +88,10 @@ def make_config(arguments: argparse.Namespace, file: Mapping[str, Any] | None = 
         metrics=arguments.metrics,
         dashboard=False if arguments.no_dashboard else None,
         log_format=arguments.log_format,
+        explain=arguments.explain,
     )
     _expand(settings, "bundle")
+    _expand(settings, "explain")
     return RunConfig(
         source=sources[0],
         more_sources=tuple(sources[1:]),

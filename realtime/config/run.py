@@ -74,6 +74,7 @@ class RunConfig:
         mqtt: A broker that is told; None tells none.
         web: The page in the browser; None serves none.
         rules: What is done about events; None does nothing.
+        explain: An HTML file that says, at the end, why each event was told; None for none.
         bundle: `starter`, `ave` or a bundle's folder.
         device: `auto`, `cpu`, `cuda` or `mps`.
         backend: `auto`, `torch` or `openvino`.
@@ -96,6 +97,7 @@ class RunConfig:
     mqtt: MqttConfig | None = None
     web: WebConfig | None = None
     rules: RulesConfig | None = None
+    explain: str | None = None
     bundle: str = "starter"
     device: str = "auto"
     backend: str = "auto"
@@ -125,6 +127,12 @@ class RunConfig:
                     f"{source.name!r}; change `name` under [[source]]"
                 )
             taken[same] = source.name
+        if self.explain is not None and self.more_sources:
+            raise UsageError(
+                f"--explain is of one source, got {len(self.sources)}; run it for each by itself"
+            )
+        if self.explain is not None and not self.explain.strip():
+            raise UsageError("--explain wants a file, such as out.html")
         if self.metrics is not None:
             split_address(self.metrics)
         if self.rules is not None:

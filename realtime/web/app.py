@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from realtime.errors import OutputError
+from realtime.outputs.explain.page import STATIC as VIEW
 from realtime.web.answers import answer, fault
 from realtime.web.guard import LOG_IN, Guard, token_of
 from realtime.web.live_routes import LiveRoutes
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from realtime.clock import Clock
     from realtime.web.guard import Hosts
+    from realtime.web.heard import Heard
     from realtime.web.live import Live
     from realtime.web.passwords import PasswordHash
     from realtime.web.past import Past
@@ -51,6 +53,7 @@ class WebApp:
 
     Args:
         live: What happens now.
+        heard: What is heard now.
         past: What happened; None where no history is kept.
         known_labels: What the bundle knows.
         hosts: Names that may be asked for.
@@ -66,6 +69,7 @@ class WebApp:
         self,
         *,
         live: Live,
+        heard: Heard,
         past: Past | None,
         known_labels: Sequence[str],
         hosts: Hosts,
@@ -78,7 +82,7 @@ class WebApp:
         self._past = past
         self._log_in: LogInRoutes | None = None
         routes = [
-            *LiveRoutes(live, clock).routes(),
+            *LiveRoutes(live, heard, clock).routes(),
             *PastRoutes(past, known_labels).routes(),
             *_static_routes(with_log_in=password is not None),
             Route("/api/session", self._session),
@@ -117,7 +121,7 @@ class WebApp:
 
 def _static_routes(*, with_log_in: bool) -> list[Route]:
     """Return a route for each file, read now: no request's path is ever looked for on a disk."""
-    files = [path for path in sorted(STATIC.iterdir()) if path.suffix in TYPES]
+    files = [path for path in (*STATIC.iterdir(), *VIEW.iterdir()) if path.suffix in TYPES]
     routes = [_page_route(path, name) for path, name in FRAMED.items()]
     routes += [_file_route(f"/{file.name}", file) for file in files if file.suffix != ".html"]
     return [*routes, _file_route(LOG_IN, STATIC / LOG_IN_PAGE)] if with_log_in else routes

@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from realtime.clock import NS_PER_S
+from realtime.web.answers import answer
 from realtime.web.live import PULSE_S
 
 if TYPE_CHECKING:
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from realtime.clock import Clock
+    from realtime.web.heard import Heard
     from realtime.web.live import Live
 
 MAX_WATCHERS = 16
+MAX_DIGITS = 15  # of a column's number
 WATCH_S = 600.0  # then a page asks anew, and is asked for its session
 BEAT_S = 10.0  # something is sent so often, or whoever went would not be noticed
 
@@ -28,8 +31,9 @@ BEAT_S = 10.0  # something is sent so often, or whoever went would not be notice
 class LiveRoutes:
     """Answers from the run."""
 
-    def __init__(self, live: Live, clock: Clock) -> None:
+    def __init__(self, live: Live, heard: Heard, clock: Clock) -> None:
         self._live = live
+        self._heard = heard
         self._clock = clock
         self._n_watchers = 0
 
@@ -39,6 +43,7 @@ class LiveRoutes:
             Route("/api/live", self.now),
             Route("/api/live/stream", self.stream),
             Route("/api/sources/{source}/picture", self.picture),
+            Route("/api/sources/{source}/log-mel", self.log_mel),
         ]
 
     async def now(self, request: Request) -> Response:
@@ -57,6 +62,17 @@ class LiveRoutes:
         if jpeg is None:
             raise HTTPException(404, "there is no picture")
         return Response(jpeg, media_type="image/jpeg")
+
+    async def log_mel(self, request: Request) -> Response:
+        """Return what is heard of a stream since a page asked last."""
+        after = request.query_params.get("after", "0")
+        if not (after.isascii() and after.isdigit() and len(after) <= MAX_DIGITS):
+            raise HTTPException(400, "after is a whole number")
+        source = request.path_params["source"]
+        told = await asyncio.to_thread(self._heard.since, source, int(after))
+        if told is None:
+            raise HTTPException(404, "there is no sound")
+        return answer(told)
 
     async def _pulses(self) -> AsyncIterator[str]:
         self._n_watchers += 1

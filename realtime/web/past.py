@@ -25,6 +25,7 @@ from realtime.outputs.history.reader import (
 )
 from realtime.outputs.history.schema import open_to_read, open_to_write
 from realtime.outputs.history.sidecar_scan import UNFINISHED
+from realtime.web.explained import Explained
 from weights.files import inside
 
 N_THREADS = 2
@@ -47,6 +48,7 @@ class Past:
         self._history = history
         self._recordings = recordings
         self._threads = ThreadPoolExecutor(N_THREADS, "web-history")
+        self._explained = Explained()
 
     async def page(self, wanted: Wanted) -> dict[str, object]:
         """Return a page of events, newest first, and how many there are beyond it.
@@ -74,6 +76,21 @@ class Past:
         path = inside(self._recordings, row["recording"])
         is_clip = path is not None and path.suffix == CLIP_SUFFIX and not path.is_symlink()
         return path if is_clip and path is not None and path.is_file() else None
+
+    async def explanation(self, event: str, film_address: str) -> dict[str, object] | None:
+        """Return why an event was told, for the view; None where there is no such event."""
+        row = await self._row(event)
+        if row is None:
+            return None
+        trace = await self._ask(lambda reader: reader.trace(event))
+        clip = await self.clip(event)
+        return await self._explained.told(row, trace, clip, film_address)
+
+    async def film(self, event: str) -> bytes | None:
+        """Return the strip of pictures of an event's clip, JPEG; None where there is none."""
+        row = await self._row(event)
+        clip = await self.clip(event)
+        return None if row is None or clip is None else await self._explained.film(row, clip)
 
     async def names(self) -> tuple[list[str], list[str]]:
         """Return all labels and all streams that the history has."""
@@ -120,6 +137,7 @@ class Past:
     def close(self) -> None:
         """Wait for nobody and take no more questions."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._explained.close()
 
     async def _row(self, event: str) -> dict[str, Any] | None:
         return await self._ask(

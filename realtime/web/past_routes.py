@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from realtime.errors import UsageError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from starlette.datastructures import QueryParams
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from realtime.web.past import Past
 
@@ -52,6 +52,8 @@ class PastRoutes:
             Route("/api/time-line", self.time_line),
             Route(one, self.event),
             Route(f"{one}/clip", self.clip),
+            Route(f"{one}/explanation", self.explanation),
+            Route(f"{one}/film", self.film),
             Route(f"{one}/verdict", self.say, methods=["POST"]),
             Route(f"{one}/verdict", self.take_back, methods=["DELETE"]),
         ]
@@ -85,6 +87,22 @@ class PastRoutes:
         if path is None:
             raise HTTPException(404, "this event has no clip, or it is still being recorded")
         return FileResponse(path, media_type="video/mp4")
+
+    async def explanation(self, request: Request) -> Response:
+        """Return why an event was told: what the view draws."""
+        event = _event(request)
+        address = f"/api/events/{quote(event, safe='')}/film"
+        told = await self._history().explanation(event, address)
+        if told is None:
+            raise HTTPException(404, "there is no such event")
+        return answer(told)
+
+    async def film(self, request: Request) -> Response:
+        """Return the pictures of an event's clip in one strip."""
+        jpeg = await self._history().film(_event(request))
+        if jpeg is None:
+            raise HTTPException(404, "this event has no pictures")
+        return Response(jpeg, media_type="image/jpeg")
 
     async def say(self, request: Request) -> Response:
         """Take what somebody says of an event."""

@@ -27,6 +27,7 @@ from realtime.packets import GridFrame
 from realtime.threads.worker import Worker
 from realtime.web.app import WebApp
 from realtime.web.guard import Hosts
+from realtime.web.heard import Heard, NewestSound
 from realtime.web.live import Live
 from realtime.web.passwords import read_password
 from realtime.web.past import Past
@@ -45,6 +46,7 @@ class WebPage:
         config: Where, for whom.
         view: Returns the run's snapshot, None before it is open; called in the web thread.
         newest_frame: Returns a stream's newest picture by the stream's name; likewise.
+        newest_sound: Returns a stream's sound from a sample index on; likewise.
         history: The database of what happened; None where none is kept.
         recordings: The folder that clips lie in; None where nothing is recorded.
         known_labels: What an event may have been, beside what the history has.
@@ -60,6 +62,7 @@ class WebPage:
         *,
         view: Callable[[], DashboardSnapshot | None],
         newest_frame: Callable[[str], GridFrame | None],
+        newest_sound: Callable[[str, int], NewestSound | None],
         history: Path | None,
         recordings: Path | None,
         known_labels: Sequence[str],
@@ -70,6 +73,7 @@ class WebPage:
         file = config.password_file
         self._password = None if file is None else read_password(Path(file))
         self._live = Live(view, newest_frame, clock)
+        self._heard = Heard(newest_sound)
         self._past = None if history is None else Past(history, recordings)
         self._known_labels = known_labels
         self._clock = clock
@@ -87,6 +91,7 @@ class WebPage:
         port = int(bound.getsockname()[1])
         self._app = WebApp(
             live=self._live,
+            heard=self._heard,
             past=self._past,
             known_labels=self._known_labels,
             hosts=self._hosts,

@@ -22,12 +22,17 @@ from integration.processes import ROOT, command, environment
 from realtime.web.passwords import write_password
 from web_site import PASSWORD, Site
 
-pytestmark = [pytest.mark.device, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.device, pytest.mark.timeout(400)]
 
 CHROMIUM = "/usr/bin/chromium"
 SIZES = [(390, 844), (1440, 900)]
 SCHEMES = ["light", "dark"]
-READY_S = 180
+READY_S = 240
+# Whether a canvas has more than one colour.
+DRAWN = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return new Set(new Uint32Array(data.buffer)).size > 20;
+}"""
 N_CLIPS = 4  # one more than are reviewed
 WAIT_MS = 30_000  # a loaded machine
 
@@ -111,6 +116,9 @@ def test_live_shows_the_source_and_follows_it(page: Page, address: str) -> None:
     picture = panel.get_by_role("img", name="Newest picture of demo")
     expect(picture).to_be_visible()
     assert picture.evaluate("image => image.naturalWidth") == 224
+    heard = panel.get_by_role("img", name="Log-mel of what is heard of demo")
+    expect(heard).to_be_visible()
+    page.wait_for_function(DRAWN, arg=heard.element_handle())
     figures = panel.locator(".figures")
     before = figures.inner_text()
     expect(figures).not_to_have_text(before)  # it goes on
@@ -140,6 +148,26 @@ def test_events_are_filtered_and_a_clip_plays_with_sound(page: Page, address: st
     assert told["error"] is None
     assert told["width"] > 0
     assert told["sound"] > 0
+
+
+def test_card_shows_why_it_was_told(page: Page, address: str) -> None:
+    page.goto(f"{address}/events")
+    card = page.locator("article:has(video)").last
+    card.get_by_text("Why", exact=True).click()
+    view = card.locator(".explanation")
+    expect(view).to_be_visible()
+    for plot in ("ex-film", "ex-mel", "ex-events", "ex-curves", "ex-share", "ex-window"):
+        expect(view.locator(f".{plot}").first).to_be_visible()
+    label = card.get_by_role("heading", level=3).inner_text()
+    expect(view.locator("tbody tr").first).to_contain_text(label)
+    page.wait_for_function(DRAWN, arg=view.locator(".ex-film canvas").element_handle())
+    page.wait_for_function(DRAWN, arg=view.locator(".ex-mel canvas").element_handle())
+    moment = view.locator("thead th").first
+    before = moment.inner_text()
+    slider = view.get_by_role("slider")
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(moment).not_to_have_text(before)
 
 
 def test_time_line_leads_to_what_it_marks(page: Page, address: str) -> None:
@@ -269,6 +297,14 @@ def test_pages_fit_their_screen(
         if folder is not None:
             page.wait_for_timeout(1500)  # for pictures
             page.screenshot(path=Path(folder, f"{name}-{size[0]}x{size[1]}-{scheme}.png"))
+    page.goto(f"{address}/events")
+    card = page.locator("article:has(video)").last
+    card.get_by_text("Why", exact=True).click()
+    expect(card.locator(".ex-said")).to_be_visible(timeout=WAIT_MS)
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    if folder is not None:
+        page.wait_for_timeout(1500)
+        card.screenshot(path=Path(folder, f"why-{size[0]}x{size[1]}-{scheme}.png"))
     context.close()
     assert complaints == []
 

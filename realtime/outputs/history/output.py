@@ -22,6 +22,8 @@ from realtime.outputs.history.store import HistoryStore
 from realtime.outputs.private_files import open_private
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from realtime.config import HistoryConfig
     from realtime.outputs.wire import Message
     from realtime.stats import Stats
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_WAITING = 10_000  # messages
+MAX_WAITING_TRACES = 1000  # 2 kB each
 UPDATE_NS = 5 * NS_PER_S  # a running event's row is brought up to date so often
 SCAN_NS = 5 * NS_PER_S
 RETRY_NS = 5 * NS_PER_S
@@ -43,13 +46,19 @@ class History:
         recordings: The folder that is recorded to; None where nothing is.
         clock: The run's clock.
         stats: Counts `history_failures` and `lost_history_messages`.
+        trace_of: Returns what an event that ended rested on, by its last message.
     """
 
     name = "history"
     kinds = ("event",)
 
     def __init__(
-        self, config: HistoryConfig, recordings: Path | None, clock: Clock, stats: Stats
+        self,
+        config: HistoryConfig,
+        recordings: Path | None,
+        clock: Clock,
+        stats: Stats,
+        trace_of: Callable[[Mapping[str, Any]], bytes | None] = lambda body: None,
     ) -> None:
         self._path = Path(config.file)
         self._keep_events = config.keep_events
@@ -59,7 +68,9 @@ class History:
         self._scanned_ns = 0
         self._store: HistoryStore | None = None
         self._lock: int | None = None
+        self._trace_of = trace_of
         self._waiting: deque[dict[str, Any]] = deque()
+        self._traces: dict[str, bytes] = {}  # of events that wait
         self._written_ns: dict[str, int] = {}  # running events, and when their rows were written
         self._n_ended = 0
         self._fault = ""
@@ -134,6 +145,9 @@ class History:
         if phase == "offset":
             self._written_ns.pop(key, None)
             self._n_ended += 1
+            trace = self._trace_of(body)
+            if trace is not None and len(self._traces) < MAX_WAITING_TRACES:
+                self._traces[key] = trace
         else:
             self._written_ns[key] = now_ns
         if len(self._waiting) >= MAX_WAITING:
@@ -145,8 +159,11 @@ class History:
         if self._store is None:
             return
         try:
-            self._store.put(self._waiting)
+            ids = {body["id"] for body in self._waiting}  # of what was lost there is no row
+            traces = {key: trace for key, trace in self._traces.items() if key in ids}
+            self._store.put(self._waiting, traces)
             self._waiting.clear()
+            self._traces.clear()
             if self._n_ended >= PRUNE_EVERY:
                 self._n_ended = 0
                 self._store.prune()

@@ -141,6 +141,11 @@ class HistoryReader:
         ((n_events,),) = self._run(f"SELECT count(*) FROM {_FROM} WHERE {where}", values)
         return int(n_events)
 
+    def trace(self, event: str) -> bytes | None:
+        """Return what an event rested on, packed (`realtime.outputs.explain.event_trace`)."""
+        found = next(self._run("SELECT trace FROM traces WHERE event = ?", [event]), None)
+        return None if found is None else bytes(found[0])
+
     def names(self) -> tuple[list[str], list[str]]:
         """Return all labels, as told or corrected, and all streams; raises OutputError."""
         labels = self._run(

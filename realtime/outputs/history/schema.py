@@ -71,6 +71,12 @@ MIGRATIONS: Sequence[str] = (
     );
     CREATE INDEX corrections_by_event ON corrections (event, number);
     """,
+    """
+    CREATE TABLE traces (
+        event TEXT PRIMARY KEY REFERENCES events (id) ON DELETE CASCADE,
+        trace BLOB NOT NULL
+    );
+    """,
 )
 
 

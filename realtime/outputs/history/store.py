@@ -46,11 +46,22 @@ class HistoryStore:
             "UPDATE events SET state = 'cut off', offset_ms = told_ms WHERE state = 'running'"
         ).rowcount
 
-    def put(self, bodies: Iterable[Mapping[str, Any]]) -> None:
-        """Write event messages in one transaction; raises `sqlite3.Error`, and writes none then."""
+    def put(
+        self, bodies: Iterable[Mapping[str, Any]], traces: Mapping[str, bytes] | None = None
+    ) -> None:
+        """Write event messages in one transaction; raises `sqlite3.Error`, and writes none then.
+
+        Args:
+            bodies: The messages.
+            traces: What events of them rested on, by their ids.
+        """
         with self._connection:
             self._connection.execute("BEGIN")
             self._connection.executemany(_UPSERT, [_row(body) for body in bodies])
+            if traces:
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO traces VALUES (?, ?)", traces.items()
+                )
 
     def note_recordings(self, found: Iterable[Found]) -> None:
         """Write what sidecars say of recordings, in one transaction."""

@@ -1,6 +1,7 @@
 // An event as a card: what it was, when, how sure, by which sense; and its clip.
 
-import { bar, duration, element, moment, percent } from "./page.js";
+import { explanation } from "./explanation.js";
+import { ask, bar, duration, element, moment, percent } from "./page.js";
 
 const BEFORE_ONSET_S = 1;
 const POSTER_S = 0.5; // behind the onset, where the event is to be seen
@@ -62,6 +63,22 @@ export function clip(event) {
   return place;
 }
 
+/** Why it was told; asked for when somebody looks. */
+function why(event) {
+  const box = element("details", { class: "why" }, element("summary", {}, "Why"));
+  box.addEventListener("toggle", async () => {
+    if (!box.open || box.childElementCount > 1) return;
+    const place = element("p", { class: "dim" }, "Looking …");
+    box.append(place);
+    try {
+      place.replaceWith(explanation(await ask(`/api/events/${encodeURIComponent(event.id)}/explanation`)));
+    } catch (error) {
+      place.textContent = error.message;
+    }
+  });
+  return box;
+}
+
 export function card(event, { withLink = true } = {}) {
   const lasted = event.offset_t_s === null ? null : event.offset_t_s - event.onset_t_s;
   const label = event.corrected
@@ -77,6 +94,7 @@ export function card(event, { withLink = true } = {}) {
         element("time", { datetime: event.onset }, moment(event.onset_ms)),
         lasted === null ? "" : ` · ${duration(lasted)}`, ` · ${event.source}`),
       evidence(event),
+      why(event),
       withLink ? element("a", { class: "small", href: `/review?event=${encodeURIComponent(event.id)}` },
         event.verdict ? "Change the review" : "Review") : null));
 }

@@ -1,13 +1,69 @@
 // Live: each source's health, picture and level, likeliest labels, attention, running events.
 
+import { bytesOf, melImage } from "./explanation.js";
 import { ask, bar, duration, element, fill, percent } from "./page.js";
 
 const run = document.getElementById("run");
 const place = document.getElementById("sources");
 const PICTURE_MS = 1000;
 const LEVEL_FLOOR_DB = -60;
+const SOUND_MS = 300;
+const SOUND_COLUMNS = 600; // six seconds
+const SMOOTH_FRAMES = 20; // of the screen, over which what came is moved in
 const GOOD = new Set(["ok", "ended"]);
 const panels = new Map(); // by source
+
+/** The sound of the last seconds, moving to the left; asked for while it is on the screen. */
+class Sound {
+  constructor(name) {
+    this.name = name;
+    this.canvas = element("canvas", { class: "heard", width: SOUND_COLUMNS, height: 64, role: "img",
+      "aria-label": `Log-mel of what is heard of ${name}` });
+    this.top = element("div", { class: "sound-strip" },
+      element("span", { class: "small dim" }, "Heard, the last six seconds"), this.canvas);
+    this.top.hidden = true;
+    this.context = this.canvas.getContext("2d", { alpha: false });
+    this.after = 0;
+    this.waiting = []; // columns that came and are not drawn
+    this.isSeen = true;
+    new IntersectionObserver((entries) => { this.isSeen = entries.at(-1).isIntersecting; }).observe(this.canvas);
+    this.isStill = matchMedia("(prefers-reduced-motion: reduce)");
+    this.tick();
+  }
+
+  async tick() {
+    if (!document.hidden && this.top.isConnected && (this.isSeen || this.top.hidden)) {
+      try {
+        const told = await fetch(`/api/sources/${encodeURIComponent(this.name)}/log-mel?after=${this.after}`);
+        this.top.hidden = told.status === 404;
+        if (told.ok) this.take(await told.json());
+      } catch { /* the page says that it is not connected */ }
+    }
+    setTimeout(() => this.tick(), this.top.hidden ? 10 * SOUND_MS : SOUND_MS);
+  }
+
+  take(told) {
+    this.after = told.end;
+    this.bands = told.bands;
+    const bytes = bytesOf(told.columns);
+    if (!bytes.length) return;
+    const wasMoving = this.waiting.length > 0;
+    for (let at = 0; at < bytes.length; at += told.bands) this.waiting.push(bytes.subarray(at, at + told.bands));
+    this.waiting = this.waiting.slice(-SOUND_COLUMNS);
+    if (!wasMoving) requestAnimationFrame(() => this.move());
+  }
+
+  move() {
+    const all = this.waiting.length;
+    const n = this.isStill.matches || all === SOUND_COLUMNS ? all : Math.ceil(all / SMOOTH_FRAMES);
+    const columns = this.waiting.splice(0, n);
+    const bytes = new Uint8Array(n * this.bands);
+    columns.forEach((column, at) => bytes.set(column, at * this.bands));
+    this.context.drawImage(this.canvas, -n, 0);
+    this.context.putImageData(melImage(bytes, this.bands), SOUND_COLUMNS - n, 0);
+    if (this.waiting.length) requestAnimationFrame(() => this.move());
+  }
+}
 
 class Panel {
   constructor(name) {
@@ -16,6 +72,7 @@ class Panel {
       height: 224, hidden: true });
     this.level = element("span", { class: "level" });
     this.senses = element("div", { class: "row" });
+    this.sound = new Sound(name);
     this.running = element("div", { class: "running", role: "status" });
     this.runningText = "";
     this.likeliest = element("tbody");
@@ -34,6 +91,7 @@ class Panel {
             element("th", { scope: "col", class: "sound-text" }, "Sound alone"))),
           this.likeliest),
         this.attention),
+      this.sound.top,
       this.figures);
     this.tick();
   }

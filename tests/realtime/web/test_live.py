@@ -17,10 +17,11 @@ from realtime.clock import NS_PER_S, ManualClock
 from realtime.outputs.base import DashboardSnapshot
 from realtime.packets import SenseState
 from realtime.threads.mailbox import Policy
+from realtime.web.heard import Heard
 from realtime.web.live import N_LIKELIEST, Live
 from realtime.web.live_routes import MAX_WATCHERS, LiveRoutes
 from snapshots import changed, make_snapshot
-from web_site import no_frame
+from web_site import no_frame, no_sound
 from wire_samples import LABELS, PROBABILITIES, make_prediction
 
 
@@ -127,7 +128,7 @@ def test_stream_tells_each_change_and_lets_go() -> None:
 
     clock = Clock()
     live = Live(lambda: snapshots[0], no_frame, clock)
-    routes = LiveRoutes(live, clock)
+    routes = LiveRoutes(live, Heard(no_sound), clock)
     found = asyncio.run(watch(routes, snapshots))
     assert [json.loads(text.removeprefix("data: "))["sources"][0]["t_s"] for text in found] == [
         0.0, 1.0, 2.0,

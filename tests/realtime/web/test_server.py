@@ -57,7 +57,8 @@ def test_taken_port_is_one_sentence(page: WebPage, site: Site) -> None:
     port = page.open()
     config = WebConfig(bind=f"127.0.0.1:{port}")
     other = WebPage(
-        config, view=lambda: None, newest_frame=lambda source: None, history=None,
+        config, view=lambda: None, newest_frame=lambda source: None,
+            newest_sound=lambda source, from_index: None, history=None,
         recordings=None, known_labels=(), clock=site.clock,
     )  # fmt: skip
     with pytest.raises(OutputError, match="is taken by another program"):

@@ -45,14 +45,17 @@ QUALITY = Quality()
 class Rig:
     """A history that is told events."""
 
-    def __init__(self, folder: Path, keep_events: int = 100_000, *, records: bool = False) -> None:
+    def __init__(
+        self, folder: Path, keep_events: int = 100_000, *, records: bool = False, **parts: Any
+    ) -> None:
         self.path = folder / "history.db"
         self.clock, self.stats = ManualClock(), Stats()
         self.stamper, self.timeline = make_stamper(self.clock), make_timeline()
         config = HistoryConfig(file=str(self.path), keep_events=keep_events)
         self.recordings = folder / "clips"
         self.recordings.mkdir(exist_ok=True)
-        self.history = History(config, self.recordings if records else None, self.clock, self.stats)
+        recordings = self.recordings if records else None
+        self.history = History(config, recordings, self.clock, self.stats, **parts)
         self.history.open()
 
     def tell(self, number: int = 1, *, source: str = "hall", **event: Any) -> str:
@@ -210,6 +213,20 @@ def test_history_of_a_newer_version_is_refused(rig: Rig) -> None:
             open_it(rig.path)
 
 
+def test_event_keeps_what_it_rested_on_and_takes_it_along(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, keep_events=100, trace_of=lambda body: str(body["id"]).encode())
+    keys = [rig.tell(n, onset_s=float(n), offset_s=n + 0.5) for n in range(1, 201)]
+    running = rig.tell(900, onset_s=900.0, offset_s=None)
+    with closing(open_to_read(rig.path)) as connection:
+        reader = HistoryReader(connection)
+        assert reader.trace(keys[-1]) == keys[-1].encode()
+        assert reader.trace(running) is None
+        assert reader.trace(keys[0]) is None  # it went with its event
+        ((n_traces,),) = connection.execute("SELECT count(*) FROM traces").fetchall()
+        assert n_traces == 100
+    rig.history.close()
+
+
 def test_older_history_is_brought_forward_whole(
     rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,7 +243,7 @@ def test_older_history_is_brought_forward_whole(
     with pytest.raises(OutputError, match="cannot be used"):
         open_to_write(rig.path)
     with closing(sqlite3.connect(rig.path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(steps),)
         names = [row[1] for row in connection.execute("PRAGMA table_info(events)")]
     assert "more" not in names
 
