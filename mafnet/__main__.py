@@ -20,14 +20,15 @@ from mafnet.balance import unrecognised
 from mafnet.compare import N_DRAWS, compare, read_seeds
 from mafnet.compute import add_device_flags, chosen_compute
 from mafnet.errors import MafnetError
-from mafnet.feature_set import SPLITS, load_feature_set
+from mafnet.feature_flags import add_feature_flags, load_features, told_folders
+from mafnet.feature_set import SPLITS
 from mafnet.labels import AVE_LABELS
 from mafnet.load import load_head, load_model
 from mafnet.predict import predict_file
 from mafnet.report import write_report
 from mafnet.results import write_results
 from mafnet.test import SENSES, Examination, examine
-from mafnet.train_command import FOLDER, add_train
+from mafnet.train_command import add_train
 from mafnet.train_remarks import told_unrecognised
 from weights.bundle import load_bundle
 from weights.dependencies import restrain
@@ -74,7 +75,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     add_train(commands)
     testing = commands.add_parser("test", help="accuracy, confusions, calibration")
-    testing.add_argument("--features", type=to_path, required=True, metavar="DIR", help=FOLDER)
+    add_feature_flags(testing)
     _add_weights(testing)
     testing.add_argument("--split", choices=SPLITS, default="test", help="which part")
     testing.add_argument("--report", type=to_path, metavar="DIR", help="figures and one HTML page")
@@ -131,7 +132,7 @@ def _test(options: argparse.Namespace) -> int:
     except ValueError as error:
         print(clean(f"error: {error}"), file=sys.stderr)
         return 2
-    features = load_feature_set(options.features, options.split)
+    features = load_features(options, options.split)
     unverified: tuple[str, ...] = ()
     if options.bundle is not None:
         bundle = load_bundle(options.bundle)
@@ -147,12 +148,16 @@ def _test(options: argparse.Namespace) -> int:
             raise MafnetError(f"the weights have {n_labels} labels, the features {len(labels)}")
     result = examine(model.to(compute.device), labels, features, compute)
     if options.report is not None:
-        heading = f"{title} on {options.split} of {options.features.name}"
+        names = " + ".join(folder.name for folder in options.features)
+        heading = f"{title} on {options.split} of {names}"
         report = write_report(options.report, result, features, heading, unverified)
         print(clean(f"report: {report}"))
     if options.results is not None:
         write_results(
-            options.results, result, features, f"{title} on {options.split} of {options.features}"
+            options.results,
+            result,
+            features,
+            f"{title} on {options.split} of {told_folders(options.features)}",
         )
         print(clean(f"results: {options.results}"))
     for sentence in unverified:

@@ -9,8 +9,9 @@ from rich.table import Table
 
 from mafnet.ablate import VARIANTS, AblationRow, ablate
 from mafnet.compute import chosen_compute
-from mafnet.feature_set import SPLITS, load_feature_set
-from mafnet.train_command import FOLDER, TrainDisplay, add_recipe_flags, train_config
+from mafnet.feature_flags import add_feature_flags, load_features
+from mafnet.feature_set import SPLITS
+from mafnet.train_command import TrainDisplay, add_recipe_flags, train_config
 from weights.paths import to_path
 from weights.printable import clean
 
@@ -18,7 +19,7 @@ from weights.printable import clean
 def add_ablate(commands: "argparse._SubParsersAction[Any]") -> None:
     """Add the command to a parser."""
     parser = commands.add_parser("ablate", help="what each part of the network is worth")
-    parser.add_argument("--features", type=to_path, required=True, metavar="DIR", help=FOLDER)
+    add_feature_flags(parser)
     parser.add_argument(
         "--to", type=to_path, required=True, metavar="DIR", help="runs, results, ablation.csv"
     )
@@ -38,7 +39,7 @@ def _ablate(options: argparse.Namespace) -> int:
     except ValueError as error:
         print(clean(f"error: {error}"), file=sys.stderr)
         return 2
-    sets = {split: load_feature_set(options.features, split) for split in SPLITS}
+    sets = {split: load_features(options, split) for split in SPLITS}
     with TrainDisplay(config.n_epochs) as display:
         rows = ablate(
             options.to,

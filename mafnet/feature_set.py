@@ -23,6 +23,7 @@ from mafnet.array_pickle import read_array_pickle
 from mafnet.attention import PICTURE, SOUND
 from mafnet.errors import FeaturesError
 from mafnet.labels import AVE_LABELS
+from mafnet.shards import Shards
 
 SPLITS = ("train", "val", "test")
 Senses = Literal["both", "sound", "picture"]
@@ -31,6 +32,7 @@ _BACKGROUND_NAMES = ("background", "nothing", "silence", "none")
 # Pickles do not say what made them; `extract --pickles` writes the starter's features so too.
 _AUTHORS_TRUNK = "densenet201"
 _TRUNK_OF_WIDTH = {(1280,): "efficientnet_lite0"}
+_PICKLE = "{}Set_visual.p"  # of the authors
 _MAX_MANIFEST = 10_000_000
 
 
@@ -78,15 +80,15 @@ class FeatureSet:
     """
 
     labels: tuple[str, ...]
-    visual: NDArray[Any]
-    audio: NDArray[Any]
+    visual: NDArray[Any] | Shards
+    audio: NDArray[Any] | Shards
     target: NDArray[np.int64]
     present: NDArray[np.bool_] | None
     names: tuple[str, ...]
     visual_trunk: str
     sound_trunk: str | None = None
     trunk_hashes: Mapping[str, str] = field(default_factory=dict)
-    frames: NDArray[np.uint8] | None = None
+    frames: NDArray[np.uint8] | Shards | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -188,7 +190,7 @@ def load_feature_set(folder: Path, split: str) -> FeatureSet:
         raise FeaturesError(f"{folder}: there is no such folder of features")
     if (folder / "features.json").is_file():
         return _load_ours(folder, split)
-    if (folder / f"{split}Set_visual.p").is_file():
+    if (folder / _PICKLE.format(split)).is_file():
         return _load_authors(folder, split)
     raise FeaturesError(
         f"{folder}: no features of the split {split} (neither features.json with "
@@ -196,7 +198,24 @@ def load_feature_set(folder: Path, split: str) -> FeatureSet:
     )
 
 
-def _load_ours(folder: Path, split: str) -> FeatureSet:
+def has_split(folder: Path, split: str) -> bool:
+    """Tell whether a folder has features of a split."""
+    return any((folder / name).is_file() for name in (f"{split}_visual.npy", _PICKLE.format(split)))
+
+
+def labels_of(folder: Path) -> tuple[str, ...]:
+    """Read a folder's labels, in the order of its target's columns.
+
+    Raises:
+        FeaturesError: It holds no features.
+    """
+    if (folder / "features.json").is_file():
+        return _read_manifest(folder)[0]
+    split = next((split for split in SPLITS if has_split(folder, split)), SPLITS[0])
+    return load_feature_set(folder, split).labels
+
+
+def _read_manifest(folder: Path) -> tuple[tuple[str, ...], dict[str, Any]]:
     where = folder / "features.json"
     manifest = _read_json(where)
     labels = manifest.get("labels") if isinstance(manifest, dict) else None
@@ -207,6 +226,12 @@ def _load_ours(folder: Path, split: str) -> FeatureSet:
         or len(set(labels)) != len(labels)
     ):
         raise FeaturesError(f"{where}: 'labels' must be a list of different texts")
+    return tuple(labels), manifest
+
+
+def _load_ours(folder: Path, split: str) -> FeatureSet:
+    labels, manifest = _read_manifest(folder)
+    where = folder / "features.json"
     trunk = manifest.get("visual_trunk")
     if not isinstance(trunk, str) or not trunk:
         raise FeaturesError(f"{where}: 'visual_trunk' must name the picture trunk")
@@ -224,7 +249,7 @@ def _load_ours(folder: Path, split: str) -> FeatureSet:
         )
     return _checked(
         where=f"{folder} ({split})",
-        labels=tuple(labels),
+        labels=labels,
         arrays=arrays,
         present=_read_npy(present) if present.is_file() else None,
         names=_read_json(names) if names.is_file() else None,

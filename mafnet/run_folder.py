@@ -25,7 +25,7 @@ from weights.printable import first_line
 from weights.tensor_files import save_tensors
 
 BETTER_BY = 1e-4  # authors' train.py: accuracy must rise by more than this to be saved
-_FORMAT = 3
+_FORMAT = 4
 # What torch.load and the state's own readers raise on bytes that are not what was written.
 _DAMAGE = (RuntimeError, EOFError, ValueError, LookupError, TypeError)
 
@@ -50,6 +50,7 @@ class RunState:
 
     Attributes:
         epoch: Epochs done.
+        n_epochs: Epochs that the run was told to do.
         bar: The accuracy to beat, or None before the first epoch.
         bar_loss: The validation loss of the epoch that set the bar.
         n_without: Epochs in a row that were not saved.
@@ -60,6 +61,7 @@ class RunState:
     """
 
     epoch: int = 0
+    n_epochs: int = 0
     bar: float | None = None
     bar_loss: float = math.inf
     n_without: int = 0

@@ -84,7 +84,8 @@ def train(
         validation: What decides which epoch is best.
         config: Settings.
         watcher: Told of steps and epochs.
-        resume: Go on from the folder's checkpoint; a run that has ended is left as it is.
+        resume: Go on from the folder's checkpoint; a run that has ended is left as it is, unless
+            the config has more epochs, or more patience where that ran out.
         start: What fine-tuning begins with; None draws all weights from the seed.
         compute: The device, the precision, and who loads batches.
 
@@ -111,6 +112,12 @@ def train(
     checkpoint = folder / "checkpoint.pt"
     if resume:
         state = load_run(checkpoint, identity, model, recipe)
+        if config.n_epochs < state.n_epochs:
+            raise RunError(
+                f"{checkpoint}: the run there was begun with --epochs {state.n_epochs}: give as "
+                "many or more, or choose another folder"
+            )
+        state.stopped = state.n_without > config.patience
     elif checkpoint.exists():
         raise RunError(f"{folder}: there is a run already: add --resume or choose another folder")
     try:
@@ -118,6 +125,7 @@ def train(
     except OSError as error:
         raise RunError(f"cannot make the folder {folder} ({error.strerror})") from error
 
+    state.n_epochs = config.n_epochs
     while state.epoch < config.n_epochs and not state.stopped:
         began = time.monotonic()
         loss, accuracy = _one_epoch(recipe, training, config, state.epoch, watcher, compute)
@@ -275,6 +283,7 @@ def _identity(
     # What must be the same for a resumed run to be the same run. Another device is another
     # rounding, not another run.
     settings = {**asdict(config), "precision": compute.precision}
+    del settings["n_epochs"], settings["patience"]  # a run may be made longer
     digest = hashlib.sha256(repr(sorted(settings.items())).encode())
     digest.update(start.identity.encode() if start is not None else b"")
     for features in (training, validation):

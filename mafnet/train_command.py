@@ -18,7 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mafnet.balance import BALANCES
 from mafnet.compute import Compute, add_device_flags, chosen_compute
 from mafnet.errors import MafnetError
-from mafnet.feature_set import FeatureSet, load_feature_set
+from mafnet.feature_flags import add_feature_flags, load_features
+from mafnet.feature_set import FeatureSet
 from mafnet.fewer import fewer
 from mafnet.rates import read_rates
 from mafnet.run_bundle import bundle_of_run
@@ -36,15 +37,13 @@ from weights.printable import clean
 from weights.program import called_as
 from weights.trunk_file import add_trunk_flags, given_trunks
 
-FOLDER = "a folder that `extractors extract` wrote, or the authors' pickles"
-
 
 def add_train(commands: "argparse._SubParsersAction[Any]") -> None:
     """Add the command to a parser."""
     training = commands.add_parser(
         "train", help="features → a bundle", prog=called_as("mafnet train")
     )
-    training.add_argument("--features", type=to_path, required=True, metavar="DIR", help=FOLDER)
+    add_feature_flags(training)
     training.add_argument("--to", type=to_path, required=True, metavar="DIR", help="the bundle")
     add_recipe_flags(training)
     training.add_argument(
@@ -150,10 +149,10 @@ def _train(options: argparse.Namespace) -> int:
     except ValueError as error:
         print(clean(f"error: {error}"), file=sys.stderr)
         return 2
-    training = load_feature_set(options.features, "train")
+    training = load_features(options, "train")
     if options.per_label is not None:
         training = fewer(training, options.per_label, config.seed)
-    validation = load_feature_set(options.features, "val")
+    validation = load_features(options, "val")
     background = training.background(options.background)
     for remark in remarks_before(training, validation, background, config):
         print(clean(f"warning: {remark}"), file=sys.stderr)

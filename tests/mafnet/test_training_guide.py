@@ -36,6 +36,17 @@ def test_choosing_what_computes(place: Path) -> None:
     assert (place / "my-bundle" / "run" / "best.safetensors").is_file()
 
 
+def test_a_background_from_a_folder_of_its_own(place: Path) -> None:
+    small_folder(place / "others-features")
+    assert run_section("Give it a background") == 1
+
+
+def test_features_in_several_folders(place: Path) -> None:
+    for day in ("monday", "tuesday"):
+        small_folder(place / day)
+    assert run_section("Features in several folders") == 1
+
+
 def test_rare_labels(place: Path) -> None:
     assert run_section("Rare labels") == 1
     assert (place / "my-bundle" / "run" / "metrics.csv").is_file()
