@@ -29,6 +29,7 @@ def asked_outputs(
     labels: Sequence[str],
     newest_frame: Callable[[str], GridFrame | None],
     trace_of: Callable[[Mapping[str, Any]], bytes | None],
+    levels: Callable[[], Mapping[str, float | None]],
     clock: Clock,
     stats: Stats,
 ) -> list[Output]:
@@ -40,6 +41,7 @@ def asked_outputs(
         labels: The bundle's.
         newest_frame: Returns a stream's newest picture by the stream's name; None without one.
         trace_of: Returns what an event rested on, for the history.
+        levels: Returns the newest sound level of each source, dB of full scale.
         clock: The run's.
         stats: The run's figures.
 
@@ -58,7 +60,18 @@ def asked_outputs(
     if config.mqtt is not None:
         from realtime.outputs.mqtt.output import MqttOutput
 
-        outputs.append(MqttOutput(config.mqtt, program_version(), stats))
+        outputs.append(
+            MqttOutput(
+                config.mqtt,
+                program_version(),
+                stats,
+                controls,
+                records=config.record is not None,
+                has_rules=config.rules is not None,
+                levels=levels,
+                clock=clock,
+            )
+        )
     if config.rules is not None and config.rules.rules:
         from realtime.outputs.rules.output import RulesOutput
 
@@ -81,12 +94,12 @@ def asked_outputs(
 def recorded_events(
     config: RunConfig, controls: Controls
 ) -> Callable[[Message], Iterable[Message]] | None:
-    """Return what says which messages a recorder gets, where rules do; None for all of them."""
-    if config.rules is None or not config.rules.records:
+    """Return what says which messages a recorder gets; None where nothing is recorded."""
+    if config.record is None:
         return None
     from realtime.outputs.rules.record_gate import RecordGate
 
-    return RecordGate(config.rules, controls.profiles).pass_on
+    return RecordGate(config.rules, controls).pass_on
 
 
 def explain_page(config: RunConfig, bundle: Bundle, events: EventSpec) -> ExplainPage | None:

@@ -132,7 +132,9 @@ def make_recorder(
         record = record.part_of(source.name, len(config.sources))
     store = RecordStore(record, base=base)
     store.open()
-    feed = RecordFeed(live=source.live, max_fps=record.max_fps)
+    feed = RecordFeed(
+        live=source.live, max_fps=record.max_fps, paused=lambda: run.is_paused(source.name)
+    )
     hop_s = max(config.window.hop_s, 1.0) if source.live else config.window.hop_s  # under load
     recorder = Recorder(
         config=record,

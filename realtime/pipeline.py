@@ -260,6 +260,7 @@ class Pipeline:
             emit=self._emit,
             observe=self._observe,
             watch=None if explains is None else explains.watch,
+            controls=self._controls,
         )
         signal = DataSignal()
         opened = self._sources.open(
@@ -285,6 +286,7 @@ class Pipeline:
             self._bundle.labels,
             self._newest_frame,
             traces.of,
+            self._sources.sound_levels,
             self._clock,
             self._stats,
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from realtime.clock import NS_PER_S, Clock, WallClock
 from realtime.config import RunConfig
+from realtime.controls import Controls
 from realtime.outputs.stamper import MessageStamper
 from realtime.outputs.wire import Message
 from realtime.packets import Clip, Prediction
@@ -28,6 +29,7 @@ class RunContext:
         emit: Hands a message to the outputs.
         observe: Told every prediction, before the events; evaluation keeps scores with it.
         watch: Told every clip of the first stream, with what was decided at its end.
+        controls: The run's switches; None where there are none.
     """
 
     config: RunConfig
@@ -39,6 +41,7 @@ class RunContext:
     emit: Callable[[Message], None]
     observe: Callable[[Prediction], None] | None = None
     watch: Callable[[Clip, Prediction | None], None] | None = None
+    controls: Controls | None = None
 
     @classmethod
     def begin(
@@ -52,6 +55,7 @@ class RunContext:
         emit: Callable[[Message], None],
         observe: Callable[[Prediction], None] | None = None,
         watch: Callable[[Clip, Prediction | None], None] | None = None,
+        controls: Controls | None = None,
     ) -> RunContext:
         """Give a new run its name, under which its messages are numbered; `wall` dates them."""
         stamper = MessageStamper(
@@ -71,7 +75,12 @@ class RunContext:
             emit=emit,
             observe=observe,
             watch=watch,
+            controls=controls,
         )
+
+    def is_paused(self, source: str) -> bool:
+        """Whether somebody has paused a source."""
+        return self.controls is not None and self.controls.is_paused(source)
 
     @property
     def until_t_ns(self) -> int | None:

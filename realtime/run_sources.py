@@ -116,6 +116,10 @@ class RunSources(list[RunSource]):
             return {}
         return {source.config.name: source.stats.snapshot() for source in self}
 
+    def sound_levels(self) -> dict[str, float | None]:
+        """Return each source's newest sound level, dB of full scale, by its name."""
+        return {source.config.name: source.stats.sound_level_db for source in self}
+
     def is_every_sense_gone(self) -> bool:
         """Whether no stream has a sense left."""
         return all(s.state in GONE for stream in self.streams() for s in stream.senses())

@@ -95,7 +95,8 @@ class Stats:
     `audio_overflows`, `clips`, `predictions`, `skipped_clips`, `events`, `messages`,
      `dropped_messages`, `broken_packets`, `missing_picture_ms`, `missing_sound_ms`,
      `broken_time_stamps`, `refused_clients`,
-     `clock_steps` (of the wall clock); of sources
+     `clock_steps` (of the wall clock), `paused_predictions` (that nobody is told); of rules
+     `rules_held`, `rules_told`, `rules_failed` (tries) and `rules_lost`; of sources
      that come back `reconnect_attempts`, `reconnects`, `hung_drivers` (calls given up),
      `withheld_frames` and `withheld_blocks` (frozen, black, silent); of a recorder `recordings`,
      `broken_recordings`, `lost_recordings`, `record_failures`, `event_log_failures`, and of its
@@ -158,6 +159,12 @@ class Stats:
         """Keep how much is given up to keep up, 0 for nothing."""
         with self._lock:
             self._load_level = level
+
+    @property
+    def sound_level_db(self) -> float | None:
+        """The newest sound level, dB relative to full scale; None before the first."""
+        with self._lock:
+            return self._sound_level_db
 
     def counts(self) -> dict[str, int]:
         """Return the counters as of now; costs less than a snapshot, whose percentiles are work."""

@@ -84,6 +84,9 @@ class Stream:
         n_kept = N_RECENT_DECISIONS if run.config.history is not None else 0
         self._decisions: deque[Prediction] = deque(maxlen=n_kept)
         self._finished = False
+        self._has_begun = False
+        self._paused = False
+        self._t_ns = 0  # how far it has come
 
     def describe(self, sense: Sense, detail: str) -> None:
         """Say what a sense is read from."""
@@ -126,20 +129,40 @@ class Stream:
 
     def take(self, clip: Clip, prediction: Prediction | None) -> None:
         """Take what was recognized of a clip; None between hops."""
-        if self._run.watch is not None and self.name == self._run.config.source.name:
+        is_watched = self.name == self._run.config.source.name and not self._run.is_paused(
+            self.name
+        )
+        if self._run.watch is not None and is_watched:
             self._run.watch(clip, prediction)
         if prediction is not None:
             if self._run.observe is not None:
                 self._run.observe(prediction)
-            if self._prediction is None:
+            if not self._has_begun:
+                self._has_begun = True
                 self._detector.expect(self._report.expected())
-            events = self._detector.update(prediction)
             self._stats.observe_step(prediction.compute_ms, prediction.latency_ms)
             if self.live and clip.has_sound:
                 self._stats.observe_drift(self._rings.sounds.clock.drift_ppm)
-            self._tell(prediction, events)
+            if self._is_paused(prediction):
+                self._stats.count("paused_predictions")
+            else:
+                self._tell(prediction, self._detector.update(prediction))
         until_t_ns = self._run.until_t_ns
         self.over = until_t_ns is not None and clip.end_t_ns >= until_t_ns
+
+    def _is_paused(self, prediction: Prediction) -> bool:
+        """Whether nothing is told now; what goes on ends where a pause begins."""
+        paused = self._run.is_paused(self.name)
+        if paused != self._paused:
+            self._report.announce("paused: nothing is told or recorded" if paused else "goes on")
+        if paused and not self._paused:
+            self._tell(None, self._detector.close(prediction.end_t_ns, "paused"))
+        with self._lock:
+            self._paused = paused
+            self._t_ns = prediction.end_t_ns
+            if paused:
+                self._prediction = None
+        return paused
 
     def set_level(self, level: LoadLevel) -> None:
         """Have less, or more, of a live stream computed."""
@@ -170,13 +193,13 @@ class Stream:
         with self._lock:
             prediction = self._prediction
             return StreamView(
-                t_s=0.0 if prediction is None else prediction.end_t_ns / NS_PER_S,
+                t_s=self._t_ns / NS_PER_S,
                 prediction=prediction,
                 active=tuple(self._active.values()),
                 recent=tuple(self._recent),
                 picture_share=dict(self._picture_share),
                 senses=senses,
-                load=self._report.load(),
+                load="paused" if self._paused else self._report.load(),
             )
 
     def decisions(self, since_t_ns: int, until_t_ns: int) -> list[Prediction]:

@@ -142,6 +142,8 @@ class MqttConfig:
         discovery: Whether Home Assistant finds a device of each source.
         discovery_prefix: Where Home Assistant looks.
         labels: Which labels get a binary sensor; none means all.
+        control: Whether the broker may pause sources, switch recording and choose the profile.
+        level_s: A sound level is told this often at most; 0 tells none.
     """
 
     host: str
@@ -155,12 +157,15 @@ class MqttConfig:
     discovery: bool = True
     discovery_prefix: str = "homeassistant"
     labels: tuple[str, ...] = ()
+    control: bool = True
+    level_s: float = 5.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         if not self.host or any(c.isspace() or c in "/@\0" for c in self.host):
             raise UsageError(f"--mqtt wants a broker such as localhost, got {self.host!r}")
         check_range("port", self.port, 1, MAX_PORT)
+        check_range("level_s", self.level_s, 0.0, 3600.0)
         for name in ("topic", "discovery_prefix"):
             text = getattr(self, name)
             if not text or any(c in "+#\0" for c in text) or text.startswith(("/", "$")):

@@ -27,11 +27,12 @@ class Controls:
 
     Attributes:
         profiles: Which profile holds.
+        sources: The names of all sources.
     """
 
     def __init__(self, config: RunConfig) -> None:
         self.profiles = Profiles(config.rules or RulesConfig())
-        self._sources = frozenset(source.name for source in config.sources)
+        self.sources = tuple(source.name for source in config.sources)
         self._lock = threading.Lock()
         self._paused: frozenset[str] = frozenset()
         self._unrecorded: frozenset[str] = frozenset()
@@ -73,6 +74,6 @@ class Controls:
             logger.info("%s %s", source, said, extra={"subject": source})
 
     def _check(self, source: str) -> None:
-        if source not in self._sources:
-            known = ", ".join(sorted(self._sources))
+        if source not in self.sources:
+            known = ", ".join(self.sources)
             raise UsageError(f"there is no source {source[:100]!r}; there is {known}")

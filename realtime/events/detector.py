@@ -37,6 +37,6 @@ class EventDetector:
         heard = self._senses.update(prediction, self._tracker.active(), fresh=fresh)
         return self._tracker.update(heard)
 
-    def close(self, end_t_ns: int) -> tuple[Event, ...]:
-        """End what is still going on, at stream time `end_t_ns`."""
-        return self._tracker.close(end_t_ns)
+    def close(self, end_t_ns: int, why: str = "stream ended") -> tuple[Event, ...]:
+        """End what is still going on, at stream time `end_t_ns`, for the reason `why`."""
+        return self._tracker.close(end_t_ns, why)

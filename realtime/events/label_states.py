@@ -105,14 +105,14 @@ class LabelStates:
         self._active.quiet_reason = "sense gone" if withheld else "quiet"
         return events + self._go_on(self._active, score, end_t_ns)
 
-    def close(self, end_t_ns: int) -> list[Event]:
-        """End the event if one is going on."""
+    def close(self, end_t_ns: int, why: str) -> list[Event]:
+        """End the event if one is going on; `why` is its reason unless it was ending anyway."""
         active = self._active
         if active is None:
             return []
         stopping = active.last_high_t_ns < active.newest_t_ns
         offset_t_ns = active.quiet_t_ns if stopping else max(end_t_ns, active.quiet_t_ns)
-        reason = active.quiet_reason if stopping else "stream ended"
+        reason = active.quiet_reason if stopping else why
         return [self._end(active, offset_t_ns, reason)]
 
     def give_way(self, onset_t_ns: int) -> list[Event]:

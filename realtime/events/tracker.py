@@ -107,11 +107,11 @@ class EventTracker:
             events += told
         return tuple(events)
 
-    def close(self, end_t_ns: int) -> tuple[Event, ...]:
-        """End what is still going on, at stream time `end_t_ns`."""
+    def close(self, end_t_ns: int, why: str = "stream ended") -> tuple[Event, ...]:
+        """End what is still going on, at stream time `end_t_ns`, for the reason `why`."""
         events: list[Event] = []
         for states in self._states.values():
-            events += states.close(end_t_ns)
+            events += states.close(end_t_ns, why)
         return tuple(events)
 
     def _is_told_finer(self, index: int, scores: NDArray[np.float64]) -> bool:

@@ -17,7 +17,9 @@ import pytest
 
 from integration.live_devices import free_port
 from integration.processes import ROOT, run_stream
-from realtime.config import MqttConfig
+from realtime.clock import NS_PER_S, ManualClock
+from realtime.config import MqttConfig, ProfileConfig, RulesConfig, RunConfig, SourceConfig
+from realtime.controls import Controls
 from realtime.outputs.mqtt.output import PASSWORD_VARIABLE, MqttOutput
 from realtime.outputs.mqtt.topics import slug
 from realtime.outputs.wire import Quality, StreamState, StreamStatus
@@ -120,10 +122,30 @@ class Rig:
 
     def __init__(self, broker: Broker, **settings: Any) -> None:
         self.stats, self.stamper = Stats(), make_stamper()
-        self.timeline = make_timeline()
+        self.timeline, self.clock = make_timeline(), ManualClock(NS_PER_S)
+        self.level_db = -30.0
+        self.controls = Controls(
+            RunConfig(
+                source=SourceConfig(name="hall", kind="demo"),
+                rules=RulesConfig(profiles=(ProfileConfig(name="away", weekdays=("mon",)),)),
+            )
+        )
         config = MqttConfig(host="127.0.0.1", port=broker.port, **settings)
-        self.output = MqttOutput(config, "1.2", self.stats)
+        self.output = MqttOutput(
+            config,
+            "1.2",
+            self.stats,
+            self.controls,
+            records=True,
+            has_rules=True,
+            levels=lambda: {"hall": self.level_db},
+            clock=self.clock,
+        )
         self.output.open()
+
+    def tick(self, after_s: float = 1.0) -> None:
+        self.clock.advance(round(after_s * NS_PER_S))
+        self.output.tick()
 
     def status(self, state: StreamState = StreamState.RUNNING) -> None:
         status = StreamStatus(
@@ -169,7 +191,7 @@ def test_states_follow_events_and_the_last_will_says_offline(broker: Broker) -> 
     listener.wait_for_events(2)
     assert [event["phase"] for event in listener.events] == ["onset", "offset"]
     devices = [topic for topic in listener.states if topic.startswith("homeassistant/")]
-    assert len(devices) == len(LABELS) - 1 + 2
+    assert len(devices) == len(LABELS) - 1 + 2 + 3
     rig.output.close()
     listener.wait_for("mafnet/status", "offline")
     listener.close()
@@ -260,6 +282,68 @@ def test_home_assistant_that_starts_later_is_told_again(broker: Broker) -> None:
     listener._client.publish("homeassistant/status", "online", qos=1)
     listener.wait_for("mafnet/hall/available", "online")
     assert any(topic.endswith("/config") for topic in listener.states)
+    rig.output.close()
+    listener.close()
+
+
+def test_switches_and_profile_are_obeyed_and_their_states_retained(broker: Broker) -> None:
+    listener, rig = Listener(broker), Rig(broker)
+    rig.status()
+    rig.tick()
+    for topic, payload in (("hall/pause", "OFF"), ("hall/recording", "ON"), ("profile", "auto")):
+        listener.wait_for(f"mafnet/{topic}", payload)
+    for topic, payload in (("hall/pause", "ON"), ("hall/recording", "OFF"), ("profile", "away")):
+        listener._client.publish(f"mafnet/{topic}/set", payload, qos=1)
+        listener.wait_for(f"mafnet/{topic}", payload)
+    assert rig.controls.is_paused("hall")
+    assert not rig.controls.records("hall")
+    assert rig.controls.profiles.chosen == "away"
+    assert rig.stats.counts()["mqtt_commands"] == 3
+    listener.wait_for("mafnet/profile/now", "away")
+    later = Listener(broker)  # Home Assistant that starts later
+    later.wait_for("mafnet/hall/pause", "ON")
+    found = json.loads(later.states["homeassistant/select/mafnet/profile/config"])
+    assert found["options"] == ["home", "away", "auto"]
+    listener._client.publish("mafnet/profile/set", "nowhere", qos=1)
+    listener._client.publish("mafnet/hall/pause/set", "OFF", qos=1)
+    listener.wait_for("mafnet/hall/pause", "OFF")
+    assert rig.controls.profiles.chosen == "away"
+    rig.output.close()
+    listener.close()
+    later.close()
+
+
+def test_retained_command_is_not_obeyed(broker: Broker) -> None:
+    listener = Listener(broker)
+    listener._client.publish("mafnet/hall/pause/set", "ON", qos=1, retain=True)
+    listener.wait_for("mafnet/hall/pause/set", "ON")
+    rig = Rig(broker)
+    rig.status()
+    rig.tick()
+    listener.wait_for("mafnet/hall/pause", "OFF")
+    listener._client.publish("mafnet/hall/recording/set", "OFF", qos=1)
+    listener.wait_for("mafnet/hall/recording", "OFF")  # it came after the retained one
+    assert not rig.controls.is_paused("hall")
+    rig.output.close()
+    listener.close()
+
+
+def test_sound_level_is_told_now_and_then(broker: Broker) -> None:
+    listener, rig = Listener(broker), Rig(broker)
+    rig.status()
+    listener.wait_for("mafnet/status", "online")
+    rig.tick()
+    listener.wait_for("mafnet/hall/sound_level", "-30.0")
+    rig.level_db = -10.0
+    rig.tick(2.0)  # too soon
+    rig.level_db = -20.0
+    rig.tick(3.0)
+    listener.wait_for("mafnet/hall/sound_level", "-20.0")
+    rig.controls.pause("hall", True)
+    rig.level_db = -1.0
+    rig.tick(6.0)
+    listener.wait_for("mafnet/hall/pause", "ON")
+    assert listener.states["mafnet/hall/sound_level"] == "-20.0"
     rig.output.close()
     listener.close()
 

@@ -11,6 +11,7 @@ import pytest
 
 from realtime.clock import ManualClock, Timeline, WallClock
 from realtime.config import RunConfig, SourceConfig
+from realtime.controls import Controls
 from realtime.outputs.stamper import MessageStamper
 from realtime.outputs.wire import Message
 from realtime.packets import Sense, SenseState, SenseStatus
@@ -47,6 +48,7 @@ def make_stream(
     watched: Callable[[], dict[Sense, SenseStatus]] = dict,
     rings: Rings | None = None,
     stats: Stats | None = None,
+    controls: Controls | None = None,
 ) -> Stream:
     config, clock, stats = SourceConfig(name="door", kind="demo"), ManualClock(), stats or Stats()
     bundle: Any = SimpleNamespace(name="b", version="1", labels=("Bark",), background=None)
@@ -58,6 +60,7 @@ def make_stream(
         wall=WallClock.fixed(STARTED),
         stamper=MessageStamper("r", clock, WallClock.fixed(STARTED)),
         emit=told.append,
+        controls=controls,
     )
     return Stream(
         run,

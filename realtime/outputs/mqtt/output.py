@@ -20,12 +20,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realtime.addresses import is_loopback
+from realtime.clock import NS_PER_S, Clock, MonotonicClock
 from realtime.errors import LibraryMissing, OutputError
+from realtime.outputs.mqtt.switches import Switches, is_level_news
 from realtime.outputs.mqtt.topics import OFF, OFFLINE, ONLINE, Said, Topics
 from weights.printable import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from realtime.config import MqttConfig
+    from realtime.controls import Controls
     from realtime.outputs.wire import Message
     from realtime.stats import Stats
 
@@ -36,6 +41,7 @@ MAX_QUEUED = 10_000  # messages that a broker has not acknowledged
 MAX_RETAINED = 100_000  # topics
 KEEPALIVE_S = 30
 RETRY_S = (1, 60)  # the first wait and the longest
+LOOK_S = 0.5
 LAST_S = 1.5  # for what is still under way when the program ends
 MAX_PASSWORD_BYTES = 4096
 QUEUE_FULL = 15  # the library's MQTT_ERR_QUEUE_SIZE
@@ -47,18 +53,48 @@ class MqttOutput:
     Args:
         config: Which broker, and what is said to it.
         version: The program's.
-        stats: Counts `mqtt_published`, `mqtt_lost` and `mqtt_connects`.
+        stats: Counts `mqtt_published`, `mqtt_lost`, `mqtt_connects` and `mqtt_commands`.
+        controls: What the broker may switch; None for nothing.
+        records: Whether anything is recorded.
+        has_rules: Whether there are profiles to choose.
+        levels: Returns the newest sound level of each source, dB of full scale.
+        clock: The run's.
     """
 
     name = "mqtt"
     kinds = ("event", "status")
 
-    def __init__(self, config: MqttConfig, version: str, stats: Stats) -> None:
+    def __init__(
+        self,
+        config: MqttConfig,
+        version: str,
+        stats: Stats,
+        controls: Controls | None = None,
+        *,
+        records: bool = False,
+        has_rules: bool = False,
+        levels: Callable[[], Mapping[str, float | None]] = dict,
+        clock: Clock | None = None,
+    ) -> None:
         self._config = config
         self._topics = Topics(
             config.topic, config.discovery_prefix if config.discovery else None, version
         )
         self._stats = stats
+        self._switches: Switches | None = None
+        if controls is not None:
+            self._switches = Switches(
+                self._topics,
+                controls,
+                control=config.control,
+                records=records,
+                has_rules=has_rules,
+            )
+        self._levels = levels
+        self._told_db: dict[str, float] = {}  # sound levels, by source
+        self._clock = clock or MonotonicClock()
+        self._looked_ns: int | None = None  # at switches, and at levels
+        self._heard_ns: int | None = None
         self._client: Any = None
         self._lock = threading.Lock()  # of what both threads use: the next three
         self._retained: OrderedDict[str, str] = OrderedDict()
@@ -119,6 +155,33 @@ class MqttOutput:
         elif body["phase"] != "update":
             self._take_event(body)
 
+    def tick(self) -> None:
+        """Say how switches stand, now and then, and how loud it is."""
+        now_ns = self._clock.now_ns()
+        if self._switches is None or not self._is_due(self._looked_ns, LOOK_S, now_ns):
+            return
+        if self._looked_ns is None:
+            for said in self._switches.run_entities():
+                self._retain(said)
+        self._looked_ns = now_ns
+        for said in self._switches.states():
+            self._retain(said)
+        if self._config.level_s and self._is_due(self._heard_ns, self._config.level_s, now_ns):
+            self._heard_ns = now_ns
+            self._tell_levels(self._switches)
+
+    def _tell_levels(self, switches: Switches) -> None:
+        for source, level_db in self._levels().items():
+            if level_db is None or not is_level_news(level_db, self._told_db.get(source)):
+                continue
+            said = switches.level(source, level_db)
+            if said is not None:
+                self._told_db[source] = level_db
+                self._retain(said)
+
+    def _is_due(self, before_ns: int | None, every_s: float, now_ns: int) -> bool:
+        return before_ns is None or now_ns - before_ns >= every_s * NS_PER_S
+
     def close(self) -> None:
         """Say goodbye and let go. May be called again."""
         client, self._client = self._client, None
@@ -159,6 +222,10 @@ class MqttOutput:
             ]
             for said in self._topics.devices(source, labels):
                 self._retain(said)
+            if self._switches is not None:
+                has_level = self._config.level_s > 0
+                for said in self._switches.source_entities(source, has_level=has_level):
+                    self._retain(said)
             for label in labels:  # an earlier run may have ended in the middle of an event
                 self._retain(Said(self._topics.label(source, label), OFF))
         for said in self._topics.stream(body):
@@ -191,6 +258,8 @@ class MqttOutput:
         self._stats.count("mqtt_connects")
         if self._topics.birth is not None:
             client.subscribe(self._topics.birth, qos=1)
+        for topic in () if self._switches is None else self._switches.command_topics:
+            client.subscribe(topic, qos=1)
         client.publish(self._topics.status, ONLINE, qos=1, retain=True)
         with self._lock:
             self._is_connected = True
@@ -211,10 +280,19 @@ class MqttOutput:
             self._tell(f"is gone: {clean(str(code))}")
 
     def _asked(self, client: Any, data: object, message: Any) -> None:
-        """Say all of it again once Home Assistant has started."""
-        if message.payload == ONLINE.encode():
-            with self._lock:
-                self._say_again(client)
+        """Obey a command; say all of it again once Home Assistant has started."""
+        if message.topic == self._topics.birth:
+            if message.payload == ONLINE.encode():
+                with self._lock:
+                    self._say_again(client)
+        elif (
+            self._switches is not None
+            and not message.retain
+            and self._switches.obey(message.topic, message.payload)
+        ):
+            self._stats.count("mqtt_commands")
+            for said in self._switches.states():  # at once: whoever pressed it looks
+                self._retain(said)
 
     def _say_again(self, client: Any) -> None:
         """Say all that is retained, with the lock held: nothing newer may come in between."""

@@ -9,7 +9,8 @@ Under a base topic (`mafnet`):
 - `mafnet/SOURCE/event`: each onset and offset, as on the event socket. All others are retained.
 
 Home Assistant's discovery (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery) makes a
-device of each source, with a binary sensor a label and a sensor a sense.
+device of each source, with a binary sensor a label and a sensor a sense. What can be switched is in
+`switches` beside this.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ class Said(NamedTuple):
 
 
 def slug(text: str) -> str:
-    """Return what of a name may stand in a topic and an id; different names stay different."""
+    """Return what of a name may stand in a topic and an id.
+
+    Names stay different that differ in more than case.
+    """
     plain = re.sub("[^a-z0-9]+", "_", text.lower()).strip("_")
     if plain == text.lower() and 0 < len(plain) <= MAX_SLUG:
         return plain
@@ -96,31 +100,22 @@ class Topics:
         for sense, state in states.items():
             yield Said(f"{source}/{sense}", state)
 
+    def of(self, source: str, what: str) -> str:
+        """Topic of something of a source."""
+        return f"{self._base}/{slug(source)}/{what}"
+
+    @property
+    def profile(self) -> str:
+        """Topic of the run's profile."""
+        return f"{self._base}/profile"
+
     def devices(self, source: str, labels: Sequence[str]) -> Iterator[Said]:
         """Yield the discovery of a source's device: retained, and said again when asked for."""
-        if self._discovery is None:
-            return
-        node = f"{slug(self._base)}_{slug(source)}"
-        shared: dict[str, object] = {
-            "availability": [
-                {"topic": self.status},
-                {"topic": f"{self._base}/{slug(source)}/available"},
-            ],
-            "availability_mode": "all",
-            "device": {
-                "identifiers": [node],
-                "name": source,
-                "manufacturer": "mafnet-live",
-                "model": "audio-visual events",
-                "sw_version": self._version,
-            },
-            "origin": {"name": "mafnet-live", "sw_version": self._version},
-        }
         for label in labels:
             state = self.label(source, label)
-            yield self._config(
+            yield from self.entity(
                 "binary_sensor",
-                node,
+                source,
                 slug(label),
                 {
                     "name": label,
@@ -128,24 +123,52 @@ class Topics:
                     "json_attributes_topic": f"{state}/attributes",
                     "payload_on": ON,
                     "payload_off": OFF,
-                    **shared,
                 },
             )
         for sense in SENSES:
-            yield self._config(
+            yield from self.entity(
                 "sensor",
-                node,
+                source,
                 sense,
                 {
                     "name": sense.capitalize(),
-                    "state_topic": f"{self._base}/{slug(source)}/{sense}",
+                    "state_topic": self.of(source, sense),
                     "entity_category": "diagnostic",
                     "icon": ICONS[sense],
-                    **shared,
                 },
             )
 
-    def _config(self, kind: str, node: str, name: str, content: dict[str, object]) -> Said:
-        content = {"unique_id": f"{node}_{name}", **content}
+    def entity(
+        self, kind: str, source: str | None, name: str, content: dict[str, object]
+    ) -> Iterator[Said]:
+        """Yield the discovery of one entity; nothing where there is no discovery.
+
+        Args:
+            kind: Home Assistant's, such as `switch`.
+            source: Whose device it is on; None for the program's own.
+            name: Its own, in topics and ids.
+            content: What it is.
+        """
+        if self._discovery is None:
+            return
+        base, sw_version = slug(self._base), self._version
+        node = base if source is None else f"{base}_{slug(source)}"
+        availability = [{"topic": self.status}]
+        if source is not None:
+            availability.append({"topic": self.of(source, "available")})
+        whole: dict[str, object] = {
+            "unique_id": f"{node}_{name}",
+            **content,
+            "availability": availability,
+            "availability_mode": "all",
+            "device": {
+                "identifiers": [node],
+                "name": self._base if source is None else source,
+                "manufacturer": "mafnet-live",
+                "model": "audio-visual events",
+                "sw_version": sw_version,
+            },
+            "origin": {"name": "mafnet-live", "sw_version": sw_version},
+        }
         topic = f"{self._discovery}/{kind}/{node}/{name}/config"
-        return Said(topic, json.dumps(content, ensure_ascii=False))
+        yield Said(topic, json.dumps(whole, ensure_ascii=False))

@@ -66,13 +66,17 @@ class RecordFeed:
     Args:
         live: Drop the oldest rather than wait.
         max_fps: Of more frames a second, only so many are recorded; that is no loss.
+        paused: Whether pictures are black and sound is silent now, whatever comes.
 
     Attributes:
         live: As above.
     """
 
-    def __init__(self, *, live: bool, max_fps: float) -> None:
+    def __init__(
+        self, *, live: bool, max_fps: float, paused: Callable[[], bool] = lambda: False
+    ) -> None:
         self.live = live
+        self._paused = paused
         policy = Policy.DROP_OLDEST if live else Policy.WAIT
         self.frames: Mailbox[RawFrame] = Mailbox(N_FRAMES, policy)
         self.sounds: Mailbox[RawSound] = Mailbox(N_BLOCKS, policy)
@@ -102,7 +106,8 @@ class RecordFeed:
             return render
         image = render()
         self._n_frames += 1
-        self._put(self.frames, RawFrame(self._n_frames, time_ns, image))
+        kept = image * 0 if self._paused() else image
+        self._put(self.frames, RawFrame(self._n_frames, time_ns, kept))
         return lambda: image
 
     def _is_within_rate(self, time_ns: int) -> bool:
@@ -118,7 +123,8 @@ class RecordFeed:
     def take_sound(self, first_index: int, samples: NDArray[np.float32]) -> None:
         """Take samples in, mono float32 `(n,)` at 16 kHz, which nobody writes to any more."""
         self._n_blocks += 1
-        self._put(self.sounds, RawSound(self._n_blocks, first_index, samples))
+        kept = samples * 0 if self._paused() else samples
+        self._put(self.sounds, RawSound(self._n_blocks, first_index, kept))
 
     def take_message(self, message: Message) -> None:
         """Take a message in; those that say neither an event nor how far the stream is are not."""

@@ -18,8 +18,8 @@ from wire_samples import LABELS, make_event, make_prediction, make_stamper, make
 TOPICS = Topics("mafnet", "homeassistant", "1.2")
 
 
-@given(st.lists(st.text(max_size=200), min_size=2, max_size=20, unique=True))
-def test_names_are_plain_and_stay_different(names: list[str]) -> None:
+@given(st.lists(st.text(max_size=200), min_size=2, max_size=20, unique_by=str.lower))
+def test_names_that_differ_in_more_than_case_are_plain_and_stay_different(names: list[str]) -> None:
     slugs = [slug(name) for name in names]
     assert len(set(slugs)) == len(names)
     assert all(0 < len(each) <= 71 and each.replace("_", "").isalnum() for each in slugs)

@@ -14,7 +14,8 @@ from loopback import silent_server, wait_until, web_server
 from rule_scene import event_body, make_config, make_rule
 
 from realtime.clock import NS_PER_S, ManualClock, MonotonicClock
-from realtime.controls import Profiles
+from realtime.config import RecordConfig, RunConfig, SourceConfig
+from realtime.controls import Controls, Profiles
 from realtime.errors import LibraryMissing, OutputError, UsageError
 from realtime.output_threads import OutputThreads
 from realtime.outputs.recording.sidecars import sidecar_bytes
@@ -199,7 +200,9 @@ def test_recorder_hears_of_what_rules_record_alone() -> None:
         make_rule(run=(), record=True, labels=("Siren",), confidence=0.8),
         make_rule("other", labels=("Bark",)),
     )
-    gate = RecordGate(config, Profiles(config))
+    source = SourceConfig(name="hall", kind="demo")
+    record = RecordConfig(directory="somewhere")
+    gate = RecordGate(config, Controls(RunConfig(source=source, record=record, rules=config)))
 
     def passed(*args: Any, **settings: Any) -> list[tuple[str, str]]:
         got = gate.pass_on(message(*args, **settings))
