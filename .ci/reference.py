@@ -90,6 +90,7 @@ def pages() -> dict[str, str]:
 
 
 def _commands() -> Iterator[str]:
+    import export.__main__
     import extractors.__main__
     import mafnet.__main__
     import realtime.client.history
@@ -117,6 +118,7 @@ def _commands() -> Iterator[str]:
         ("mafnet-weights", weights.__main__.make_parser(), {}),
         ("python -m mafnet", mafnet.__main__.make_parser(), {"train": "mafnet-train"}),
         ("python -m extractors", extractors.__main__.make_parser(), {}),
+        ("mafnet-export", export.__main__.make_parser(), {}),
     ):
         yield from ("", f"## {name}", "")
         yield from _wrapped(parser.description or "")

@@ -33,6 +33,7 @@ WANTED = {
     "realtime/py.typed",
     "mafnet/py.typed",
     "extractors/py.typed",
+    "export/py.typed",
     "weights/py.typed",
     "weights/starter/bundle.json",
     "weights/starter/audio.safetensors",
@@ -40,7 +41,7 @@ WANTED = {
     "weights/starter/README.md",
     "weights/starter/NOTICE.txt",
 }
-PACKAGES = {"realtime", "mafnet", "extractors", "weights"}
+PACKAGES = {"realtime", "export", "mafnet", "extractors", "weights"}
 LICENCES = {"LICENSE", "NOTICE.txt", "LICENCE-APACHE-2.0.txt", "README.md"}
 COMMANDS = (
     "mafnet-live",
@@ -49,6 +50,7 @@ COMMANDS = (
     "mafnet-history",
     "mafnet-weights",
     "mafnet-train",
+    "mafnet-export",
     "mafnet-completion",
 )
 ENDPOINT = "tcp://127.0.0.1:5597"

@@ -22,6 +22,7 @@ PARSERS = {
     "mafnet-history": "realtime.client.history:make_parser",
     "mafnet-weights": "weights.__main__:make_parser",
     "mafnet-train": "mafnet.__main__:make_parser train",
+    "mafnet-export": "export.__main__:make_parser",
     "mafnet-completion": "realtime.completion:make_parser",
 }
 

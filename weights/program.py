@@ -9,6 +9,7 @@ from weights.printable import PlainFormatter
 # `[project.scripts]` of pyproject.toml, and the name that `mafnet-live` had.
 SCRIPTS = (
     "mafnet-completion",
+    "mafnet-export",
     "mafnet-history",
     "mafnet-keys",
     "mafnet-live",

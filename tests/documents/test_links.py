@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("realtime", "mafnet", "extractors", "weights", "research")
+PACKAGES = ("realtime", "export", "mafnet", "extractors", "weights", "research")
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
     ROOT / "weights" / "starter" / "README.md",
@@ -28,7 +28,7 @@ CODE = [
 TEXTS = [*DOCUMENTS, *(path for path in CODE if path.suffix not in {".pyc", ".safetensors"})]
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-TOP = "docs|tests|benchmarks|realtime|mafnet|extractors|weights|research|\\.ci"
+TOP = "docs|tests|benchmarks|realtime|export|mafnet|extractors|weights|research|\\.ci"
 NAMED = re.compile(rf"(?<![\w/.:-])(?:{TOP})/[\w./-]*\w\.(?:md|py|toml|json|service|txt)\b")
 SHORT = re.compile(r"`((?:\w+/)+\w+\.py)`")  # below a package, as the architecture's walk has it
 TEST = re.compile(r"\b(test_\w+)\.py(?:::(test_\w+))?")

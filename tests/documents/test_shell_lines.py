@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import export.__main__
 import extractors.__main__
 import mafnet.__main__
 import realtime.client.history
@@ -54,6 +55,7 @@ def parsers() -> dict[str, Callable[[list[str]], object]]:
         "weights": weights.__main__.make_parser().parse_args,
         "mafnet-train": train,
         "mafnet": mafnet.__main__.make_parser().parse_args,
+        "mafnet-export": export.__main__.make_parser().parse_args,
         "extractors": extractors.__main__.make_parser().parse_args,
     }
 
