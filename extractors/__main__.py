@@ -234,6 +234,10 @@ def _extract(args: argparse.Namespace) -> int:
     with ExtractProgress() as progress:
         summary = extract(data, encoders, args.to, config, progress.report)
     print(clean(f"{args.to}: windows of {data.n_clips or config.n_clips} clips"))
+    if summary.changes is not None:
+        changes = summary.changes
+        told = f"{changes.n_added} added, {changes.n_changed} changed, {changes.n_removed} removed"
+        print(f"files: {told}, {len(changes.kept)} as before")
     for label, counts in {**summary.n_of_labels, "all labels": summary.n_windows}.items():
         of_splits = ", ".join(f"{split} {n}" for split, n in counts.items())
         print(clean(f"  {label}: {of_splits}"))

@@ -40,6 +40,8 @@ from extractors.feature_store import (
     write_store,
 )
 from extractors.splits import SPLITS, deal_again
+from extractors.store_files import FileChanges, StoreFiles
+from extractors.take_apart import remove_store, take_apart
 from weights.paths import shown
 
 PARTS: Final = "parts"
@@ -89,6 +91,7 @@ class ExtractSummary:
         n_of_labels: Rows, by label and split.
         left_out: {"file", "label", "split", "reason"} of every file that is not in it.
         n_resumed: Files whose features were there already.
+        changes: What became of a finished store's files; None where it was made anew.
         remarks: What of it a result would suffer from, a sentence each.
     """
 
@@ -97,6 +100,7 @@ class ExtractSummary:
     left_out: list[dict[str, str]]
     n_resumed: int
     remarks: tuple[str, ...]
+    changes: FileChanges | None = None
 
 
 Report = Callable[[int, int, str | None], None]  # files done, files in all, a sentence or None
@@ -115,7 +119,8 @@ def extract(
         report: Called in this thread after every file, with a sentence where there is one.
 
     Returns:
-        What was made. A store of the same files and settings is left as it is.
+        What was made. A finished store of the same settings is brought up to date: only files that
+        are new or have changed are computed, and one that is as it was is left alone.
 
     Raises:
         DataSetError: Not one file could be used, or none of the sounds has a picture.
@@ -135,12 +140,19 @@ def extract(
         "padded": data.n_clips is not None,
         "n_clips": config.n_clips,
     }
-    digest = _digest(data, config)
-    if (to / MANIFEST).is_file():
-        return _finished(to, {**recipe, "files": digest})
+    finished = {**recipe, "files": _digest(data, config)}
     windows, left_out = _planned(data, config)
     items = _files(windows)
+    files = StoreFiles(_settings(config))
+    changes: FileChanges | None = None
+    if (to / MANIFEST).is_file():
+        made = read_manifest(to).get("recipe") or {}
+        changes = _changes(to, finished, items, files.settings, made)
+        if made == finished and (changes is None or changes.is_none):
+            return _finished(to, changes)
     parts = PartFolder(to / PARTS, recipe)
+    kept = {} if changes is None else changes.kept
+    take_apart(to, kept, parts)
     missing = [item for item in items if not parts.has(item)]
     failed = _extract_files(missing, len(items), parts, encoders, data, config, report)
     left_out += [_left_out(item, reason) for item, reason in failed.items()]
@@ -167,12 +179,53 @@ def extract(
         thumbnail=thumbnail_shape(encoders.picture.transform.size),
         trunks=trunks,
     )
-    write_store(to, spec, windows, parts, left_out, {**recipe, "files": digest})
+    for item in failed:
+        files.note_left_out(item)
+    if changes is not None:
+        remove_store(to)  # the parts hold all of it
+    write_store(to, spec, windows, parts, left_out, finished, files, kept)
     parts.remove()
-    return _summary(to, left_out, len(items) - len(missing))
+    return _summary(to, left_out, len(items) - len(missing), changes)
 
 
-def _summary(to: Path, left_out: list[dict[str, str]], n_resumed: int) -> ExtractSummary:
+def _settings(config: ExtractConfig) -> dict[str, object]:
+    """What rows depend on beside the parts and the list of files."""
+    return {"pair": config.seed if config.pair else None, "per_file": config.per_file}
+
+
+def _changes(
+    to: Path,
+    recipe: dict[str, object],
+    items: Sequence[MediaItem],
+    settings: dict[str, object],
+    made: dict[str, object],
+) -> FileChanges | None:
+    """What has changed since a store was finished; None where an older version kept no list.
+
+    Raises:
+        StoreError: It is of other settings, or of none of these files.
+    """
+    known = StoreFiles.read(to)
+    same_list = made == recipe
+    if known is None and same_list:
+        return None
+    same = {**made, "files": ""} == {**recipe, "files": ""}
+    if known is None or not same or known.settings != settings:
+        raise StoreError(
+            f"{to} holds finished features of other files or settings: choose another folder"
+        )
+    changes = known.compare(items, same_list=same_list)
+    if not changes.kept:
+        raise StoreError(f"{to} holds features of other files alone: choose another folder")
+    return changes
+
+
+def _summary(
+    to: Path,
+    left_out: list[dict[str, str]],
+    n_resumed: int,
+    changes: FileChanges | None,
+) -> ExtractSummary:
     n_of_labels = count_windows(to)
     return ExtractSummary(
         n_windows=read_manifest(to)["n_windows"],
@@ -180,6 +233,7 @@ def _summary(to: Path, left_out: list[dict[str, str]], n_resumed: int) -> Extrac
         left_out=left_out,
         n_resumed=n_resumed,
         remarks=(*_thin(n_of_labels), *_long_files(to), *alike_windows(to)),
+        changes=changes,
     )
 
 
@@ -342,13 +396,10 @@ def _cut(window: Window, parts: PartFolder, config: ExtractConfig, *, padded: bo
     ]
 
 
-def _finished(to: Path, recipe: dict[str, object]) -> ExtractSummary:
+def _finished(to: Path, changes: FileChanges | None) -> ExtractSummary:
     manifest = read_manifest(to)
-    if manifest.get("recipe") != recipe:
-        raise StoreError(
-            f"{to} holds finished features of other files or settings: choose another folder"
-        )
-    return _summary(to, manifest["left_out"], sum(manifest["n_windows"].values()))
+    n_windows = sum(manifest["n_windows"].values())
+    return _summary(to, manifest["left_out"], n_windows, changes)
 
 
 def _left_out(item: MediaItem, reason: str) -> dict[str, str]:

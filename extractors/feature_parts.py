@@ -13,7 +13,7 @@ import os
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,10 +85,7 @@ class PartFolder:
         Raises:
             StoreError: They cannot be written (the disk is full, say).
         """
-        arrays: dict[str, Any] = {
-            "n_clips": np.array(features.n_clips),
-            "notes": np.array(features.notes, dtype=np.str_),
-        }
+        arrays: dict[str, Any] = {}
         if features.visual is not None:
             arrays["visual"] = features.visual.astype(dtype)
         if features.thumbnails is not None:
@@ -96,10 +93,27 @@ class PartFolder:
         if features.audio is not None:
             # (T, C, H, W) -> (T, H, W, C)
             arrays["audio"] = features.audio.transpose(0, 2, 3, 1).astype(dtype)
+        self.put(item, arrays, features.notes)
+
+    def put(self, item: MediaItem, arrays: Mapping[str, Any], notes: Sequence[str]) -> None:
+        """Writes an item's arrays as they are kept, whole or not at all.
+
+        Args:
+            item: Whose they are.
+            arrays: `visual`, `thumbnails` and `audio` as in `Part`, as far as they are there.
+            notes: What was padded, damaged or silent.
+
+        Raises:
+            StoreError: They cannot be written (the disk is full, say).
+        """
+        facts: dict[str, Any] = {
+            "n_clips": np.array(max(map(len, arrays.values()), default=0)),
+            "notes": np.array(notes, dtype=np.str_),
+        }
         path = self._path(item)
         try:
             with written_whole(path) as temporary, temporary.open("wb") as file:
-                np.savez(file, **arrays)
+                np.savez(file, **facts, **arrays)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
 

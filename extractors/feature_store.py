@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -27,6 +28,7 @@ from weights.files import written_whole
 
 if TYPE_CHECKING:
     from extractors.feature_parts import Part, PartFolder
+    from extractors.store_files import KnownFile, StoreFiles
 
 MANIFEST: Final = "features.json"
 FORMAT: Final = 1
@@ -85,6 +87,8 @@ def write_store(
     parts: PartFolder,
     left_out: Sequence[Mapping[str, str]],
     recipe: Mapping[str, object],
+    files: StoreFiles,
+    before: Mapping[MediaItem, KnownFile] = MappingProxyType({}),
 ) -> None:
     """Joins parts into a store; every file is written beside its place and then renamed.
 
@@ -95,6 +99,8 @@ def write_store(
         parts: Where the features of their files lie.
         left_out: Files that are not in it, with the reason.
         recipe: What tells this extraction from another, kept in the manifest.
+        files: Gets every file with its rows, and is written.
+        before: What is known already of files that have not changed.
 
     Raises:
         StoreError: Something cannot be written, or a part is damaged.
@@ -105,7 +111,7 @@ def write_store(
             rows = [window for window in windows if window.split == split]
             n_windows[split] = len(rows)
             if rows:
-                _write_split(folder, split, spec, rows, parts)
+                _write_split(folder, split, spec, rows, parts, files, before)
         manifest = {
             "format": FORMAT,
             "labels": list(spec.labels),
@@ -117,6 +123,7 @@ def write_store(
             "left_out": list(left_out),
             "recipe": recipe,
         }
+        files.write(folder)
         _write_json(folder / MANIFEST, manifest)
     except OSError as error:
         raise StoreError(f"cannot write {folder}: {error.strerror or error}") from error
@@ -157,7 +164,13 @@ def count_windows(folder: Path) -> dict[str, dict[str, int]]:
 
 
 def _write_split(
-    folder: Path, split: str, spec: StoreSpec, rows: Sequence[Window], parts: PartFolder
+    folder: Path,
+    split: str,
+    spec: StoreSpec,
+    rows: Sequence[Window],
+    parts: PartFolder,
+    files: StoreFiles,
+    before: Mapping[MediaItem, KnownFile],
 ) -> None:
     n, t = len(rows), spec.n_clips
     present = np.zeros((n, t, 2), np.bool_)
@@ -173,10 +186,12 @@ def _write_split(
             heard = shown if window.sound == window.picture else None
             if window.sound is not None and heard is None:
                 heard = parts.read(window.sound)
-            if shown is not None:
+            if shown is not None and window.picture is not None:
+                files.note(window, window.picture, shown, row, "visual", before)
                 present[row, :, 0] = _fill(visual[row], shown.visual, window, window.picture)
                 _fill(frames[row], shown.thumbnails, window, window.picture)
-            if heard is not None:
+            if heard is not None and window.sound is not None:
+                files.note(window, window.sound, heard, row, "audio", before)
                 present[row, :, 1] = _fill(audio[row], heard.audio, window, window.sound)
             target[row, spec.labels.index(window.label)] = 1
             items.append(_described(window, shown, heard))
