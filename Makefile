@@ -6,7 +6,7 @@ PIP_ARGS ?=
 CONSTRAINTS ?= -c constraints.txt
 BIN := $(VENV)/bin
 
-.PHONY: demo test check reference wheel wheel-alone device again fuzz faults soak soak-short live page fuzz-hour bench clean
+.PHONY: demo test check reference docs wheel wheel-alone device again fuzz faults soak soak-short live page fuzz-hour bench clean
 
 demo: $(VENV)/.installed  ## run the built-in scene, as it plays (40 s)
 	$(BIN)/python run_stream.py --source demo --pace
@@ -22,6 +22,9 @@ check: $(VENV)/.installed-dev  ## format, lint, types and the room plan
 
 reference: $(VENV)/.installed-dev  ## write the pages of docs/reference that come from the code
 	$(BIN)/python .ci/reference.py
+
+docs: $(VENV)/.installed-dev  ## the documents as a site in build/site, strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 wheel: $(VENV)/.installed-dev  ## build the wheel, try it in an empty folder with the libraries of .venv
 	$(BIN)/python .ci/wheel.py --libraries-of $(VENV)

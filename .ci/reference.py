@@ -1,6 +1,6 @@
 """Write the reference pages that come from the code: command lines, settings, public interface.
 
-    python .ci/reference.py            # writes docs/reference/{commands,settings,api}.md
+    python .ci/reference.py    # writes docs/reference/{commands,settings,api}.md, adr/README.md
 
 A test says when they are stale. Flags come from the parsers, so a page does not depend on how a
 Python draws `--help`; settings and names come from docstrings, which griffe reads.
@@ -82,11 +82,23 @@ def pages() -> dict[str, str]:
         "commands.md": _commands(),
         "settings.md": _settings(package, events),
         "api.md": _interface(package),
+        "../design/adr/README.md": _decisions(),
     }
     return {
         name: re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
         for name, lines in written.items()
     }
+
+
+def _decisions() -> Iterator[str]:
+    yield from _head("Decisions", "the decisions' titles")
+    yield from _wrapped("What is hard to undo, and why it is so. The newest is the last.")
+    yield ""
+    for path in sorted((PAGES.parent / "design" / "adr").glob("0*.md")):
+        number, _, title = (
+            path.read_text("utf-8").partition("\n")[0].removeprefix("# ").partition(". ")
+        )
+        yield from _item(f"{number}. [{title}]({path.name})", "")
 
 
 def _commands() -> Iterator[str]:

@@ -91,7 +91,8 @@ def ablate(
         n_seeds: How many.
         watch: Makes who is told of a variant's run with a seed.
         compute: Where they run.
-        per_label: Training videos of each label, drawn by the run's seed; None for all.
+        per_label: Videos of each label to train and validate on, drawn by the run's seed; None
+            for all.
 
     Raises:
         FeaturesError: The splits do not fit together.
@@ -103,7 +104,8 @@ def ablate(
         for seed in range(config.seed, config.seed + n_seeds):
             own = replace(config, seed=seed, **variant.settings)
             if per_label is not None:
-                seen["train"] = fewer(sets["train"].alone(variant.senses), per_label, seed)
+                for split in ("train", "val"):
+                    seen[split] = fewer(sets[split].alone(variant.senses), per_label, seed)
             _one(folder / name / f"seed-{seed}", seen, own, watch(name, seed), compute)
     said = {name: read_seeds(folder / name) for name in variants}
     rows = [

@@ -114,7 +114,7 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
         "--per-label",
         type=int,
         metavar="N",
-        help="train on N videos of each label, drawn by --seed",
+        help="train and validate on N videos of each label, drawn by --seed",
     )
 
 
@@ -150,9 +150,10 @@ def _train(options: argparse.Namespace) -> int:
         print(clean(f"error: {error}"), file=sys.stderr)
         return 2
     training = load_features(options, "train")
-    if options.per_label is not None:
-        training = fewer(training, options.per_label, config.seed)
     validation = load_features(options, "val")
+    if options.per_label is not None:  # who has so few to train on has no more to choose with
+        training = fewer(training, options.per_label, config.seed)
+        validation = fewer(validation, options.per_label, config.seed)
     background = training.background(options.background)
     for remark in remarks_before(training, validation, background, config):
         print(clean(f"warning: {remark}"), file=sys.stderr)

@@ -118,7 +118,7 @@ def test_every_page_is_in_the_list(index: str, folder: str) -> None:
 
 
 def test_each_decision_has_a_number_of_its_own() -> None:
-    pages = sorted((ROOT / "docs" / "design" / "adr").glob("*.md"))
+    pages = sorted((ROOT / "docs" / "design" / "adr").glob("[0-9]*.md"))
 
     assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
     for page in pages:
