@@ -83,7 +83,7 @@ def test_ablation_that_was_stopped_goes_on(tmp_path: Path) -> None:
     assert after[0] == before[0]
     assert second.runs == [(WHOLE, 0), ("no-film", 0), ("trained", 0)]
     with pytest.raises(RunError, match="other settings or features"):
-        ablate(tmp_path, SETS, [WHOLE], replace(CONFIG, n_epochs=2), 1, second.of_variant)
+        ablate(tmp_path, SETS, [WHOLE], replace(CONFIG, lr=0.5), 1, second.of_variant)
 
 
 @pytest.mark.parametrize(("senses", "other"), [("sound", "visual"), ("picture", "audio")])
