@@ -93,6 +93,13 @@ class OutputThreads:
         recorded = self._recorded.get(source)
         return "" if recorded is None else recorded.recorder.state
 
+    def tell_recorder(self, source: str, message: Message) -> bool:
+        """Tell a stream's recorder alone; return whether it has one."""
+        recorded = self._recorded.get(source)
+        if recorded is not None:
+            recorded.feed.take_message(message)
+        return recorded is not None
+
     @property
     def endpoint(self) -> str | None:
         """Where events are published; None if nowhere."""

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -37,6 +38,7 @@ from realtime.outputs.base import DashboardSnapshot, RunView
 from realtime.outputs.explain.event_trace import EventTraces
 from realtime.outputs.json_log import JsonLog
 from realtime.outputs.output import Output
+from realtime.outputs.recording.by_hand import ByHand
 from realtime.outputs.wire import Message
 from realtime.packets import GridFrame, Prediction
 from realtime.run_context import RunContext
@@ -51,6 +53,9 @@ from realtime.threads.worker import Worker
 from weights.bundle import Bundle
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from realtime.web.heard import NewestSound
     from realtime.web.server import WebPage
 
@@ -100,6 +105,8 @@ class Pipeline:
         self._web: WebPage | None = None
         self._scheduler: Scheduler | None = None
         self._run_view: RunView | None = None
+        self._by_hand: dict[str, ByHand] = {}
+        self._run_name = ""
         self._starved = False  # the run ended because no sense was left
         self._ran_out = False  # or because there was no more of it, not because of a signal
         self._started_ns = self._clock.now_ns()
@@ -209,6 +216,32 @@ class Pipeline:
         shown = self._sources.shown()
         return replace(views[shown], others=tuple(views[:shown] + views[shown + 1 :]))
 
+    def newest_picture(self, source: str) -> NDArray[np.uint8] | None:
+        """Return the newest picture of a stream as its network sees it, RGB uint8; or None."""
+        frame = self._newest_frame(source)
+        return None if frame is None else frame.image
+
+    def record_now(self, source: str) -> bool | None:
+        """Begin a recording of a stream, or end the one that was begun so.
+
+        Returns:
+            Whether one goes on now; None where nothing is recorded, or the stream has not begun.
+        """
+        found = next((each for each in self._sources if each.config.name == source), None)
+        if self._config.record is None or found is None or found.stream is None:
+            return None
+        t_s = found.stream.view().t_s
+        if t_s <= 0.0 or self._done.is_set():
+            return None
+        if source not in self._by_hand:
+            self._by_hand[source] = ByHand(
+                source,
+                self._run_name,
+                found.rings.timeline,
+                partial(self._output_threads.tell_recorder, source),
+            )
+        return self._by_hand[source].toggle(round(t_s * NS_PER_S))
+
     def _view(self, source: RunSource, warnings: tuple[str, ...]) -> DashboardSnapshot:
         if source.stream is None or self._run_view is None:
             raise ValueError("open the pipeline before it is looked at")
@@ -262,6 +295,7 @@ class Pipeline:
             watch=None if explains is None else explains.watch,
             controls=self._controls,
         )
+        self._run_name = run.stamper.run
         signal = DataSignal()
         opened = self._sources.open(
             run, answers, self._output_threads, signal, self._stats, self._stop

@@ -101,6 +101,9 @@ def make_parser() -> argparse.ArgumentParser:
     output.add_argument("--metrics", metavar="HOST:PORT", help="a page of figures for Prometheus")
     output.add_argument("--no-dashboard", action="store_true", help="plain lines on a terminal too")
     output.add_argument(
+        "--picture", action="store_true", default=None, help="the picture on the dashboard (key v)"
+    )
+    output.add_argument(
         "--log-json", action="store_true", default=None, help="events as JSON lines on stdout"
     )
     output.add_argument(

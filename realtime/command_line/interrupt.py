@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+from collections.abc import Callable
 from types import FrameType
 
 # What ends a dashboard when nobody is left to do it: plain style, the old screen, cursor shown.
@@ -26,12 +27,14 @@ class Interrupt:
         exit_code: 0 until a signal came.
         running: Whether main looks at `exit_code` often enough.
         screen: File descriptor of the terminal that a dashboard fills; None without one.
+        give_back: Gives the keyboard back as it was.
     """
 
     def __init__(self) -> None:
         self.exit_code = 0
         self.running = False
         self.screen: int | None = None
+        self.give_back: Callable[[], None] = lambda: None
         self._before = {
             number: signal.signal(number, self._on_signal)
             for number in (signal.SIGINT, signal.SIGTERM, *_HANGUP)
@@ -47,6 +50,7 @@ class Interrupt:
         if self.exit_code:
             if number in _HANGUP:
                 return
+            self.give_back()
             if self.screen is not None:
                 _leave_screen(self.screen)
             os._exit(self.exit_code)

@@ -119,9 +119,10 @@ def _run(config: RunConfig) -> int:
         with Screens(config, _screen_stream(config)) as screens:
             interrupted.running = True
             interrupted.screen = screens.terminal
+            interrupted.give_back = screens.keys.restore
             pipeline.start()
             service.ready()
-            while not (interrupted.exit_code or pipeline.wait(screens.interval_s)):
+            while not (interrupted.exit_code or screens.quits or pipeline.wait(screens.interval_s)):
                 watchdog.watch(pipeline.progress())
                 heap.step()
                 screens.show(pipeline)

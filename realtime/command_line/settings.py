@@ -86,6 +86,7 @@ def make_config(arguments: argparse.Namespace, file: Mapping[str, Any] | None = 
         insecure=arguments.insecure,
         log_json=arguments.log_json,
         metrics=arguments.metrics,
+        picture=arguments.picture,
         dashboard=False if arguments.no_dashboard else None,
         log_format=arguments.log_format,
         explain=arguments.explain,

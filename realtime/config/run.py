@@ -81,6 +81,7 @@ class RunConfig:
         precision: Of the trunks: `auto`, `float32`, `bfloat16` or `float16`.
         events: `EVENT_SETTINGS` that replace the bundle's.
         dashboard: Draw the dashboard where the output is a terminal.
+        picture: Show the picture in the dashboard from the start.
         log_json: Print every event message on stdout.
         duration_s: End the run after so much stream; None runs to the source's end.
         insecure: Allow an endpoint that other machines reach, unencrypted.
@@ -104,6 +105,7 @@ class RunConfig:
     precision: str = "auto"
     events: dict[str, object] = field(default_factory=dict)
     dashboard: bool = True
+    picture: bool = False
     log_json: bool = False
     duration_s: float | None = None
     insecure: bool = False

@@ -7,11 +7,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import TextIOWrapper
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from realtime.errors import OutputError
 from realtime.packets import Event, Prediction, Sense, SenseStatus
 from realtime.stats import StatsSnapshot
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 RECORDING_STOPPED = "recording stopped"  # how a recorder says that it cannot
 
@@ -83,6 +87,7 @@ class DashboardSnapshot:
         frames_hz: Captured frames a second, None while unknown.
         hops_hz: Decisions a second, likewise.
         others: The run's other streams; none of them has others.
+        picture: The newest picture, RGB uint8 `(H, W, 3)`; None where none is shown.
     """
 
     source: str
@@ -97,6 +102,7 @@ class DashboardSnapshot:
     frames_hz: float | None = None
     hops_hz: float | None = None
     others: tuple[DashboardSnapshot, ...] = ()
+    picture: NDArray[np.uint8] | None = None
 
 
 class Screen(Protocol):

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from realtime.clock import NS_PER_S
+from realtime.outputs.recording.by_hand import MARK
 from realtime.outputs.recording.plan import RecordPlan, t_ns
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class RecordQueue:
         if body["type"] == "prediction":
             self.progress_t_ns = max(self.progress_t_ns, t_ns(body["end"]))
             return
-        if self._config.labels and body["label"] not in self._config.labels:
+        is_wanted = not self._config.labels or body["label"] in self._config.labels
+        if not (is_wanted or body.get(MARK)):
             return
         if body["phase"] == "onset":
             if not (self.plans and self.plans[-1].joins(t_ns(body["onset"]))):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from realtime.clock import NS_PER_S, Clock, Timeline
 from realtime.errors import OutputError
+from realtime.outputs.recording.by_hand import MARK
 from realtime.outputs.recording.codec import FrameCodec
 from realtime.outputs.recording.fault import reason_of
 from realtime.outputs.recording.file import open_exclusive
@@ -179,7 +180,7 @@ class Recorder:
 
     def _take_message(self, message: Message) -> None:
         self._queue.take(message)
-        if message.body["type"] == "event":
+        if message.body["type"] == "event" and not message.body.get(MARK):
             self._log(message)
 
     def _log(self, message: Message | None) -> None:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from realtime.clock import NS_PER_S
 from realtime.outputs.base import DashboardSnapshot
+from realtime.outputs.terminal.controls import HELP, DashboardControls
 from realtime.outputs.terminal.header import run_line
 from realtime.outputs.terminal.lines import (
     cut,
@@ -21,6 +22,7 @@ from realtime.outputs.terminal.lines import (
     share,
     stream_time,
 )
+from realtime.outputs.terminal.picture import picture_lines
 from realtime.outputs.terminal.text_parts import (
     FRAME_COLUMNS,
     SENSE_STYLES,
@@ -37,6 +39,8 @@ from realtime.outputs.terminal.text_parts import (
 from realtime.packets import SAMPLE_RATE, Event, Sense
 from realtime.stats import StatsSnapshot
 
+ALONE_COLUMNS = 5
+NARROW_RECENT = 42
 LEVEL_FLOOR_DB = -60.0  # below this the meter is empty
 
 
@@ -87,6 +91,14 @@ def sources(
         line.append(" slow " if each.stream.load else "      ", style="bold yellow")
         events = sorted(each.stream.active, key=lambda event: (-event.score, event.number))
         what = ", ".join(event.label for event in events)
+        prediction = each.stream.prediction
+        if not what and prediction is not None:  # what it might be, where there is nothing
+            scores = prediction.scores(each.run.window_weight)
+            best = int(scores.argmax())
+            line.append(
+                cut(f"{each.run.labels[best]} {share(float(scores[best]))}", width - line.cell_len),
+                style="dim",
+            )
         line.append(cut(what, max(0, width - line.cell_len)), style="green")
         line.truncate(width)
         lines.append(line)
@@ -100,10 +112,13 @@ def labels(
 ) -> RenderableType:
     """The likeliest labels with bars: the score that the event tracker sees."""
     width = columns - FRAME_COLUMNS
-    label_width = min(30, width * 3 // 5)
+    prediction = snapshot.stream.prediction
+    alone = None if prediction is None else prediction.scores_alone(snapshot.run.window_weight)
+    alone_width = 2 * ALONE_COLUMNS if alone is not None and width >= 34 else 0
+    label_width = min(30, (width - alone_width) * 3 // 5)
     lines: list[Text] = []
-    if snapshot.stream.prediction is not None:
-        scores = snapshot.stream.prediction.scores(snapshot.run.window_weight)
+    if prediction is not None:
+        scores = prediction.scores(snapshot.run.window_weight)
         active = {event.label for event in snapshot.stream.active}
         for index in np.argsort(-scores, kind="stable")[:n_rows]:
             label, value = snapshot.run.labels[index], float(scores[index])
@@ -111,11 +126,16 @@ def labels(
             if label == snapshot.run.background:
                 style = "dim"
             line = Text(f"{cut(label, label_width):<{label_width}} ", style=style)
-            bar_width = width - label_width - VALUE_COLUMNS
+            bar_width = width - label_width - VALUE_COLUMNS - alone_width
             line.append(f"{bar(value, bar_width, glyphs):<{bar_width}}", style=style)
             line.append(f" {share(value)}")
+            if alone is not None and alone_width:
+                for m, sense in enumerate(Sense):
+                    is_there = prediction.present[-1, m]
+                    said = share(float(alone[m, index])) if is_there else "-"
+                    line.append(f"{said:>{ALONE_COLUMNS}}", style=SENSE_STYLES[sense])
             lines.append(line)
-    return panel(f"Top {n_rows}", lines, "dim")
+    return panel(f"Top {n_rows}{': both, seen, heard alone' if alone_width else ''}", lines, "dim")
 
 
 def attention(snapshot: DashboardSnapshot, columns: int, glyphs: Glyphs) -> RenderableType:
@@ -220,6 +240,8 @@ def _level_line(level_db: float | None, width: int, glyphs: Glyphs) -> Text:
 def recent(snapshot: DashboardSnapshot, columns: int, n_rows: int) -> RenderableType:
     """The events that ended, the newest first."""
     width = columns - FRAME_COLUMNS
+    if width < NARROW_RECENT:
+        return _narrow_recent(snapshot, width, n_rows)
     is_wide = width >= 60
     knows = any(event.alone is not None for event in snapshot.stream.recent)
     fixed = 10 + 2 + 8 + 2 + 2 + 5 + (2 + (20 if knows else 16) if is_wide else 0)
@@ -242,6 +264,43 @@ def recent(snapshot: DashboardSnapshot, columns: int, n_rows: int) -> Renderable
         line.truncate(width)
         lines.append(line)
     return panel("Recent events", lines, "dim")
+
+
+def _narrow_recent(snapshot: DashboardSnapshot, width: int, n_rows: int) -> RenderableType:
+    lines = []
+    for event in list(reversed(snapshot.stream.recent))[:n_rows]:
+        lasted_s = ((event.offset_t_ns or event.onset_t_ns) - event.onset_t_ns) / NS_PER_S
+        end = f" {duration(lasted_s):>6} {share(event.confidence)}"
+        room = max(1, width - 9 - len(end))
+        line = Text(f"{stream_time(event.onset_t_ns / NS_PER_S):>8} ")
+        line.append(f"{cut(event.label, room):<{room}}", style="bold").append(end)
+        line.truncate(width)
+        lines.append(line)
+    return panel("Recent events", lines, "dim")
+
+
+def picture(
+    snapshot: DashboardSnapshot, columns: int, n_rows: int, *, colours: bool, ascii_only: bool
+) -> RenderableType:
+    """The newest picture, as the network sees it."""
+    image, width = snapshot.picture, columns - FRAME_COLUMNS
+    lines = [Text("no picture", style="dim")]
+    if image is not None:
+        lines = picture_lines(image, width, n_rows, colours=colours, ascii_only=ascii_only)
+    return panel(cut(snapshot.source, max(1, width - 2)), lines, "dim")
+
+
+def keys(controls: DashboardControls, columns: int) -> Text:
+    """What the last key did, or which keys there are."""
+    words = controls.said or "q quit  p pause  v picture  r record  ? help"
+    return Text(cut(f" {words}", columns), style="bold yellow" if controls.said else "dim")
+
+
+def help_panel(columns: int) -> RenderableType:
+    """What the keys do."""
+    width = columns - FRAME_COLUMNS
+    lines = [Text(cut(f"{key:<5} {what}", width)) for key, what in HELP]
+    return panel("Keys", lines, "yellow")
 
 
 def warnings(snapshot: DashboardSnapshot, n_rows: int, columns: int) -> RenderableType:
