@@ -4,7 +4,8 @@
 
 The first table asks each address 30 times, one after another, over loopback. The second runs the
 demo scene as it plays, once alone and once with four who watch live, and one who asks for events,
-the time line and pictures without a pause: what a busy house does, many times over. Compare rows
+the time line and pictures without a pause: what a busy house does, many times over. In the third
+run four also ask for the moving log-mel, as the page does. Compare rows
 of one run: machines and their load differ.
 """
 
@@ -125,8 +126,9 @@ def answer_times(history: Path, n_events: int) -> Table:
 def cost(history: Path, seconds: float) -> Table:
     """Run the demo without and with visitors; return the table of latencies."""
     table = Table("run", "answers", "latency p50 ms", "p95 ms", "p99 ms", "dropped frames")
-    for name, n_watchers in (("alone", 0), ("with visitors", N_WATCHERS)):
-        figures, n_answers = run(history, seconds, n_watchers)
+    kinds = (("alone", 0, 0), ("with visitors", N_WATCHERS, 0), ("and they listen", 4, N_WATCHERS))
+    for name, n_watchers, n_listeners in kinds:
+        figures, n_answers = run(history, seconds, n_watchers, n_listeners)
         late = (figures.latency_p50_ms, figures.latency_p95_ms, figures.latency_p99_ms)
         table.add_row(
             name,
@@ -137,9 +139,11 @@ def cost(history: Path, seconds: float) -> Table:
     return table
 
 
-def run(history: Path, seconds: float, n_watchers: int) -> tuple[StatsSnapshot, int]:
+def run(
+    history: Path, seconds: float, n_watchers: int, n_listeners: int
+) -> tuple[StatsSnapshot, int]:
     """Run the demo as it plays; return its figures and how many answers its visitors got."""
-    address = f"127.0.0.1:{18_080 + n_watchers}"
+    address = f"127.0.0.1:{18_080 + n_watchers + n_listeners}"
     config = RunConfig(
         source=SourceConfig(name="demo", kind="demo", pace=True, loop=True),
         publisher=None,
@@ -153,6 +157,10 @@ def run(history: Path, seconds: float, n_watchers: int) -> tuple[StatsSnapshot, 
     visitors = [
         threading.Thread(target=watch, args=(f"http://{address}", stop, n_answers))
         for _ in range(n_watchers)
+    ]
+    visitors += [
+        threading.Thread(target=listen, args=(f"http://{address}", stop, n_answers))
+        for _ in range(n_listeners)
     ]
     if visitors:
         visitors.append(
@@ -183,6 +191,18 @@ def watch(address: str, stop: threading.Event, n_answers: list[int]) -> None:
                     return
     except OSError:  # the page ended with its run
         return
+
+
+def listen(address: str, stop: threading.Event, n_answers: list[int]) -> None:
+    """Ask for the newest sound as the page's log-mel does, until the run ends."""
+    after = 0
+    while not stop.wait(0.3):
+        try:
+            told = json.loads(get(f"{address}/api/sources/demo/log-mel?after={after}"))
+        except OSError:  # no sound yet, or the page ended with its run
+            continue
+        after = told["end"]
+        n_answers[0] += 1
 
 
 def wander(address: str, stop: threading.Event, n_answers: list[int]) -> None:
