@@ -14,11 +14,13 @@ D = 6
 T = 1
 
 
-def small_set(target: Sequence[int], seed: int = 0, labels: tuple[str, ...] = LABELS) -> FeatureSet:
+def small_set(
+    target: Sequence[int], seed: int = 0, labels: tuple[str, ...] = LABELS, dim: int = D
+) -> FeatureSet:
     """Return a set with a video for each target; the label is in the visual vector."""
     random = np.random.default_rng(seed)
     rows = np.array(target, np.int64)
-    visual = random.random((len(rows), T, D), np.float32)
+    visual = random.random((len(rows), T, dim), np.float32)
     visual[np.arange(len(rows)), :, rows] += 3
     return FeatureSet(
         labels=labels,
@@ -47,10 +49,11 @@ def write_small(folder: Path, sets: dict[str, FeatureSet], **manifest: object) -
     return folder
 
 
-def small_folder(folder: Path, n_of_split: int = 6) -> Path:
-    """Write a folder with three splits."""
+def small_folder(folder: Path, n_of_split: int = 6, dim: int = D) -> Path:
+    """Write a folder with three splits; with 1280 values a picture it is of the starter's form."""
     target = [row % len(LABELS) for row in range(n_of_split)]
-    sets = {split: small_set(target, seed) for seed, split in enumerate(("train", "val", "test"))}
+    splits = enumerate(("train", "val", "test"))
+    sets = {split: small_set(target, seed, dim=dim) for seed, split in splits}
     return write_small(folder, sets)
 
 

@@ -41,6 +41,12 @@ def test_a_background_from_a_folder_of_its_own(place: Path) -> None:
     assert run_section("Give it a background") == 1
 
 
+def test_beginning_with_a_bundles_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    small_folder(tmp_path / "features", dim=1280)
+    assert run_section("Begin with a bundle's weights") == 2
+
+
 def test_features_in_several_folders(place: Path) -> None:
     for day in ("monday", "tuesday"):
         small_folder(place / day)
