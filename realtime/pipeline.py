@@ -221,18 +221,19 @@ class Pipeline:
         frame = self._newest_frame(source)
         return None if frame is None else frame.image
 
-    def record_now(self, source: str) -> bool | None:
-        """Begin a recording of a stream, or end the one that was begun so.
+    def record_now(self, source: str) -> str:
+        """Begin a recording of a stream, or end the one that was begun so; say what became of it.
 
-        Returns:
-            Whether one goes on now; None where nothing is recorded, or the stream has not begun.
+        A source that is paused, or whose recording is switched off, is not recorded.
         """
         found = next((each for each in self._sources if each.config.name == source), None)
-        if self._config.record is None or found is None or found.stream is None:
-            return None
-        t_s = found.stream.view().t_s
-        if t_s <= 0.0 or self._done.is_set():
-            return None
+        if self._config.record is None:
+            return "nothing is recorded; start with --record DIR"
+        t_s = 0.0 if found is None or found.stream is None else found.stream.view().t_s
+        if found is None or t_s <= 0.0 or self._done.is_set():
+            return f"{source} has not begun, or is over"
+        if self._controls.is_paused(source) or not self._controls.records(source):
+            return f"{source} is paused, or its recording is switched off"
         if source not in self._by_hand:
             self._by_hand[source] = ByHand(
                 source,
@@ -240,7 +241,8 @@ class Pipeline:
                 found.rings.timeline,
                 partial(self._output_threads.tell_recorder, source),
             )
-        return self._by_hand[source].toggle(round(t_s * NS_PER_S))
+        is_on = self._by_hand[source].toggle(round(t_s * NS_PER_S))
+        return f"{source} is recorded; r ends it" if is_on else f"{source}: the recording ends"
 
     def _view(self, source: RunSource, warnings: tuple[str, ...]) -> DashboardSnapshot:
         if source.stream is None or self._run_view is None:
@@ -354,13 +356,15 @@ class Pipeline:
         logger.info("page on http://%s:%d/", config.web.bind.rpartition(":")[0], port)
 
     def _newest_frame(self, name: str) -> GridFrame | None:
+        if self._controls.is_paused(name):
+            return None
         rings = (source.rings for source in self._sources if source.config.name == name)
         return next((found.frames.newest() for found in rings), None)
 
     def _newest_sound(self, name: str, from_index: int) -> NewestSound | None:
         rings = (source.rings for source in self._sources if source.config.name == name)
         sounds = next((found.sounds for found in rings), None)
-        if sounds is None or not sounds.end_index:
+        if sounds is None or not sounds.end_index or self._controls.is_paused(name):
             return None
         from realtime.web.heard import NewestSound
 

@@ -119,10 +119,8 @@ class Screens:
         asked = self._controls.press(key, sources)
         if asked == QUIT:
             self.quits = True
-        elif asked == RECORD and shown.stream.prediction is None:
-            self._controls.said = "the stream has not begun yet"
         elif asked == RECORD:
-            self._controls.recorded(shown.source, pipeline.record_now(shown.source))
+            self._controls.said = pipeline.record_now(shown.source)
 
     def _on_suspend(self, number: int, _frame: FrameType | None) -> None:
         self._is_suspended = True  # between two drawings, or half a screen would stay

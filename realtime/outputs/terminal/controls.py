@@ -18,7 +18,6 @@ HELP = (
     ("Tab", "the next source"),
     ("?", "this help"),
 )
-NOT_RECORDED = "nothing is recorded; start with --record DIR"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,13 +59,6 @@ class DashboardControls:
             ordered = sorted(sources)
             self.source = ordered[(ordered.index(sources[0]) + 1) % len(ordered)]
         return {"q": QUIT, "r": RECORD}.get(key)
-
-    def recorded(self, source: str, is_on: bool | None) -> None:
-        """Say what became of a recording that was asked for; None where there can be none."""
-        if is_on is None:
-            self.said = NOT_RECORDED
-        else:
-            self.said = f"{source} is recorded; r ends it" if is_on else f"{source}: recording ends"
 
     def ordered(self, snapshot: DashboardSnapshot) -> DashboardSnapshot:
         """Return the snapshot with the chosen stream first."""

@@ -98,8 +98,6 @@ def test_keys_change_what_is_shown_and_ask_the_run() -> None:
     assert "stands still" in controls.said
     controls.press("p")
     assert not controls.paused
-    controls.recorded("hall", None)
-    assert controls.said == "nothing is recorded; start with --record DIR"
     snapshot = with_picture(2)
     for expected in ("yard-0", "yard-1", "camera-0"):
         shown = controls.ordered(snapshot)
