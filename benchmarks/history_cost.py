@@ -76,7 +76,8 @@ def run(
     history = None if folder is None else HistoryConfig(file=str(folder / "history.db"))
     config = RunConfig(
         source=SourceConfig(name="demo", kind="demo", pace=True, loop=True),
-        window=WindowConfig(hop_s=HOP_S), publisher=None, record=record, history=history, duration_s=seconds,
+        window=WindowConfig(hop_s=HOP_S), publisher=None, record=record, history=history,
+        duration_s=seconds,
     )  # fmt: skip
     due = [0.0, 0.0]  # stream seconds, events
 
