@@ -109,6 +109,23 @@ def _add_extract(parser: argparse.ArgumentParser) -> None:
         metavar="CSV",
         help="tables with file, label (, split, …)",
     )
+    source.add_argument("--vggsound", type=to_path, metavar="CSV", help="VGGSound's table")
+    source.add_argument(
+        "--audioset", type=to_path, nargs="+", metavar="CSV", help="AudioSet's tables of segments"
+    )
+    source.add_argument("--llp", type=to_path, metavar="DIR", help="the folder of LLP's tables")
+    parser.add_argument(
+        "--videos",
+        type=to_path,
+        metavar="DIR",
+        help="the cuts, ID_START.mp4 (--vggsound, --audioset, --llp)",
+    )
+    parser.add_argument(
+        "--names",
+        type=to_path,
+        metavar="CSV",
+        help="class_labels_indices.csv (--audioset)",
+    )
     parser.add_argument("--to", type=to_path, required=True, help="the folder to write")
     parser.add_argument("--clips", type=_positive, help="T (default: 10)")
     parser.add_argument("--labels", nargs="+", metavar="LABEL", help="these alone (default: all)")
@@ -267,6 +284,8 @@ def _read_data_set(args: argparse.Namespace) -> DataSet:
     if args.ave is not None:
         data = read_ave(args.ave)
         data = replace(data, n_clips=args.clips or data.n_clips)
+    elif args.vggsound is not None or args.audioset is not None or args.llp is not None:
+        data = _read_web_set(args)
     else:
         data = (
             read_folders(args.folders, args.group)
@@ -274,6 +293,24 @@ def _read_data_set(args: argparse.Namespace) -> DataSet:
             else read_tables(args.tables, args.group)
         )
     return subset(data, args.labels or (), args.per_label)
+
+
+def _read_web_set(args: argparse.Namespace) -> DataSet:
+    from extractors.web_sets import read_audioset, read_llp, read_vggsound
+
+    if args.videos is None:
+        args.fail("--videos is wanted: the folder of the cuts, ID_START.mp4")
+    if args.pair:
+        args.fail("--pair is for --folders and --tables: these have videos with sound")
+    if args.vggsound is not None:
+        data = read_vggsound(args.vggsound, args.videos)
+    elif args.llp is not None:
+        data = read_llp(args.llp, args.videos)
+    else:
+        if args.names is None:
+            args.fail("--audioset wants --names class_labels_indices.csv")
+        data = read_audioset(args.audioset, args.videos, args.names)
+    return replace(data, n_clips=args.clips or data.n_clips)
 
 
 def _load_encoders(args: argparse.Namespace) -> Encoders:

@@ -12,7 +12,7 @@ import io
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +53,8 @@ class MediaItem:
     Attributes:
         id: Unique in its data set.
         path: The video, sound or picture.
-        label: What it shows; the first one, where `spans` has several.
+        label: What it shows; the first one, where there are several.
+        others: Further labels of the same file, in a multi-label data set.
         split: "train", "val" or "test".
         group: What must not be parted between splits (a recording, a speaker).
         spans: Where the label holds; empty when the list does not tell.
@@ -67,6 +68,11 @@ class MediaItem:
     group: str = ""
     spans: tuple[LabelledSpan, ...] = ()
     is_dealt: bool = False
+    others: tuple[str, ...] = ()
+
+    def in_split(self, split: str) -> MediaItem:
+        """Return the same file in another split."""
+        return replace(self, split=split)
 
     @property
     def is_picture(self) -> bool:
@@ -88,12 +94,14 @@ class DataSet:
         items: The files.
         n_clips: Clips of every item, where the data set fixes it.
         remarks: What of it a result would suffer from, a sentence each.
+        is_multi_label: A file may have several labels at once.
     """
 
     labels: tuple[str, ...]
     items: tuple[MediaItem, ...] = field(repr=False)
     n_clips: int | None = None
     remarks: tuple[str, ...] = field(default=(), repr=False)
+    is_multi_label: bool = False
 
 
 def read_ave(root: Path) -> DataSet:
@@ -251,7 +259,7 @@ def _refuse_slips(others: Sequence[str], root: Path) -> None:
 
 def _read_ave_split(path: Path, split: str, videos: Path) -> list[MediaItem]:
     items: list[MediaItem] = []
-    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.strip() or line.startswith("Category&"):
             continue
         fields = line.strip().split("&")
@@ -331,13 +339,18 @@ def _span(label: str, onset: str, offset: str, where: str) -> LabelledSpan:
 
 
 def _read_csv(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(io.StringIO(_read_text(path), newline=""))
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
     if not {"file", "label"} <= set(reader.fieldnames or ()):
         raise DataSetError(f"{path}: the first line must name the columns file and label")
     return enumerate(reader, start=2)
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Read a list or a table.
+
+    Raises:
+        DataSetError: It cannot be read, or is not UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

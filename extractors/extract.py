@@ -171,6 +171,7 @@ def extract(
         raise DataSetError(f"not one file could be used; the first: {reason}")
     n_channels, n_times, n_mels = encoders.sound.sound_map
     spec = StoreSpec(
+        is_multi_label=data.is_multi_label,
         labels=data.labels if not config.pair else tuple(sorted({w.label for w in windows})),
         n_clips=config.n_clips,
         dim=encoders.picture.source.dim,
@@ -278,6 +279,7 @@ def _planned(data: DataSet, config: ExtractConfig) -> tuple[list[Window], list[d
         Window(
             name=item.id,
             label=item.label,
+            others=item.others,
             split=item.split,
             picture=None if item.is_sound else item,
             sound=None if item.is_picture else item,
@@ -408,7 +410,7 @@ def _left_out(item: MediaItem, reason: str) -> dict[str, str]:
 
 
 def _digest(data: DataSet, config: ExtractConfig) -> str:
-    lines = [f"{item.id}|{item.label}|{item.split}" for item in data.items]
+    lines = ["|".join((item.id, item.label, item.split, *item.others)) for item in data.items]
     lines.append(f"pair {config.seed}" if config.pair else "")
     lines += [] if config.per_file is None else [f"per file {config.per_file}"]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

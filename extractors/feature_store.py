@@ -40,7 +40,8 @@ class Window:
 
     Attributes:
         name: Unique in its split.
-        label: The target.
+        label: The target; the first, where there are several.
+        others: Further labels.
         split: Where it goes.
         picture: The item whose picture is shown, or None.
         sound: The item whose sound is heard, or None; the same item for a video.
@@ -55,6 +56,7 @@ class Window:
     sound: MediaItem | None
     first_clip: int = 0
     loop: bool = False
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ class StoreSpec:
         dtype: float32 or float16.
         thumbnail: Height, width and channels of a small picture.
         trunks: What `features.json` says about the trunks, by sense.
+        is_multi_label: Whether a row of the target may have several ones.
     """
 
     labels: tuple[str, ...]
@@ -78,6 +81,7 @@ class StoreSpec:
     dtype: type[np.floating[Any]]
     thumbnail: tuple[int, int, int]
     trunks: Mapping[str, Mapping[str, object]] = field(repr=False)
+    is_multi_label: bool = False
 
 
 def write_store(
@@ -116,6 +120,7 @@ def write_store(
             "format": FORMAT,
             "labels": list(spec.labels),
             "n_clips": spec.n_clips,
+            **({"multi_label": True} if spec.is_multi_label else {}),
             "visual_trunk": spec.trunks["visual"]["trunk"],
             "sound_map": list(spec.sound_map),
             "trunks": spec.trunks,
@@ -193,7 +198,8 @@ def _write_split(
             if heard is not None and window.sound is not None:
                 files.note(window, window.sound, heard, row, "audio", before)
                 present[row, :, 1] = _fill(audio[row], heard.audio, window, window.sound)
-            target[row, spec.labels.index(window.label)] = 1
+            for label in (window.label, *window.others):
+                target[row, spec.labels.index(label)] = 1
             items.append(_described(window, shown, heard))
     with _array(folder / f"{split}_target.npy", np.float32, target.shape) as array:
         array[:] = target

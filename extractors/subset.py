@@ -30,7 +30,7 @@ def subset(data: DataSet, labels: Sequence[str] = (), per_label: int | None = No
     unknown = [label for label in labels if label not in data.labels]
     if unknown:
         raise DataSetError(f"no label {unknown[0]!r}: there are {', '.join(data.labels)}")
-    items = [item for item in data.items if not labels or item.label in labels]
+    items = [own for item in data.items if (own := _of_labels(item, labels)) is not None]
     if per_label is not None:
         n_taken: Counter[tuple[str, str, bool, bool]] = Counter()
         chosen = set()
@@ -42,6 +42,14 @@ def subset(data: DataSet, labels: Sequence[str] = (), per_label: int | None = No
         items = [item for item in items if item.id in chosen]
     kept = tuple(label for label in data.labels if not labels or label in labels)
     return replace(data, labels=kept, items=tuple(items))
+
+
+def _of_labels(item: MediaItem, labels: Sequence[str]) -> MediaItem | None:
+    """Return a file with those of its labels that are kept; None if none is."""
+    if not labels:
+        return item
+    own = [label for label in (item.label, *item.others) if label in labels]
+    return replace(item, label=own[0], others=tuple(own[1:])) if own else None
 
 
 def _rank(item: MediaItem) -> str:

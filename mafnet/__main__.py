@@ -182,13 +182,19 @@ def _print_result(result: Examination) -> None:
             f"loss {metrics.loss:.4f}, ECE {metrics.ece:.4f}, {metrics.n} videos"
         )
     both = result.metrics["both"]
-    counts, recall, precision = both.confusion.sum(axis=1), both.recall(), both.precision()
-    table = Table("label", "videos", "recall", "precision", "most often taken for")
+    counts, recall, precision = both.n_of_labels, both.recall(), both.precision()
+    average = both.average_precision
+    table = Table("label", "videos", "recall", "precision", "AP", "most often taken for")
     for k, label in enumerate(result.labels):
         row = both.confusion[k].copy()
         row[k] = 0
         confused = f"{clean(result.labels[row.argmax()])} ({row.max()})" if row.any() else ""
-        figures = (str(counts[k]), _percent(recall[k]), _percent(precision[k]))
+        figures = (
+            str(counts[k]),
+            _percent(recall[k]),
+            _percent(precision[k]),
+            _percent(average[k]),
+        )
         table.add_row(Text(clean(label)), *figures, Text(confused))
     console.print(table)
     console.print("confusion matrix (rows: what was there; columns: what was said)")

@@ -44,6 +44,7 @@ class Batch:
     audio: Tensor  # (B, T, C, H, W) float32
     present: Tensor | None  # (B, T, 2) bool, picture first; None: everything is there
     target: Tensor  # (B,) int64
+    label_sets: Tensor | None = None  # (B, n_labels) float32 of 0 and 1, where there are several
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device; from pinned memory the copy runs beside what follows."""
@@ -59,6 +60,7 @@ class Batch:
             audio=change(self.audio),
             present=None if self.present is None else change(self.present),
             target=change(self.target),
+            label_sets=None if self.label_sets is None else change(self.label_sets),
         )
 
 
@@ -70,7 +72,8 @@ class FeatureSet:
         labels: Names of the target's columns.
         visual: `(N, T, D)`, possibly memory-mapped, float32 or float16.
         audio: `(N, T, H, W, C)`, likewise: time, mel and channels of the sound trunk's maps.
-        target: `(N,)` int64, index of each video's label.
+        target: `(N,)` int64, index of each video's label; of several the first.
+        label_sets: bool `(N, n_labels)`, all labels of each video; None where each has one.
         present: `(N, T, 2)` bool, or None where everything is there.
         names: What each video is called.
         visual_trunk: The picture trunk that made them, as `extractors` names it.
@@ -89,6 +92,7 @@ class FeatureSet:
     sound_trunk: str | None = None
     trunk_hashes: Mapping[str, str] = field(default_factory=dict)
     frames: NDArray[np.uint8] | Shards | None = None
+    label_sets: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -120,6 +124,9 @@ class FeatureSet:
             audio=torch.from_numpy(audio).permute(0, 1, 4, 2, 3),
             present=None if self.present is None else torch.from_numpy(self.present[rows]),
             target=torch.from_numpy(self.target[rows]),
+            label_sets=None
+            if self.label_sets is None
+            else torch.from_numpy(self.label_sets[rows].astype(np.float32)),
         )
 
     def alone(self, senses: Senses) -> "FeatureSet":
@@ -145,6 +152,9 @@ class FeatureSet:
 
     def n_of_labels(self) -> NDArray[np.int64]:
         """Count each label's videos: `(n_labels,)`."""
+        if self.label_sets is not None:
+            counts: NDArray[np.int64] = self.label_sets.sum(axis=0, dtype=np.int64)
+            return counts
         return np.bincount(self.target, minlength=len(self.labels))
 
     def shared_with(self, other: "FeatureSet") -> list[str]:
@@ -257,6 +267,7 @@ def _load_ours(folder: Path, split: str) -> FeatureSet:
         sound_trunk=_sound_trunk(manifest.get("trunks")),
         trunk_hashes=_trunk_hashes(manifest.get("trunks")),
         frames=_read_npy(frames) if frames.is_file() else None,
+        is_multi_label=manifest.get("multi_label") is True,
     )
 
 
@@ -292,6 +303,7 @@ def _checked(
     sound_trunk: str | None = None,
     trunk_hashes: Mapping[str, str] = MappingProxyType({}),
     frames: NDArray[Any] | None = None,
+    is_multi_label: bool = False,
 ) -> FeatureSet:
     visual, audio, target = arrays["visual"], arrays["audio"], arrays["target"]
     if visual.ndim != 3 or 0 in visual.shape or visual.dtype.kind != "f":
@@ -308,8 +320,11 @@ def _checked(
     rows = (n_videos, len(labels))
     if target.shape != rows:
         raise FeaturesError(f"{where}: target must be {rows}, got {_told(target)}")
-    if not np.isin(target, (0, 1)).all() or not (target.sum(axis=1) == 1).all():
-        raise FeaturesError(f"{where}: each row of target must have one 1 among zeros")
+    n_ones = target.sum(axis=1)
+    is_right = n_ones >= 1 if is_multi_label else n_ones == 1
+    if not np.isin(target, (0, 1)).all() or not is_right.all():
+        wanted = "one 1 or more" if is_multi_label else "one 1"
+        raise FeaturesError(f"{where}: each row of target must have {wanted} among zeros")
     senses = (n_videos, n_clips, 2)
     if present is not None and (present.shape != senses or present.dtype != np.bool_):
         raise FeaturesError(f"{where}: present must be bool {senses}, got {_told(present)}")
@@ -336,6 +351,7 @@ def _checked(
         sound_trunk=sound_trunk,
         trunk_hashes=trunk_hashes,
         frames=frames,
+        label_sets=np.asarray(target, np.bool_) if is_multi_label else None,
     )
 
 

@@ -38,6 +38,7 @@ def fewer(features: FeatureSet, per_label: int, seed: int) -> FeatureSet:
         visual=features.visual[rows],
         audio=features.audio[rows],
         target=features.target[rows],
+        label_sets=None if features.label_sets is None else features.label_sets[rows],
         present=None if features.present is None else features.present[rows],
         names=tuple(features.names[row] for row in rows),
         frames=None if features.frames is None else features.frames[rows],

@@ -99,6 +99,11 @@ def join(sets: Sequence[FeatureSet], where: Sequence[str], labels: tuple[str, ..
                     f"{where[0]} and {place} differ in {what} ({one} and {two}): extract them with "
                     "the same trunks and the same --clips"
                 )
+    if any(each.label_sets is not None for each in sets):
+        raise FeaturesError(
+            "features of several labels a video are not joined with others: extract all of them "
+            "into one folder"
+        )
     targets = [
         np.array([labels.index(label) for label in each.labels], np.int64)[each.target]
         for each in sets

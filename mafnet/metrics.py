@@ -36,6 +36,7 @@ class Metrics:
         bins: Those bins, the empty ones too.
         confusion: `(n_labels, n_labels)` int64, rows are what was there, columns what was said.
         average_precision: `(n_labels,)`, of each label against all others; NaN without videos.
+        n_of_labels: `(n_labels,)`, videos that have each label.
     """
 
     n: int
@@ -46,6 +47,7 @@ class Metrics:
     bins: tuple[Bin, ...]
     confusion: NDArray[np.int64]
     average_precision: NDArray[np.float64]
+    n_of_labels: NDArray[np.int64]
 
     def f1(self) -> NDArray[np.float64]:
         """Harmonic mean of recall and precision; NaN where a label neither is there nor said."""
@@ -69,12 +71,19 @@ class Metrics:
         return _share(np.diag(self.confusion), self.confusion.sum(axis=0))
 
 
-def measure(probabilities: NDArray[np.float32], target: NDArray[np.int64]) -> Metrics:
+def measure(
+    probabilities: NDArray[np.float32],
+    target: NDArray[np.int64],
+    label_sets: NDArray[np.bool_] | None = None,
+) -> Metrics:
     """Compare answers with the truth.
 
     Args:
         probabilities: `(N, n_labels)`.
-        target: `(N,)`, the right label's index.
+        target: `(N,)`, the right label's index; of several any.
+        label_sets: bool `(N, n_labels)`, all right labels; None where each video has one. An answer
+            is right then if the likeliest label is among them, and the loss is binary, summed over
+            labels.
 
     Raises:
         ValueError: The shapes do not fit, or there is nothing to measure.
@@ -86,21 +95,31 @@ def measure(probabilities: NDArray[np.float32], target: NDArray[np.int64]) -> Me
         )
     n, n_labels = probabilities.shape
     said = probabilities.argmax(axis=1)
-    right = said == target
+    rows = np.arange(n)
+    if label_sets is None:
+        right = said == target
+        of_truth = probabilities[rows, target].astype(np.float64)
+        loss = float(-np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)).mean())
+    else:
+        right = label_sets[rows, said]
+        target = np.where(right, said, target)
+        likely = np.where(label_sets, probabilities, 1.0 - probabilities).astype(np.float64)
+        loss = float(-np.log(np.maximum(likely, np.finfo(np.float32).tiny)).sum(axis=1).mean())
+    there = target[:, None] == np.arange(n_labels) if label_sets is None else label_sets
     confusion = np.zeros((n_labels, n_labels), np.int64)
     np.add.at(confusion, (target, said), 1)
-    of_truth = probabilities[np.arange(n), target].astype(np.float64)
     bins = _bins(probabilities.max(axis=1).astype(np.float64), right)
     return Metrics(
         n=n,
         accuracy=float(right.mean()),
         interval=wilson_interval(int(right.sum()), n),
-        loss=float(-np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)).mean()),
+        loss=loss,
         ece=sum(bin_.n / n * abs(bin_.accuracy - bin_.confidence) for bin_ in bins if bin_.n),
         bins=bins,
         confusion=confusion,
+        n_of_labels=there.sum(axis=0),
         average_precision=np.array(
-            [_average_precision(probabilities[:, k], target == k) for k in range(n_labels)]
+            [_average_precision(probabilities[:, k], there[:, k]) for k in range(n_labels)]
         ),
     )
 

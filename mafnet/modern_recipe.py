@@ -81,11 +81,18 @@ class ModernRecipe:
         with self._mixed.autocast():
             output = self._model(mixed.visual, mixed.audio, _drop_senses(mixed, random))
         logits = output.logits.float()
-        losses = weight * self._losses(logits, batch.target)
-        losses = losses + (1 - weight) * self._losses(logits, batch.target[partner])
+        if batch.label_sets is None:
+            losses = weight * self._losses(logits, batch.target)
+            losses = losses + (1 - weight) * self._losses(logits, batch.target[partner])
+        else:
+            both = torch.lerp(batch.label_sets[partner], batch.label_sets, weight[:, None])
+            losses = label_set_losses(logits, both)
         loss = losses.mean()
         self._mixed.step(loss, self._optimiser, self._clip)
         self._step += 1
+        if batch.label_sets is not None:
+            own = torch.where((weight >= 0.5)[:, None], batch.label_sets, batch.label_sets[partner])
+            return loss.item(), int(own.gather(1, logits.argmax(dim=1)[:, None]).sum())
         heavier = torch.where(weight >= 0.5, batch.target, batch.target[partner])
         return loss.item(), int((logits.argmax(dim=1) == heavier).sum())
 
@@ -117,6 +124,16 @@ class ModernRecipe:
         return 0.5 * (1 + math.cos(math.pi * (done - _WARM_UP) / (1 - _WARM_UP)))
 
 
+def label_set_losses(logits: Tensor, label_sets: Tensor) -> Tensor:
+    """Return the binary cross-entropy of each video, `(B,)`: the sum over its labels, in nats.
+
+    Args:
+        logits: `(B, n_labels)`.
+        label_sets: Likewise, from 0 to 1.
+    """
+    return F.binary_cross_entropy_with_logits(logits, label_sets, reduction="none").sum(dim=1)
+
+
 def _mix(batch: Batch, random: Generator) -> tuple[Batch, Tensor, Tensor]:
     n_videos = len(batch.target)
     device = batch.target.device
@@ -131,6 +148,7 @@ def _mix(batch: Batch, random: Generator) -> tuple[Batch, Tensor, Tensor]:
         audio=torch.lerp(batch.audio[partner], batch.audio, weight[:, None, None, None, None]),
         present=batch.present,
         target=batch.target,
+        label_sets=batch.label_sets,
     )
     return mixed, partner, weight
 

@@ -118,7 +118,7 @@ def _figures(metrics: Metrics) -> dict[str, Any]:
 
 def _of_labels(labels: tuple[str, ...], metrics: Metrics) -> list[dict[str, Any]]:
     columns = {
-        "n": metrics.confusion.sum(axis=1),
+        "n": metrics.n_of_labels,
         "recall": metrics.recall(),
         "precision": metrics.precision(),
         "f1": metrics.f1(),
@@ -141,9 +141,9 @@ def _predictions(result: Examination, features: FeatureSet) -> Iterable[list[str
         probabilities = result.answers[senses].probabilities
         said = probabilities.argmax(axis=1)
         for row, name in enumerate(features.names):
-            target = result.target[row]
-            facts = [name, senses, result.labels[target], result.labels[said[row]]]
-            right = str(int(said[row] == target))
+            there, answer = result.right(row), result.labels[said[row]]
+            facts = [name, senses, "|".join(there), answer]
+            right = str(int(answer in there))
             yield [*facts, right, *(f"{value:.6g}" for value in probabilities[row])]
 
 

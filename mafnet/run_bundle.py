@@ -23,6 +23,8 @@ _FALSE_SHARE = 0.01  # of the videos without a label that may still score at its
 _ON_RANGE_WITH_BACKGROUND = (0.5, 0.98)
 # Without one nothing says how a label scores over what is none of them: only sure ones are told.
 _ON_RANGE_WITHOUT = (0.5, 0.95)
+# Each label says by itself that it is not there; rare ones seldom reach a half.
+_ON_RANGE_OF_SETS = (0.3, 0.95)
 _UNSURE_SHARE = 0.25  # of a label's own videos, that stay below its threshold then
 _OFF_OF_ON = 0.6  # hysteresis: an event ends well below where it started
 _TEMPERATURES = np.exp(np.linspace(np.log(0.25), np.log(8.0), 71))
@@ -65,7 +67,7 @@ def bundle_of_run(
             path=to,
             labels=validation.labels,
             background=background,
-            activation="softmax",
+            activation="softmax" if validation.label_sets is None else "sigmoid",
             temperature=temperature,
             sample_rate=trunks.sample_rate,
             visual=trunks.visual,
@@ -99,6 +101,8 @@ def tune(
         compute: What answers.
     """
     answers = answer(model, validation, compute=compute)
+    if validation.label_sets is not None:
+        return _tune_sets(answers.logits, validation.label_sets, validation, background)
     scaled = answers.logits[None] / _TEMPERATURES[:, None, None]  # (K, N, n_labels)
     scaled -= scaled.max(axis=2, keepdims=True)
     log_probabilities = scaled - np.log(np.exp(scaled).sum(axis=2, keepdims=True))
@@ -109,6 +113,31 @@ def tune(
     for k, label in enumerate(validation.labels):
         if label != background:
             on = _threshold(probabilities[:, k], k, validation, background)
+            per_label[label] = {"on": on, "off": round(on * _OFF_OF_ON, 3)}
+    return round(float(_TEMPERATURES[best]), 4), EventSpec(per_label=per_label)
+
+
+def _tune_sets(
+    logits: NDArray[np.float32],
+    label_sets: NDArray[np.bool_],
+    validation: FeatureSet,
+    background: str | None,
+) -> tuple[float, EventSpec]:
+    """Choose both of a network that says each label by itself: by the binary cross-entropy."""
+    scaled = logits[None].astype(np.float64) / _TEMPERATURES[:, None, None]  # (K, N, n_labels)
+    losses = np.logaddexp(0.0, np.where(label_sets[None], -scaled, scaled)).mean(axis=(1, 2))
+    best = int(losses.argmin())
+    probabilities = 1.0 / (1.0 + np.exp(-scaled[best]))
+    per_label = {}
+    for k, label in enumerate(validation.labels):
+        if label != background:
+            own = label_sets[:, k]
+            parts = (
+                (probabilities[~own, k], 1 - _FALSE_SHARE),
+                (probabilities[own, k], _UNSURE_SHARE),
+            )
+            found = [float(np.quantile(part, share)) for part, share in parts if len(part)]
+            on = round(float(np.clip(max(found), *_ON_RANGE_OF_SETS)), 3)
             per_label[label] = {"on": on, "off": round(on * _OFF_OF_ON, 3)}
     return round(float(_TEMPERATURES[best]), 4), EventSpec(per_label=per_label)
 

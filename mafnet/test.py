@@ -41,6 +41,13 @@ class Examination:
     target: NDArray[np.int64]
     answers: dict[Senses, Answers]
     metrics: dict[Senses, Metrics]
+    label_sets: NDArray[np.bool_] | None = None
+
+    def right(self, row: int) -> tuple[str, ...]:
+        """Return the labels that a video has."""
+        if self.label_sets is None:
+            return (self.labels[self.target[row]],)
+        return tuple(self.labels[k] for k in np.flatnonzero(self.label_sets[row]))
 
 
 @torch.inference_mode()
@@ -97,12 +104,24 @@ def examine(
         )
     place = np.array([labels.index(label) for label in features.labels])
     target = place[features.target]
+    sets = None
+    if features.label_sets is not None:
+        if model.config.activation != "sigmoid":
+            raise FeaturesError(
+                "the videos have several labels, and the network tells one: test a bundle that was "
+                "trained on several"
+            )
+        sets = np.zeros_like(features.label_sets)
+        sets[:, place] = features.label_sets
     answers = {senses: answer(model, features, senses, compute) for senses in SENSES}
     return Examination(
         labels=labels,
         target=target,
         answers=answers,
-        metrics={senses: measure(said.probabilities, target) for senses, said in answers.items()},
+        label_sets=sets,
+        metrics={
+            senses: measure(said.probabilities, target, sets) for senses, said in answers.items()
+        },
     )
 
 

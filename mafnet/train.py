@@ -26,7 +26,7 @@ from mafnet.compute import Compute, MixedPrecision
 from mafnet.errors import FeaturesError, RunError
 from mafnet.feature_set import BACKGROUND, Batch, FeatureSet
 from mafnet.model import MAFnet, MAFnetConfig
-from mafnet.modern_recipe import ModernRecipe
+from mafnet.modern_recipe import ModernRecipe, label_set_losses
 from mafnet.norm import DECAY
 from mafnet.run_folder import (
     EpochRow,
@@ -173,6 +173,7 @@ def make_model(training: FeatureSet, config: TrainConfig) -> MAFnet:
                 norm_decay=decay,
                 film=config.film,
                 attention=config.attention,
+                activation="softmax" if training.label_sets is None else "sigmoid",
             )
         )
 
@@ -221,8 +222,14 @@ def _validated(
     loss, n_right = 0.0, np.zeros(len(features.labels), np.int64)
     for batch in load_batches(features, in_order(len(features), _N_VALIDATE), compute):
         logits = model(batch.visual, batch.audio, batch.present).logits
-        loss += float(F.cross_entropy(logits, batch.target, reduction="sum"))
-        right = batch.target[logits.argmax(dim=1) == batch.target]
+        said = logits.argmax(dim=1)
+        if batch.label_sets is None:
+            loss += float(F.cross_entropy(logits, batch.target, reduction="sum"))
+            is_right = said == batch.target
+        else:
+            loss += float(label_set_losses(logits, batch.label_sets).sum())
+            is_right = batch.label_sets.gather(1, said[:, None])[:, 0] > 0
+        right = said[is_right]
         n_right += np.bincount(right.cpu().numpy(), minlength=len(n_right))
     return loss / len(features), n_right
 
@@ -259,6 +266,14 @@ def _one_epoch(
 def _check_splits(training: FeatureSet, validation: FeatureSet, config: TrainConfig) -> None:
     if training.labels != validation.labels or training.visual_dim != validation.visual_dim:
         raise FeaturesError("the splits train and val differ in labels or in visual width")
+    if (training.label_sets is None) != (validation.label_sets is None):
+        raise FeaturesError("one of the splits train and val has several labels a video")
+    if training.label_sets is not None and config.recipe == "authors":
+        raise FeaturesError(
+            "videos have several labels, the authors' recipe teaches one: use --recipe modern"
+        )
+    if training.label_sets is not None and config.balance != "none":
+        raise FeaturesError("--balance is for one label a video, these have several: leave it out")
     if training.sound_map != validation.sound_map:
         raise FeaturesError("the splits train and val differ in their sound maps")
     if np.count_nonzero(training.n_of_labels()) < 2:
@@ -289,5 +304,6 @@ def _identity(
     for features in (training, validation):
         digest.update(repr((features.labels, features.visual.shape)).encode())
         digest.update(features.target.tobytes())
+        digest.update(b"" if features.label_sets is None else features.label_sets.tobytes())
         digest.update(np.ascontiguousarray(features.visual[0]).tobytes())
     return digest.hexdigest()

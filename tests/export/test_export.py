@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,7 +23,7 @@ from export.graphs import Graph, write_graph
 from export.modules import FourierLogMel
 from extractors.frame_transform import EFFICIENTNET_LITE0_TRANSFORM, FrameTransform
 from extractors.log_mel import LogMel
-from extractors.sound import register_sound_trunk
+from extractors.sound import SOUND_TRUNKS, register_sound_trunk
 from extractors.sound_trunk import FrontEnd, SoundTrunk
 from extractors.visual import VISUAL_TRUNKS, register_visual_trunk
 from extractors.visual_trunk import VisualTrunk
@@ -65,12 +66,19 @@ class Bands(SoundTrunk):
         return maps
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _own_trunks() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for registry in (VISUAL_TRUNKS, SOUND_TRUNKS):
+            patch.setattr(registry, "_trunks", dict(registry._trunks))
+        register_visual_trunk("mean", Mean)
+        register_sound_trunk("bands", Bands)
+        yield
+
+
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle")
-    if "mean" not in VISUAL_TRUNKS.names():
-        register_visual_trunk("mean", Mean)
-        register_sound_trunk("bands", Bands)
     torch.manual_seed(0)
     config = MAFnetConfig(visual_dim=3, n_labels=3, sound_map=Bands.sound_map())
     for name, module in {"v": Mean(), "a": Bands(), "h": MAFnet(config)}.items():
