@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extractors.frame_transform import FrameTransform, transform_of
+from realtime.bundle_settings import grid_hz_of
 from realtime.clips.assembler import ClipAssembler
 from realtime.clock import NS_PER_S, Clock
 from realtime.config import RunConfig, SourceConfig
@@ -77,7 +78,7 @@ def make_stream(
         run.clock,
         stats,
         rings.lag,
-        run.bundle.visual.grid_hz,
+        grid_hz_of(run.bundle, run.config.window.grid_hz),
     )
     recognizer.add(
         source.name,

@@ -26,6 +26,17 @@ def find_bundle(name: str) -> Bundle:
     return bundle
 
 
+def grid_hz_of(bundle: Bundle, asked: int | None) -> int:
+    """Return how many pictures a second are computed at most: no more than the bundle wants.
+
+    Args:
+        bundle: Whose picture trunk computes them.
+        asked: `WindowConfig.grid_hz`.
+    """
+    own = bundle.visual.grid_hz
+    return own if asked is None else min(own, asked)
+
+
 def event_settings(bundle: Bundle, overrides: dict[str, object]) -> EventSpec:
     """Join a bundle's event settings with those of a run.
 

@@ -28,7 +28,7 @@ from realtime.build import (
     make_recognizer,
     make_stream,
 )
-from realtime.bundle_settings import event_settings, find_bundle
+from realtime.bundle_settings import event_settings, find_bundle, grid_hz_of
 from realtime.clock import NS_PER_S, BootClock, Clock, WallClock
 from realtime.config import RunConfig
 from realtime.controls import Controls
@@ -400,7 +400,7 @@ class Pipeline:
             signal,
             self._clock,
             self._stats,
-            self._bundle.visual.grid_hz,
+            grid_hz_of(self._bundle, self._config.window.grid_hz),
         )
         self._recognize = Worker(
             "recognize", self._scheduler.step, self._stop, self._recognize_ended

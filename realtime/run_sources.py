@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from realtime.buffers.signal import DataSignal
 from realtime.build import frame_transform
+from realtime.bundle_settings import grid_hz_of
 from realtime.clock import Clock, Timeline
 from realtime.config import RunConfig
 from realtime.errors import SourceError
@@ -64,7 +65,7 @@ class RunSources(list[RunSource]):
             timeline = Timeline(run.wall, None if config.dated else started_ns)
             # One stream's figures are the run's; of several, each has its own and the run the sum.
             its_stats = Stats(stats) if run.config.more_sources else stats
-            grid_hz = run.bundle.visual.grid_hz
+            grid_hz = grid_hz_of(run.bundle, run.config.window.grid_hz)
             rings = Rings(config, transform.size, timeline, its_stats, signal, grid_hz)
             source = RunSource(config=config, rings=rings, stats=its_stats)
             self.append(source)

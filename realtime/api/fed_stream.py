@@ -16,7 +16,7 @@ import numpy as np
 from realtime.api.wanted import Wanted
 from realtime.buffers.signal import DataSignal
 from realtime.build import frame_transform, make_recognizer, make_stream
-from realtime.bundle_settings import event_settings
+from realtime.bundle_settings import event_settings, grid_hz_of
 from realtime.clock import NS_PER_S, ManualClock, Timeline, WallClock
 from realtime.config import RunConfig
 from realtime.event import Event
@@ -72,9 +72,8 @@ class FedStream:
         wall = WallClock.fixed(utc, begin_ns)
         stats = Stats()
         timeline = Timeline(wall)
-        self._rings = Rings(
-            source, transform.size, timeline, stats, DataSignal(), bundle.visual.grid_hz
-        )
+        grid_hz = grid_hz_of(bundle, config.window.grid_hz)
+        self._rings = Rings(source, transform.size, timeline, stats, DataSignal(), grid_hz)
         self._video = VideoIntake(
             timeline, self._rings.frames, transform.resize, live=False, stats=stats
         )

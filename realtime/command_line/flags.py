@@ -12,6 +12,8 @@ from weights.printable import PlainParser
 from weights.program import called_as
 
 PROGRAM = "run_stream.py"  # in a checkout; the wheel has `mafnet-live`
+# What `--profile` sets of `[window]`; the file and other flags win over it.
+PROFILES: dict[str, dict[str, float | int]] = {"full": {}, "small": {"hop_s": 0.5, "grid_hz": 2}}
 EXAMPLES = """examples:
   python run_stream.py --camera 0                    camera and default microphone
   python run_stream.py --mic default                 microphone alone
@@ -81,6 +83,11 @@ def make_parser() -> argparse.ArgumentParser:
     model.add_argument("--device", help="auto, cpu, cuda or mps (default: auto)")
     model.add_argument("--backend", help="auto, torch or openvino (default: auto)")
     model.add_argument("--precision", help="auto, float32, bfloat16 or float16 (default: auto)")
+    model.add_argument(
+        "--profile",
+        choices=list(PROFILES),
+        help="small: fewer pictures, a longer hop, for a slow machine (default: full)",
+    )
     model.add_argument("--hop", type=float, metavar="S", help="time between decisions (0.25)")
     model.add_argument("--window", type=int, metavar="T", help="clips of 1 s in a window (10)")
     model.add_argument("--on", type=float, metavar="P", help="score at which an event starts")

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from realtime.addresses import at_home, is_network, is_port, require_brackets
 from realtime.command_line.config_file import NO_MICROPHONE, read_config_file
+from realtime.command_line.flags import PROFILES
 from realtime.command_line.log_format import ANSWER
 from realtime.config import (
     MAX_NAME_LENGTH,
@@ -55,7 +56,7 @@ def make_config(arguments: argparse.Namespace, file: Mapping[str, Any] | None = 
     settings = dict(file)
     tables = settings.pop("source", {})
     sources = _sources(arguments, tables if isinstance(tables, list) else [tables])
-    window = dict(settings.pop("window", {}))
+    window = {**PROFILES.get(arguments.profile, {}), **settings.pop("window", {})}
     publisher = settings.pop("publisher", {})
     events = dict(settings.pop("events", {}))
     _replace(window, hop_s=arguments.hop, n_clips=arguments.window)

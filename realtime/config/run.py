@@ -19,6 +19,7 @@ from realtime.config.rules import RulesConfig
 from realtime.config.source import SourceConfig
 from realtime.errors import UsageError
 from realtime.packets import GRID_HZ
+from weights.bundle_spec import GRIDS_HZ
 from weights.event_spec import EventSpec
 
 LOG_FORMATS = ("text", "json")
@@ -36,10 +37,13 @@ class WindowConfig:
     Attributes:
         hop_s: Time between decisions: a multiple of 1/16 s, up to 1 s.
         n_clips: T, the window's length in clips of one second.
+        grid_hz: Pictures a second that are computed at most: 16, 8, 4 or 2. None for the bundle's,
+            which is never exceeded.
     """
 
     hop_s: float = 0.25
     n_clips: int = 10
+    grid_hz: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -53,6 +57,9 @@ class WindowConfig:
             raise UsageError(
                 f"the window has 1 to {MAX_WINDOW_CLIPS} clips of one second, got {self.n_clips}"
             )
+        if self.grid_hz is not None and self.grid_hz not in GRIDS_HZ:
+            wanted = ", ".join(map(str, GRIDS_HZ))
+            raise UsageError(f"grid_hz is one of {wanted} pictures a second, got {self.grid_hz}")
 
     @property
     def hop_slots(self) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from realtime.addresses import split_address
+from realtime.bundle_settings import grid_hz_of
 from realtime.command_line.config_file import MAX_FILE_BYTES, format_config
 from realtime.command_line.flags import make_parser
 from realtime.command_line.main import main
@@ -256,3 +257,29 @@ def test_printing_says_of_a_bundle_that_is_not_there_that_its_events_cannot_be_t
 ) -> None:
     assert main(["--print-config", "--source", "demo", "--bundle", "/no/such"]) == 0
     assert "# [events] cannot be told" in capsys.readouterr().out
+
+
+def test_small_profile_gives_way_to_the_file_and_to_flags(tmp_path: Path) -> None:
+    file = tmp_path / "stream.toml"
+    file.write_text("[window]\ngrid_hz = 4\n")
+
+    def window(*flags: str) -> tuple[float, int | None]:
+        arguments = make_parser().parse_args(["--source", "demo", *flags])
+        made = make_config(arguments).window
+        return made.hop_s, made.grid_hz
+
+    assert window() == (0.25, None)
+    assert window("--profile", "full") == (0.25, None)
+    assert window("--profile", "small") == (0.5, 2)
+    assert window("--profile", "small", "--hop", "1") == (1.0, 2)
+    assert window("--profile", "small", "--config", str(file)) == (0.5, 4)
+
+
+def test_pictures_a_second_are_the_bundles_at_most() -> None:
+    bundle = load_bundle("starter")
+
+    assert grid_hz_of(bundle, None) == bundle.visual.grid_hz
+    assert grid_hz_of(bundle, 16) == bundle.visual.grid_hz
+    assert grid_hz_of(bundle, 2) == 2
+    with pytest.raises(UsageError, match="grid_hz is one of"):
+        WindowConfig(grid_hz=3)
