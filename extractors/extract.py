@@ -233,9 +233,26 @@ def _summary(
         n_of_labels=n_of_labels,
         left_out=left_out,
         n_resumed=n_resumed,
-        remarks=(*_thin(n_of_labels), *_long_files(to), *alike_windows(to)),
+        remarks=(
+            *_gone(n_of_labels, left_out),
+            *_thin(n_of_labels),
+            *_long_files(to),
+            *alike_windows(to),
+        ),
         changes=changes,
     )
+
+
+def _gone(
+    n_of_labels: Mapping[str, Mapping[str, int]], left_out: Sequence[Mapping[str, str]]
+) -> Iterator[str]:
+    """Say of which labels nothing is left, and why."""
+    of_label: dict[str, list[str]] = {}
+    for each in left_out:
+        of_label.setdefault(each["label"], []).append(each["reason"])
+    for label, reasons in of_label.items():
+        if not sum(n_of_labels.get(label, {}).values()):
+            yield f"all {len(reasons)} files of {label} were left out; the first: {reasons[0]}"
 
 
 def _thin(n_of_labels: Mapping[str, Mapping[str, int]]) -> Iterator[str]:

@@ -84,6 +84,18 @@ def test_a_file_that_cannot_be_used_is_left_out_with_the_reason(
     assert manifest["left_out"] == summary.left_out
 
 
+def test_label_of_which_nothing_is_left_is_named_with_the_first_reason(
+    make_video: MakeVideo, encoders: Encoders, tmp_path: Path
+) -> None:
+    data = _data(_item(make_video("good.mkv")), _item(tmp_path / "absent.mp4", "cat"))
+
+    summary = _run(data, encoders, tmp_path / "out")
+
+    (said,) = (remark for remark in summary.remarks if "left out" in remark)
+    assert said.startswith("all 1 files of cat were left out; the first: ")
+    assert "absent.mp4" in said
+
+
 def test_nothing_is_written_when_no_file_can_be_used(encoders: Encoders, tmp_path: Path) -> None:
     with pytest.raises(DataSetError, match="not one file could be used"):
         _run(_data(_item(tmp_path / "absent.mp4")), encoders, tmp_path / "out")
