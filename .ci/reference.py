@@ -107,6 +107,7 @@ def _commands() -> Iterator[str]:
     import mafnet.__main__
     import realtime.client.history
     import realtime.client.keys
+    import realtime.client.rules
     import realtime.client.subscribe
     import realtime.command_line.flags
     import realtime.completion
@@ -127,6 +128,7 @@ def _commands() -> Iterator[str]:
     for name, parser, scripts in (
         ("mafnet-keys", realtime.client.keys.make_parser(), {}),
         ("mafnet-history", realtime.client.history.make_parser(), {}),
+        ("mafnet-rules", realtime.client.rules.make_parser(), {}),
         ("mafnet-weights", weights.__main__.make_parser(), {}),
         ("python -m mafnet", mafnet.__main__.make_parser(), {"train": "mafnet-train"}),
         ("python -m extractors", extractors.__main__.make_parser(), {}),

@@ -48,6 +48,7 @@ COMMANDS = (
     "mafnet-subscribe",
     "mafnet-keys",
     "mafnet-history",
+    "mafnet-rules",
     "mafnet-weights",
     "mafnet-train",
     "mafnet-export",

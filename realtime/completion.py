@@ -20,6 +20,7 @@ PARSERS = {
     "mafnet-subscribe": "realtime.client.subscribe:make_parser",
     "mafnet-keys": "realtime.client.keys:make_parser",
     "mafnet-history": "realtime.client.history:make_parser",
+    "mafnet-rules": "realtime.client.rules:make_parser",
     "mafnet-weights": "weights.__main__:make_parser",
     "mafnet-train": "mafnet.__main__:make_parser train",
     "mafnet-export": "export.__main__:make_parser",

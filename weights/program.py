@@ -13,6 +13,7 @@ SCRIPTS = (
     "mafnet-history",
     "mafnet-keys",
     "mafnet-live",
+    "mafnet-rules",
     "mafnet-subscribe",
     "mafnet-train",
     "mafnet-weights",

@@ -96,8 +96,8 @@ def _add_filters(parser: argparse.ArgumentParser, limit: int | None) -> None:
     parser.add_argument("file", type=to_path, help="the history")
     parser.add_argument("--label", action="append", default=[], help="only this, in any case")
     parser.add_argument("--source", action="append", default=[], help="only this stream")
-    parser.add_argument("--since", type=_moment_ms, metavar="TIME", help="from this UTC time on")
-    parser.add_argument("--until", type=_moment_ms, metavar="TIME", help="before this UTC time")
+    parser.add_argument("--since", type=moment_ms, metavar="TIME", help="from this UTC time on")
+    parser.add_argument("--until", type=moment_ms, metavar="TIME", help="before this UTC time")
     parser.add_argument(
         "--confidence", type=_share, default=0.0, metavar="P", help="at least so sure (0)"
     )
@@ -226,7 +226,8 @@ def _correct(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _moment_ms(text: str) -> int:
+def moment_ms(text: str) -> int:
+    """Read a time of a flag, UTC where it says nothing else, as milliseconds since 1970."""
     try:
         moment = datetime.fromisoformat(text)
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

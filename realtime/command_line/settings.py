@@ -170,6 +170,7 @@ def rules_config(settings: dict[str, Any]) -> RulesConfig | None:
         UsageError: A rule cannot work.
     """
     shared = dict(settings.pop("rules", {}))
+    _expand(shared, "chosen")
     rules = tuple(RuleConfig(**table) for table in settings.pop("rule", []))
     profiles = tuple(ProfileConfig(**table) for table in settings.pop("profile", []))
     if not (shared or rules or profiles):

@@ -183,12 +183,15 @@ class RulesConfig:
     Attributes:
         profile: The profile where no `[[profile]]` holds and nobody chose one.
         time_zone: Of all times, such as `Europe/Berlin`; None is the machine's.
+        chosen: File with the profile that somebody chose, read again when it changes; None keeps
+            what is chosen in memory, until the run ends.
         rules: The `[[rule]]` tables.
         profiles: The `[[profile]]` tables; of several that hold the first counts.
     """
 
     profile: str = "home"
     time_zone: str | None = None
+    chosen: str | None = None
     rules: tuple[RuleConfig, ...] = ()
     profiles: tuple[ProfileConfig, ...] = ()
 
@@ -196,6 +199,8 @@ class RulesConfig:
         """Refuse what cannot work."""
         check_profile(self.profile, "[rules]")
         _ = self.zone
+        if self.chosen is not None and (not self.chosen or "\0" in self.chosen):
+            raise UsageError(f"chosen under [rules] is a file, got {self.chosen!r}")
         if len(self.rules) > MAX_RULES:
             raise UsageError(f"a run has up to {MAX_RULES} rules, got {len(self.rules)}")
         for kind, names in (

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime.config.rules import AUTOMATIC
-from realtime.errors import UsageError
+from realtime.errors import OutputError, UsageError
+from weights.files import written_whole
+from weights.printable import clean
 
 if TYPE_CHECKING:
     from realtime.config import RulesConfig
+
+logger = logging.getLogger(__name__)
+
+MAX_FILE_BYTES = 200
 
 
 class Profiles:
     """Knows the profile at a moment; any thread may call any method.
 
     Args:
-        config: Names, times and the usual profile.
+        config: Names, times, the usual profile, and the file that keeps what was chosen.
     """
 
     def __init__(self, config: RulesConfig) -> None:
@@ -25,8 +33,11 @@ class Profiles:
         self._zone = config.zone
         self._scheduled = [(profile.name, profile.when) for profile in config.profiles]
         self.names = config.profile_names
+        self._file = None if config.chosen is None else Path(config.chosen)
         self._lock = threading.Lock()
         self._chosen: str | None = None
+        self._seen = ""  # what the file said last
+        self.look()
 
     @property
     def chosen(self) -> str:
@@ -39,12 +50,36 @@ class Profiles:
 
         Raises:
             UsageError: There is no such profile.
+            OutputError: It holds, but the file cannot be written.
         """
-        if name != AUTOMATIC and name not in self.names:
-            known = ", ".join((*self.names, AUTOMATIC))
-            raise UsageError(f"there is no profile {name[:60]!r}; there is {known}")
+        self._take(name)
+        if self._file is None:
+            return
+        try:
+            with written_whole(self._file) as unfinished:
+                unfinished.write_text(f"{name}\n", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(
+                f"the profile {name} cannot be kept in {self._file}: {error.strerror}"
+            ) from error
+
+    def look(self) -> None:
+        """Read the file again; what it says counts once it says something new."""
+        if self._file is None:
+            return
+        try:
+            with self._file.open("rb") as opened:
+                name = opened.read(MAX_FILE_BYTES).decode("utf-8", "replace").strip()
+        except OSError:  # nobody chose one yet
+            return
         with self._lock:
-            self._chosen = None if name == AUTOMATIC else name
+            is_new, self._seen = name != self._seen, name
+        if not is_new:
+            return
+        try:
+            self._take(name)
+        except UsageError as error:
+            logger.warning("%s: %s", self._file, clean(str(error)))
 
     def at(self, moment: datetime) -> str:
         """Return the profile that holds at an aware moment."""
@@ -57,3 +92,13 @@ class Profiles:
     def local(self, moment: datetime) -> datetime:
         """Return an aware moment as clocks on the wall show it."""
         return moment.astimezone(self._zone)
+
+    def _take(self, name: str) -> None:
+        if name != AUTOMATIC and name not in self.names:
+            known = ", ".join((*self.names, AUTOMATIC))
+            raise UsageError(f"there is no profile {name[:60]!r}; there is {known}")
+        chosen = None if name == AUTOMATIC else name
+        with self._lock:
+            is_new, self._chosen = chosen != self._chosen, chosen
+        if is_new:
+            logger.info("profile %s", name, extra={"subject": "rules"})

@@ -17,6 +17,7 @@ import extractors.__main__
 import mafnet.__main__
 import realtime.client.history
 import realtime.client.keys
+import realtime.client.rules
 import realtime.client.subscribe
 import realtime.completion
 import weights.__main__
@@ -50,6 +51,7 @@ def parsers() -> dict[str, Callable[[list[str]], object]]:
         "mafnet-subscribe": realtime.client.subscribe.make_parser().parse_args,
         "mafnet-keys": realtime.client.keys.make_parser().parse_args,
         "mafnet-history": realtime.client.history.make_parser().parse_args,
+        "mafnet-rules": realtime.client.rules.make_parser().parse_args,
         "mafnet-completion": realtime.completion.make_parser().parse_args,
         "mafnet-weights": weights.__main__.make_parser().parse_args,
         "weights": weights.__main__.make_parser().parse_args,

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from realtime.config.rules import AUTOMATIC
-from realtime.errors import UsageError
+from realtime.errors import OutputError, UsageError
 from realtime.outputs.mqtt.topics import OFF, ON, Said, Topics
 from weights.printable import clean
 
@@ -82,6 +82,8 @@ class Switches:
         word = payload[:MAX_PAYLOAD].decode("utf-8", "replace").strip()
         try:
             command(word)
+        except OutputError as error:  # obeyed, and not kept over a restart
+            logger.warning("%s: %s", topic, clean(str(error)), extra={"subject": "mqtt"})
         except UsageError as error:
             logger.warning("%s: %s", topic, clean(str(error)), extra={"subject": "mqtt"})
             return False

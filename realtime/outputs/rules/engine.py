@@ -69,7 +69,10 @@ class RuleEngine:
 
     def take(self, body: Mapping[str, Any]) -> Iterator[Verdict]:
         """Yield what is decided with an event message: each rule's verdict comes once an event."""
-        fact = Fact.of(body)
+        yield from self.judge(Fact.of(body))
+
+    def judge(self, fact: Fact) -> Iterator[Verdict]:
+        """Yield the same of what was taken out of a message."""
         if fact.phase == "onset":
             self._open[fact.id] = {}
             if len(self._open) > self._max_running:

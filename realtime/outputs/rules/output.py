@@ -116,6 +116,7 @@ class RulesOutput:
         if now_ns - self._looked_ns < LOOK_NS:
             return
         self._looked_ns = now_ns
+        self._profiles.look()
         for number, job in self._clips.ready(now_ns):
             self._deliveries[number].put(job)
         for delivery in self._deliveries:
