@@ -41,6 +41,22 @@ max_fps = 30.0
 [web]
 bind = "127.0.0.1:8080"
 hosts = ["cam.example"]
+[rules]
+profile = "home"
+time_zone = "Europe/Berlin"
+chosen = "profile"
+[[profile]]
+name = "night"
+times = ["22:00-06:00"]
+[[rule]]
+name = "bark"
+labels = ["Bark"]
+weekdays = ["mon-fri"]
+per_hour = 5
+cooldown_s = 60.0
+notify = ["env:HALL"]
+run = ["echo", "{label}"]
+post = "http://127.0.0.1:1/x"
 [events]
 merge_gap_s = 1.0
 confirm_n = 1
@@ -52,7 +68,8 @@ NAMES = (
     "n_clips", "bind", "directory", "labels", "on", "off", "name", "kind", "camera", "microphone",
     "media", "pace", "hold_s", "patience_s", "loop", "duration_s", "log_format", "metrics", "curve",
     "insecure", "dashboard", "heartbeat_s", "capacity", "confirm_m", "window_weight", "max_height",
-    "web", "password_file", "hosts",
+    "web", "password_file", "hosts", "rules", "rule", "profile", "times", "weekdays", "notify",
+    "run", "post", "per_hour", "text", "time_zone", "chosen",
 )  # fmt: skip
 STRANGE = (
     "nan", "inf", "-inf", "-1", "0", "1e400", "99999999999999999999999", "true", '""', '"\\u0000"',

@@ -47,7 +47,8 @@ class Post:
             connection = http.client.HTTPSConnection(
                 self._host, self._port, timeout=self.limit_s, context=self._secure
             )
-        over = threading.Timer(self.limit_s, _hang_up, (connection,))  # of one who trickles
+        is_late = threading.Event()
+        over = threading.Timer(self.limit_s, _hang_up, (connection, is_late))  # of one who trickles
         over.daemon = True
         over.start()
         try:
@@ -56,7 +57,8 @@ class Post:
         except TimeoutError:
             return Answer(Outcome.AGAIN, f"no answer within {self.limit_s:g} s")
         except (OSError, ValueError, http.client.HTTPException, AttributeError) as error:
-            return Answer(Outcome.AGAIN, _reason(error))
+            late = f"no answer within {self.limit_s:g} s"
+            return Answer(Outcome.AGAIN, late if is_late.is_set() else _reason(error))
         finally:
             over.cancel()
             connection.close()
@@ -86,7 +88,8 @@ class Post:
         return Answer(Outcome.AGAIN if is_for_now else Outcome.GIVEN_UP, f"HTTP {status}")
 
 
-def _hang_up(connection: http.client.HTTPConnection) -> None:
+def _hang_up(connection: http.client.HTTPConnection, is_late: threading.Event) -> None:
+    is_late.set()
     sock = connection.sock
     if sock is not None:
         with suppress(OSError):
