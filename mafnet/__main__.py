@@ -30,6 +30,7 @@ from mafnet.results import write_results
 from mafnet.test import SENSES, Examination, examine
 from mafnet.train_command import add_train
 from mafnet.train_remarks import told_unrecognised
+from teaching.command import add_teach
 from weights.bundle import load_bundle
 from weights.dependencies import restrain
 from weights.devices import DEVICE_HELP, DeviceError, find_device
@@ -74,6 +75,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     add_train(commands)
+    add_teach(commands)
     testing = commands.add_parser("test", help="accuracy, confusions, calibration")
     add_feature_flags(testing)
     _add_weights(testing)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mafnet.attention import NEVER, PICTURE, SOUND
+from mafnet.taught import TaughtRow, TaughtRows
 
 N_SOUND_CLASSES = 521  # YAMNet's AudioSet classes
 N_PICTURE_CLASSES = 1000  # ImageNet-1k
@@ -24,6 +25,7 @@ SEEN = 0.04  # from here on a picture raises its label
 PICTURE_SCALE = 1.5  # of the logarithm of a share, at the start
 LEAST_LIKELY = 1e-4  # probabilities are kept so far from 0 and 1: logits of 9 and less
 UNHEARD = -3.0  # what stands for sound that is missing, at the start: a picture has to outweigh it
+NO_CLASS = -9.0  # what is heard of a label without a class of its own, before what was taught
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +33,15 @@ class EvidenceClasses:
     """Which classes mean each label.
 
     Attributes:
-        sound: Positions among the sound trunk's classes, one or more for each label.
+        sound: Positions among the sound trunk's classes, one or more for each label; none where
+            it was taught.
         picture: Positions among the picture trunk's classes, for each label; may be empty.
+        taught: Rows that a user taught.
     """
 
     sound: tuple[tuple[int, ...], ...]
     picture: tuple[tuple[int, ...], ...]
+    taught: tuple[TaughtRow, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.sound) != len(self.picture):
@@ -44,8 +49,11 @@ class EvidenceClasses:
                 "sound and picture must name classes of the same labels, "
                 f"got {len(self.sound)} and {len(self.picture)}"
             )
-        if not all(self.sound):
-            raise ValueError("each label needs at least one sound class")
+        if any(not 0 <= row.label < len(self.sound) for row in self.taught):
+            raise ValueError("a taught row must be about one of the labels")
+        learned = {row.label for row in self.taught if not row.denies}
+        if not all(own or k in learned for k, own in enumerate(self.sound)):
+            raise ValueError("each label needs at least one sound class, or to be taught")
         for classes, n in ((self.sound, N_SOUND_CLASSES), (self.picture, N_PICTURE_CLASSES)):
             if any(not 0 <= k < n for own in classes for k in own):
                 raise ValueError(f"classes must lie in [0, {n})")
@@ -62,6 +70,7 @@ class ClassEvidence(nn.Module):
 
     _heard: Tensor
     _seen: Tensor
+    _classed: Tensor
 
     def __init__(self, classes: EvidenceClasses, *, visual_dim: int, sound_channels: int) -> None:
         super().__init__()
@@ -74,6 +83,12 @@ class ClassEvidence(nn.Module):
         self.picture_scale = nn.Parameter(torch.full((n_labels,), PICTURE_SCALE))
         self.register_buffer("_heard", _padded(classes.sound), persistent=False)
         self.register_buffer("_seen", _membership(classes.picture), persistent=False)
+        self.register_buffer("_classed", _has_class(classes.sound), persistent=False)
+        self.taught: TaughtRows | None = None
+        if classes.taught:
+            self.taught = TaughtRows(
+                classes.taught, visual_dim=visual_dim, sound_channels=sound_channels
+            )
 
     def forward(self, visual: Tensor, audio: Tensor) -> Tensor:
         """Read one clip's evidence.
@@ -85,11 +100,15 @@ class ClassEvidence(nn.Module):
         Returns:
             `(N, 2, n_labels)`, picture first, in logits; rows of a missing sense mean nothing.
         """
-        logits = self.sound_classes(audio.mean(dim=(2, 3)))  # (N, 521)
+        pooled = audio.mean(dim=(2, 3))  # (N, C)
+        logits = self.sound_classes(pooled)  # (N, 521)
         loudest = logits[:, self._heard].amax(dim=2)  # (N, n_labels)
         heard = self.sound_scale * loudest + self.sound_bias
         share = torch.softmax(self.picture_classes(visual), dim=1) @ self._seen  # (N, n_labels)
         seen = self.picture_scale * F.relu(torch.log((share + LEAST_SEEN) / SEEN))
+        if self.taught is not None:
+            heard = torch.where(self._classed, heard, NO_CLASS)
+            seen, heard = self.taught(visual, pooled, seen, heard)
         return torch.stack((seen, heard), dim=1)
 
     def fuse(self, evidence: Tensor, scores: Tensor, present: Tensor) -> Tensor:
@@ -117,9 +136,13 @@ class ClassEvidence(nn.Module):
 def _padded(classes: Sequence[Sequence[int]]) -> Tensor:
     # (n_labels, most classes of a label): short rows repeat their first class, for a maximum.
     # On the CPU whatever the default device is: `mafnet.load` builds the rest without memory.
-    most = max(map(len, classes))
-    rows = [[*own, *[own[0]] * (most - len(own))] for own in classes]
+    most = max(map(len, classes)) or 1
+    rows = [[*own, *[own[0] if own else 0] * (most - len(own))] for own in classes]
     return torch.tensor(rows, device="cpu")
+
+
+def _has_class(classes: Sequence[Sequence[int]]) -> Tensor:
+    return torch.tensor([bool(own) for own in classes], device="cpu")
 
 
 def _membership(classes: Sequence[Sequence[int]]) -> Tensor:

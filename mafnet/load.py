@@ -13,6 +13,7 @@ from torch import Tensor
 from mafnet.architecture import check_architecture, configured, read_architecture
 from mafnet.evidence import EvidenceClasses
 from mafnet.model import SOUND_MAP, Activation, MAFnet, MAFnetConfig
+from mafnet.taught import TaughtRow
 from weights.bundle import Bundle, BundleError
 from weights.bundle_spec import SOUND_MAPS
 from weights.tensor_files import load_tensors
@@ -34,7 +35,14 @@ def load_head(bundle: Bundle) -> MAFnet:
         sound_map=bundle.audio.sound_map,
         evidence=None
         if classes is None
-        else EvidenceClasses(sound=classes.sound, picture=classes.picture),
+        else EvidenceClasses(
+            sound=classes.sound,
+            picture=classes.picture,
+            taught=tuple(
+                TaughtRow(label=bundle.labels.index(lesson.label), denies=lesson.denies)
+                for lesson in classes.lessons
+            ),
+        ),
         activation=activation,
         temperature=bundle.temperature,
     )

@@ -29,6 +29,7 @@ from realtime.build import (
     make_stream,
 )
 from realtime.bundle_settings import event_settings, find_bundle, grid_hz_of
+from realtime.bundle_swap import BundleSwap
 from realtime.clock import NS_PER_S, BootClock, Clock, WallClock
 from realtime.config import RunConfig
 from realtime.controls import Controls
@@ -48,6 +49,7 @@ from realtime.scheduler import Scheduler
 from realtime.sources.inquiry import Answer
 from realtime.sources.opened import OpenedSource
 from realtime.stats import Stats
+from realtime.swap_state import SwapState
 from realtime.threads.one_off import OneOffThread, left_behind
 from realtime.threads.worker import Worker
 from weights.bundle import Bundle
@@ -104,6 +106,8 @@ class Pipeline:
         self._loading = OneOffThread("load")
         self._web: WebPage | None = None
         self._scheduler: Scheduler | None = None
+        self._swap: BundleSwap | None = None
+        self._traces: EventTraces | None = None
         self._run_view: RunView | None = None
         self._by_hand: dict[str, ByHand] = {}
         self._run_name = ""
@@ -205,6 +209,21 @@ class Pipeline:
             workers.append(self._recognize)
         return {worker.name: worker.n_steps for worker in workers if worker.alive}
 
+    def take_bundle(self, name: str | None = None) -> None:
+        """Have the run go on with a bundle's labels and thresholds; any thread may ask.
+
+        Args:
+            name: As `--bundle` takes it; None for the one that the run began with, read anew.
+        """
+        if self._swap is not None:
+            self._swap.ask(self._config.bundle if name is None else name)
+
+    def bundle_state(self) -> SwapState:
+        """Return which bundle is in use, and how it went with the last that was asked for."""
+        if self._swap is None:
+            return SwapState(bundle=f"{self._bundle.name} {self._bundle.version}")
+        return self._swap.state()
+
     def view(self, warnings: tuple[str, ...] = ()) -> DashboardSnapshot:
         """Return what a person is shown now, with the newest `warnings` of the log.
 
@@ -247,10 +266,11 @@ class Pipeline:
     def _view(self, source: RunSource, warnings: tuple[str, ...]) -> DashboardSnapshot:
         if source.stream is None or self._run_view is None:
             raise ValueError("open the pipeline before it is looked at")
+        stream = source.stream.view()
         return DashboardSnapshot(
             source=source.config.name,
-            run=self._run_view,
-            stream=source.stream.view(),
+            run=replace(self._run_view, labels=stream.labels or self._run_view.labels),
+            stream=stream,
             stats=source.stats.snapshot(),
             elapsed_s=((self._ended_ns or self._clock.now_ns()) - self._started_ns) / NS_PER_S,
             endpoint=self._output_threads.endpoint,
@@ -313,7 +333,7 @@ class Pipeline:
                 self._sources.sense_states,
                 insecure=config.insecure,
             )
-        traces = EventTraces(
+        self._traces = traces = EventTraces(
             self._bundle.labels, self._events.window_weight, self._sources.decisions
         )
         asked = asked_outputs(
@@ -349,7 +369,10 @@ class Pipeline:
             newest_sound=self._newest_sound,
             history=None if config.history is None else Path(config.history.file),
             recordings=None if config.record is None else Path(config.record.directory),
-            known_labels=self._bundle.labels,
+            known_labels=lambda: self._bundle.labels,
+            bundle=config.bundle,
+            bundle_state=self.bundle_state,
+            take_bundle=self.take_bundle,
             clock=self._clock,
         )
         port = self._web.open()
@@ -377,14 +400,7 @@ class Pipeline:
     ) -> None:
         models = load_models(self._bundle, self._config)
         recognizer = make_recognizer(models, self._clock)
-        self._run_view = RunView(
-            labels=self._bundle.labels,
-            background=self._bundle.background,
-            window_weight=self._events.window_weight,
-            window_clips=self._config.window.n_clips,
-            bundle=f"{self._bundle.name} {self._bundle.version}",
-            backend=models.describe(),
-        )
+        self._run_view = self._make_run_view(models.describe())
         for source, its_opened in zip(self._sources, opened, strict=True):
             source.stream = make_stream(
                 run,
@@ -402,9 +418,34 @@ class Pipeline:
             self._stats,
             grid_hz_of(self._bundle, self._config.window.grid_hz),
         )
+        self._swap = BundleSwap(
+            run,
+            recognizer,
+            self._sources.streams(),
+            between_rounds=self._scheduler.between_rounds,
+            adopted=self._adopted,
+        )
         self._recognize = Worker(
             "recognize", self._scheduler.step, self._stop, self._recognize_ended
         )
+
+    def _make_run_view(self, backend: str) -> RunView:
+        return RunView(
+            labels=self._bundle.labels,
+            background=self._bundle.background,
+            window_weight=self._events.window_weight,
+            window_clips=self._config.window.n_clips,
+            bundle=f"{self._bundle.name} {self._bundle.version}",
+            backend=backend,
+        )
+
+    def _adopted(self, run: RunContext) -> None:
+        """Show another bundle; called in the recognize thread."""
+        self._bundle, self._events = run.bundle, run.events
+        if self._traces is not None:
+            self._traces.adopt(run.bundle.labels, run.events.window_weight)
+        if self._run_view is not None:
+            self._run_view = self._make_run_view(self._run_view.backend)
 
     def _clock_stepped(self, step_ns: int) -> None:
         """Say once that the wall clock was set; called in whichever thread saw it."""

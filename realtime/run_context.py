@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from realtime.clock import NS_PER_S, Clock, WallClock
 from realtime.config import RunConfig
@@ -17,7 +17,7 @@ from weights.bundle import Bundle, EventSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RunContext:
-    """Made once, before the first stream; nobody changes it.
+    """Made before the first stream; nobody changes it. Another bundle makes another one.
 
     Attributes:
         config: The run, its sources as they turned out to be.
@@ -81,6 +81,10 @@ class RunContext:
     def is_paused(self, source: str) -> bool:
         """Whether somebody has paused a source."""
         return self.controls is not None and self.controls.is_paused(source)
+
+    def with_bundle(self, bundle: Bundle, events: EventSpec) -> RunContext:
+        """Return the run with another bundle's labels and settings; its messages count on."""
+        return replace(self, bundle=bundle, events=events)
 
     @property
     def until_t_ns(self) -> int | None:

@@ -13,7 +13,8 @@ keep up (`realtime.load_governor`). Files are computed in full, however long tha
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from realtime.buffers.signal import DataSignal
@@ -72,6 +73,8 @@ class Scheduler:
         self._stats = stats
         self._governor = LoadGovernor(grid_hz=grid_hz)
         self._level = self._full = self._governor.level
+        self._lock = threading.Lock()
+        self._between: Callable[[], None] | None = None  # to be done before the next round
         self._first = 0  # who is asked first in the next round
         self._asked: dict[str, tuple[int, int]] = {}  # notices seen, and when to look anyway
         self._caught_up_ns = clock.now_ns()  # when no live clip was due last
@@ -79,6 +82,10 @@ class Scheduler:
 
     def step(self, timeout_s: float = STEP_TIMEOUT_S) -> bool:
         """Do one round, or wait for something to do; return False once all streams are over."""
+        with self._lock:
+            between, self._between = self._between, None
+        if between is not None:
+            between()
         seen = self._signal.count
         work, wait_ns = self._collect()
         if not any(stream.live for stream, _ in work):
@@ -90,6 +97,16 @@ class Scheduler:
             self._signal.wait(seen, min(wait_ns / NS_PER_S, timeout_s))
             self._catch_up()  # to have waited, for a slow camera say, is no load
         return bool(self._open)
+
+    def between_rounds(self, work: Callable[[], None]) -> None:
+        """Have something done before the next round, in its thread; any thread may ask.
+
+        Args:
+            work: Takes no time worth mentioning, and raises nothing.
+        """
+        with self._lock:
+            self._between = work
+        self._signal.notify()
 
     def finish(self, error: Exception | None) -> None:
         """End the streams that go on; the recognize thread's last act."""

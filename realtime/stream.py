@@ -164,6 +164,22 @@ class Stream:
                 self._prediction = None
         return paused
 
+    def adopt(self, run: RunContext) -> None:
+        """Go on with another bundle's labels and settings; events of the same labels go on too.
+
+        Args:
+            run: The same but for these.
+        """
+        before = self._detector
+        self._detector = EventDetector(run.events, run.bundle.labels, before)
+        given_up = before.give_up()
+        if given_up:
+            self._tell(None, given_up)
+        self._report.adopt(run)
+        with self._lock:  # a prediction and its labels are seen together
+            self._run, self._prediction = run, None
+            self._decisions.clear()
+
     def set_level(self, level: LoadLevel) -> None:
         """Have less, or more, of a live stream computed."""
         self._assembler.set_level(level)
@@ -177,9 +193,8 @@ class Stream:
         if self._finished:
             return
         self._finished = True
-        last = self._prediction
-        if last is not None:
-            self._tell(None, self._detector.close(last.end_t_ns))
+        if self._has_begun:
+            self._tell(None, self._detector.close(self._t_ns))
         self._tell_changes()
         self._run.emit(self._run.stamper.status(self.name, self._report.end(error)))
 
@@ -193,6 +208,7 @@ class Stream:
         with self._lock:
             prediction = self._prediction
             return StreamView(
+                labels=self._run.bundle.labels,
                 t_s=self._t_ns / NS_PER_S,
                 prediction=prediction,
                 active=tuple(self._active.values()),

@@ -82,6 +82,11 @@ class StreamReport:
         with self._lock:
             self._remark = sentence
 
+    def adopt(self, run: RunContext) -> None:
+        """Say what is told of the bundle from now on, in the next status; recognize thread."""
+        self._run = run
+        self.announce(f"the bundle {run.bundle.name} {run.bundle.version} is in use now")
+
     def announce(self, sentence: str) -> None:
         """Have the next step say a sentence in one status message."""
         with self._lock:

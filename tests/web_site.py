@@ -15,6 +15,7 @@ from realtime.outputs.history.sidecar_scan import Found
 from realtime.outputs.history.store import HistoryStore
 from realtime.outputs.wire import Quality
 from realtime.packets import GridFrame
+from realtime.swap_state import SwapState
 from realtime.web.app import WebApp
 from realtime.web.guard import Hosts
 from realtime.web.heard import Heard, NewestSound
@@ -22,6 +23,7 @@ from realtime.web.live import Live
 from realtime.web.passwords import PasswordHash
 from realtime.web.past import Past
 from realtime.web.server import WebPage
+from realtime.web.teacher import Teacher
 from snapshots import make_snapshot
 from wire_samples import LABELS, STARTED, make_event, make_prediction, make_stamper, make_timeline
 
@@ -74,12 +76,19 @@ class Site:
         )
         store.close()
 
-    def app(self, *, password: PasswordHash | None = None, bound: str = "127.0.0.1") -> WebApp:
+    def app(
+        self,
+        *,
+        password: PasswordHash | None = None,
+        bound: str = "127.0.0.1",
+        teacher: Teacher | None = None,
+    ) -> WebApp:
         return WebApp(
             live=Live(make_snapshot, no_frame, self.clock),
             heard=Heard(no_sound),
             past=Past(self.history, self.recordings),
-            known_labels=LABELS,
+            known_labels=lambda: LABELS,
+            teacher=teacher,
             hosts=Hosts(bound, ("cam.example",)),
             password=password,
             cookie=COOKIE,
@@ -94,7 +103,10 @@ class Site:
             "newest_sound": no_sound,
             "history": self.history,
             "recordings": self.recordings,
-            "known_labels": LABELS,
+            "known_labels": lambda: LABELS,
+            "bundle": "starter",
+            "bundle_state": lambda: SwapState(bundle="starter 1"),
+            "take_bundle": lambda name: None,
             "clock": self.clock,
         }
         config = WebConfig(bind="127.0.0.1:0", password_file=file)

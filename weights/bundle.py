@@ -27,7 +27,7 @@ from weights.event_spec import EventSpec
 from weights.files import inside, is_sha256, sha256_of, written_whole
 from weights.manifest import Fields, read_object
 from weights.paths import to_path
-from weights.store import default_home
+from weights.store import default_home, taught_home
 
 __all__ = [
     "AudioSpec",
@@ -74,7 +74,8 @@ def load_bundle(name_or_path: str | Path, home: Path | None = None) -> Bundle:
     """Find a bundle, check its manifest and every file's sha256.
 
     Args:
-        name_or_path: `starter`, `ave`, or a folder with a `bundle.json` (or that file itself).
+        name_or_path: `starter`, `ave`, `taught`, or a folder with a `bundle.json` (or that file
+            itself).
         home: Where fetched bundles are kept; None means `weights.store.default_home()`.
 
     Raises:
@@ -107,7 +108,7 @@ def load_bundle(name_or_path: str | Path, home: Path | None = None) -> Bundle:
         head=HeadSpec(
             weights=_file(head, folder),
             sha256=_hash(head),
-            evidence=read_evidence(head, len(labels), audio_spec.trunk),
+            evidence=read_evidence(head, labels, audio_spec.trunk),
         ),
         events=read_events(fields.nested("events"), labels, background, where),
         licence=fields.text("licence"),
@@ -194,6 +195,14 @@ def _find(name_or_path: str | Path, home: Path | None) -> Path:
             raise BundleError(
                 f"the bundle ave is not in the store ({folder}): "
                 "get it once with `python -m weights fetch ave`"
+            )
+        return folder
+    if name_or_path == "taught":
+        folder = taught_home(home)
+        if not (folder / MANIFEST).is_file():
+            raise BundleError(
+                f"nothing was taught yet, so there is no bundle taught ({folder}): "
+                "see `python -m mafnet teach --help`"
             )
         return folder
     path = to_path(str(name_or_path))

@@ -3,19 +3,23 @@
 The numbers that weigh them are in the head's file; here are positions in two public vocabularies.
 """
 
-from weights.bundle_spec import N_PICTURE_CLASSES, N_SOUND_CLASSES, EvidenceSpec
+import dataclasses
+
+from weights.bundle_spec import N_PICTURE_CLASSES, N_SOUND_CLASSES, EvidenceSpec, Lesson
 from weights.errors import BundleError
 from weights.manifest import Fields
 
+MAX_LESSONS = 1000
+MAX_TEXT = 300  # characters of when and from what
 Classes = tuple[tuple[int, ...], ...]
 
 
-def read_evidence(head: Fields, n_labels: int, sound_trunk: str) -> EvidenceSpec | None:
+def read_evidence(head: Fields, labels: tuple[str, ...], sound_trunk: str) -> EvidenceSpec | None:
     """Take `evidence` out of the head's object; None where there is none.
 
     Args:
         head: The object; its other keys stay.
-        n_labels: Of the bundle.
+        labels: The bundle's.
         sound_trunk: The sound trunk's name; one without classes has no evidence.
 
     Raises:
@@ -27,15 +31,18 @@ def read_evidence(head: Fields, n_labels: int, sound_trunk: str) -> EvidenceSpec
         known = " or ".join(N_SOUND_CLASSES)
         raise head.wrong("evidence", f"left out, or the sound trunk {known}", sound_trunk)
     fields = head.nested("evidence")
-    sound = _classes(fields, "sound", n_labels, N_SOUND_CLASSES[sound_trunk])
-    picture = _classes(fields, "picture", n_labels, N_PICTURE_CLASSES)
+    sound = _classes(fields, "sound", len(labels), N_SOUND_CLASSES[sound_trunk])
+    picture = _classes(fields, "picture", len(labels), N_PICTURE_CLASSES)
+    lessons = _lessons(fields, labels) if fields.has("taught") else ()
     fields.end()
-    if not all(sound):
-        raise BundleError(
-            f"{fields.where}: 'sound' must name one class or more of each label, "
-            f"label {next(k for k, own in enumerate(sound) if not own)} has none"
-        )
-    return EvidenceSpec(sound=sound, picture=picture)
+    learned = {lesson.label for lesson in lessons if not lesson.denies}
+    for k, (label, own) in enumerate(zip(labels, sound, strict=True)):
+        if not own and label not in learned:
+            raise BundleError(
+                f"{fields.where}: 'sound' must name one class or more of each label that was not "
+                f"taught, label {k} has none"
+            )
+    return EvidenceSpec(sound=sound, picture=picture, lessons=lessons)
 
 
 def evidence_manifest(evidence: EvidenceSpec | None) -> dict[str, object]:
@@ -43,7 +50,33 @@ def evidence_manifest(evidence: EvidenceSpec | None) -> dict[str, object]:
     if evidence is None:
         return {}
     classes = {"sound": evidence.sound, "picture": evidence.picture}
-    return {"evidence": {sense: [list(own) for own in each] for sense, each in classes.items()}}
+    told: dict[str, object] = {
+        sense: [list(own) for own in each] for sense, each in classes.items()
+    }
+    if evidence.lessons:
+        told["taught"] = [dataclasses.asdict(lesson) for lesson in evidence.lessons]
+    return {"evidence": told}
+
+
+def _lessons(fields: Fields, labels: tuple[str, ...]) -> tuple[Lesson, ...]:
+    value = fields.take("taught")
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_LESSONS:
+        raise fields.wrong("taught", f"a list of 1 to {MAX_LESSONS} lessons", value)
+    return tuple(_lesson(Fields(each, f"{fields.where}: taught"), labels) for each in value)
+
+
+def _lesson(fields: Fields, labels: tuple[str, ...]) -> Lesson:
+    label, made, origin = (fields.text(name) for name in ("label", "made", "origin"))
+    denies = fields.take("denies")
+    if label not in labels:
+        raise fields.wrong("label", "one of the bundle's labels", label)
+    if not isinstance(denies, bool):
+        raise fields.wrong("denies", "true or false", denies)
+    for name, text in (("made", made), ("origin", origin)):
+        if len(text) > MAX_TEXT:
+            raise fields.wrong(name, f"of up to {MAX_TEXT} characters", text)
+    fields.end()
+    return Lesson(label=label, denies=denies, made=made, origin=origin)
 
 
 def _classes(fields: Fields, sense: str, n_labels: int, n_classes: int) -> Classes:

@@ -52,16 +52,35 @@ class AudioSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """What a user taught, one row of the head's weights.
+
+    Attributes:
+        label: What it is about.
+        denies: What was shown is not that label; else it is.
+        made: When, ISO 8601 with a zone.
+        origin: From what, for people.
+    """
+
+    label: str
+    denies: bool
+    made: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceSpec:
     """Which of the trunks' own classes mean each label, by their positions.
 
     Attributes:
-        sound: Of each label in turn, one class of the sound trunk or more.
+        sound: Of each label in turn, one class of the sound trunk or more; none of a taught one.
         picture: Of each label in turn, classes of ImageNet-1k; may be none.
+        lessons: What a user taught, in the order of the rows.
     """
 
     sound: tuple[tuple[int, ...], ...]
     picture: tuple[tuple[int, ...], ...]
+    lessons: tuple[Lesson, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

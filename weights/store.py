@@ -18,3 +18,8 @@ def default_home() -> Path:
     if chosen:
         return to_path(chosen)
     return Path(platformdirs.user_cache_dir("mafnet-live", appauthor=False))
+
+
+def taught_home(home: Path | None = None) -> Path:
+    """Return the folder of the bundle `taught`, which `mafnet teach` makes and changes."""
+    return (home or default_home()) / "taught"

@@ -23,6 +23,7 @@ from realtime.command_line.flags import make_parser
 from realtime.command_line.heap import HeapTrimmer
 from realtime.command_line.interrupt import Interrupt
 from realtime.command_line.log_format import ANSWER, JsonFormat, TextFormat
+from realtime.command_line.reload_signal import ReloadSignal
 from realtime.command_line.settings import make_config
 from realtime.command_line.settings_comments import with_comments
 from realtime.command_line.settings_in_force import in_force
@@ -108,6 +109,7 @@ def _run(config: RunConfig) -> int:
 
     pipeline = Pipeline(config, json_stream=sys.stdout if config.log_json else None)
     interrupted = Interrupt()
+    reload = ReloadSignal()
     service = ServiceManager.of(os.environ)
     watchdog = Watchdog(service, MonotonicClock())
     heap = HeapTrimmer(MonotonicClock())
@@ -123,6 +125,8 @@ def _run(config: RunConfig) -> int:
             pipeline.start()
             service.ready()
             while not (interrupted.exit_code or screens.quits or pipeline.wait(screens.interval_s)):
+                if reload.take():
+                    pipeline.take_bundle()
                 watchdog.watch(pipeline.progress())
                 heap.step()
                 screens.show(pipeline)
@@ -140,6 +144,7 @@ def _run(config: RunConfig) -> int:
         raise
     finally:
         interrupted.restore()
+        reload.restore()
         service.close()
     exit_code = interrupted.exit_code
     try:

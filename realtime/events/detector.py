@@ -21,11 +21,16 @@ class EventDetector:
     Args:
         events: Thresholds and times.
         labels: The bundle's labels, in the order of the probabilities.
+        before: What it goes on for, under other settings or labels; that one is used up.
     """
 
-    def __init__(self, events: EventSpec, labels: Sequence[str]) -> None:
-        self._tracker = EventTracker(events, labels)
-        self._senses = LoneSenses(events, labels)
+    def __init__(
+        self, events: EventSpec, labels: Sequence[str], before: EventDetector | None = None
+    ) -> None:
+        tracker: EventTracker | None = None if before is None else before._tracker
+        senses: LoneSenses | None = None if before is None else before._senses
+        self._tracker: EventTracker = EventTracker(events, labels, tracker)
+        self._senses: LoneSenses = LoneSenses(events, labels, senses)
 
     def expect(self, senses: Iterable[Sense]) -> None:
         """Say which senses the stream should have: at first one that has not come is only late."""
@@ -36,6 +41,10 @@ class EventDetector:
         fresh = self._tracker.begin(prediction.end_t_ns)
         heard = self._senses.update(prediction, self._tracker.active(), fresh=fresh)
         return self._tracker.update(heard)
+
+    def give_up(self) -> tuple[Event, ...]:
+        """End the events of labels that another detector did not take over."""
+        return self._tracker.give_up()
 
     def close(self, end_t_ns: int, why: str = "stream ended") -> tuple[Event, ...]:
         """End what is still going on, at stream time `end_t_ns`, for the reason `why`."""

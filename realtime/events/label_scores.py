@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+_Kind = TypeVar("_Kind", bound=np.generic)
 
 
 class ScoreSmoother:
@@ -38,6 +41,32 @@ class ScoreSmoother:
             self._last.clear()
         self._last.append(scores)
         return np.asarray(np.mean(self._last, axis=0))
+
+    def take_over(self, before: ScoreSmoother, places: Sequence[int | None]) -> None:
+        """Go on with another one's last decisions, as `moved` moves their labels."""
+        self._last.extend(moved(scores, places, 0.0) for scores in before._last)
+
+
+def moved(
+    values: NDArray[_Kind], places: Sequence[int | None], fill: float | bool
+) -> NDArray[_Kind]:
+    """Put the last axis in the order of other labels.
+
+    Args:
+        values: `(…, n_labels)`.
+        places: Of each new label, where it stood; None where it was not.
+        fill: What a label has that was not.
+    """
+    out = np.full((*values.shape[:-1], len(places)), fill, values.dtype)
+    known = [k for k, place in enumerate(places) if place is not None]
+    out[..., known] = values[..., [place for place in places if place is not None]]
+    return out
+
+
+def places_of(before: Sequence[str], labels: Sequence[str]) -> list[int | None]:
+    """Return where each label stood before; None where it was not there."""
+    known = {label: place for place, label in enumerate(before)}
+    return [known.get(label) for label in labels]
 
 
 class LabelGroups:

@@ -71,6 +71,19 @@ class LabelStates:
         """Whether an event is going on, as far as the last update told."""
         return self._active is not None
 
+    def take_over(self, before: LabelStates) -> None:
+        """Go on where the same label's states stood under other settings, its event too."""
+        self._hits.extend(before._hits)
+        self._rise, self._starting, self._active = before._rise, before._starting, before._active
+        self._newest_t_ns, self._alone = before._newest_t_ns, before._alone
+        self._last_offset_t_ns = before._last_offset_t_ns
+        self._quiet_until_t_ns = before._quiet_until_t_ns
+
+    def give_up(self) -> list[Event]:
+        """End the event, if one is going on: nobody decides about this label any more."""
+        active = self._active
+        return [] if active is None else [self._end(active, active.quiet_t_ns, "no data")]
+
     def update(
         self,
         score: float,

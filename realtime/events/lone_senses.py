@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.clock import NS_PER_S
+from realtime.events.label_scores import moved, places_of
 from realtime.events.thresholds import on_and_off
 from realtime.packets import SAMPLE_RATE, LabelScores, Prediction, Sense
 from weights.event_spec import EventSpec
@@ -50,9 +51,13 @@ class LoneSenses:
     Args:
         events: Thresholds, and the share of the window in a score.
         labels: The bundle's labels, in the order of the probabilities.
+        before: What it goes on for, under other settings or labels.
     """
 
-    def __init__(self, events: EventSpec, labels: Sequence[str]) -> None:
+    def __init__(
+        self, events: EventSpec, labels: Sequence[str], before: LoneSenses | None = None
+    ) -> None:
+        self._labels = tuple(labels)
         self._on, self._off = on_and_off(events, labels)
         self._window_weight = events.window_weight
         self._expected: set[Sense] = set()
@@ -71,6 +76,22 @@ class LoneSenses:
         self._said = np.zeros(shape, np.bool_)  # it reached `on` since it last reached `off`
         self._agreed = np.zeros(shape, np.bool_)  # and an event of it went on meanwhile
         self._share = np.full(len(Sense), CARRIES)  # of the attention, while all were there
+        if before is not None:
+            self._take_over(before)
+
+    def _take_over(self, before: LoneSenses) -> None:
+        self._expected, self._known = set(before._expected), set(before._known)
+        self._first_end_t_ns, self._whole_ns = before._first_end_t_ns, before._whole_ns
+        self._is_whole, self._share = before._is_whole, before._share.copy()
+        places, now_ns = places_of(before._labels, self._labels), before._whole_ns or 0
+        self._scores = moved(before._scores, places, 0.0)
+        self._state = moved(before._state, places, _UNKNOWN)
+        self._last = moved(before._last, places, 1.0)
+        self._up_ns = moved(before._up_ns, places, now_ns)
+        self._same_ns = moved(before._same_ns, places, now_ns)
+        self._denied_ns = moved(before._denied_ns, places, -LONE_NS)
+        self._said = moved(before._said, places, False)
+        self._agreed = moved(before._agreed, places, False)
 
     def expect(self, senses: Iterable[Sense]) -> None:
         """Say which senses the stream should have; at first they count as gone till they come."""

@@ -13,14 +13,14 @@ the narrower one begins.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
 from realtime.events.confusable_labels import join
-from realtime.events.label_scores import LabelGroups, ScoreSmoother
+from realtime.events.label_scores import LabelGroups, ScoreSmoother, places_of
 from realtime.events.label_states import Alone, LabelStates
 from realtime.events.thresholds import on_and_off
 from realtime.packets import Event, LabelScores, Phase, begins_anew
@@ -33,13 +33,18 @@ class EventTracker:
     Args:
         events: Thresholds and times.
         labels: The bundle's labels, in the order of the scores.
+        before: What it goes on for, under other settings or labels; that one is used up.
     """
 
-    def __init__(self, events: EventSpec, labels: Sequence[str]) -> None:
+    def __init__(
+        self, events: EventSpec, labels: Sequence[str], before: EventTracker | None = None
+    ) -> None:
         unknown = set(events.labels_named()) - {events.background, *labels}
         if unknown:
             raise ValueError(f"settings of labels that the bundle has not: {sorted(unknown)}")
-        numbers = count(1)
+        self._labels = tuple(labels)
+        numbers: Iterator[int] = count(1) if before is None else before._numbers
+        self._numbers: Iterator[int] = numbers
         self._groups = LabelGroups(labels, events.groups)
         self._smoother = ScoreSmoother(events.smooth)
         states = {
@@ -52,6 +57,21 @@ class EventTracker:
         self._on, self._off = on_and_off(events, labels)
         self._last_end_t_ns: int | None = None
         self._is_fresh = True
+        if before is not None:
+            self._take_over(before)
+
+    def _take_over(self, before: EventTracker) -> None:
+        self._last_end_t_ns, self._is_fresh = before._last_end_t_ns, before._is_fresh
+        places = places_of(before._labels, self._labels)
+        self._smoother.take_over(before._smoother, places)
+        for index, states in self._states.items():
+            place = places[index]
+            if place is not None and place in before._states:
+                states.take_over(before._states.pop(place))
+
+    def give_up(self) -> tuple[Event, ...]:
+        """End the events of labels that another tracker did not take over."""
+        return tuple(event for states in self._states.values() for event in states.give_up())
 
     def begin(self, end_t_ns: int) -> bool:
         """Begin with the decision that ends then; return whether none came shortly before."""

@@ -25,6 +25,7 @@ class StreamView:
     """What a person is shown of a stream at one moment.
 
     Attributes:
+        labels: In the order of the prediction's probabilities; empty for the run's.
         t_s: How far it has come, stream seconds.
         prediction: The newest; None before the first.
         active: Events that go on.
@@ -42,6 +43,7 @@ class StreamView:
     picture_share: Mapping[int, float] = field(default_factory=dict)
     senses: tuple[SenseStatus, ...] = ()
     load: str = ""
+    labels: tuple[str, ...] = ()
 
     def shares(self, number: int) -> tuple[float | None, float | None]:
         """Return the picture's and the sound's share in event `number`; None where unknown."""

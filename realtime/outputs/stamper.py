@@ -52,6 +52,10 @@ class MessageStamper:
         self._seq = 0
         self._topic_seqs: dict[str, int] = {}
 
+    def weigh(self, window_weight: float) -> None:
+        """Rank `top` by another share of the window from now on."""
+        self._window_weight = window_weight
+
     def event(
         self,
         source: str,

@@ -22,7 +22,7 @@ from realtime.clock import NS_PER_MS, Clock
 from realtime.packets import Clip, GridFrame, Prediction
 from realtime.recognition.features import MAX_BATCH, FeatureExtractor
 from realtime.recognition.memory import StreamMemory
-from realtime.recognition.models import Models
+from realtime.recognition.models import Models, have_same_codes
 from realtime.recognition.window import WindowCodes
 from realtime.stats import Stats
 
@@ -54,6 +54,13 @@ class BatchRecognizer:
             stats=stats,
             dated=dated,
         )
+
+    def adopt(self, models: Models, places: Sequence[int | None]) -> None:
+        """Go on with another head on the same trunks; see `StreamMemory.adopt`."""
+        same_codes = have_same_codes(self.models.head, models.head)
+        self.models = models
+        for memory in self._memories.values():
+            memory.adopt(places, same_codes=same_codes)
 
     def encode(self, work: Sequence[tuple[str, Sequence[GridFrame]]]) -> None:
         """Pass frames of some streams through the picture trunk before their clips are complete."""

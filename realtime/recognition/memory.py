@@ -108,6 +108,18 @@ class StreamMemory:
         self._window.append(clip.end_t_ns, codes.vectors[row], codes.scores[row], present, evidence)
         self._alone.append(clip.end_t_ns, alone.vectors[row], alone.scores[row], present)
 
+    def adopt(self, places: Sequence[int | None], *, same_codes: bool) -> None:
+        """Go on with another head.
+
+        Args:
+            places: Of each of its labels, where it stood; None where it was not.
+            same_codes: Whether clips have the same codes for it; else the window begins anew.
+        """
+        self._window.with_labels(places)
+        if not same_codes:
+            self._window.forget()
+            self._alone.forget()
+
     def window(self) -> WindowCodes:
         """Return the codes of the window that ends with the newest clip."""
         return self._window.gather()

@@ -7,11 +7,14 @@ interleaved windows of all phases.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from mafnet.attention import SOUND
+from mafnet.evidence import NO_CLASS
 from realtime.clock import NS_PER_S
 
 
@@ -104,6 +107,25 @@ class ClipWindow:
             self._evidence[row] = evidence
         self._numbers[row] = number
         self._newest = number
+
+    def with_labels(self, places: Sequence[int | None]) -> None:
+        """Put the evidence in the order of other labels.
+
+        Args:
+            places: Of each new label, where it stood; None where it was not: then nothing was
+                heard or seen of it.
+        """
+        if self._evidence is None:
+            return
+        before = self._evidence
+        self._evidence = before.new_zeros((self._capacity, 2, len(places)))
+        self._evidence[:, SOUND] = NO_CLASS
+        known = [k for k, place in enumerate(places) if place is not None]
+        self._evidence[:, :, known] = before[:, :, [p for p in places if p is not None]]
+
+    def forget(self) -> None:
+        """Begin anew with the next clip."""
+        self._numbers = [-1] * self._capacity
 
     def _wanted(self) -> list[int]:
         """Return the numbers of the clips that the window has, oldest first."""

@@ -19,9 +19,10 @@ from realtime.web.live_routes import LiveRoutes
 from realtime.web.log_in_routes import LogInRoutes
 from realtime.web.past_routes import PastRoutes
 from realtime.web.sessions import Sessions
+from realtime.web.teach_routes import TeachRoutes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from starlette.requests import Request
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from realtime.web.live import Live
     from realtime.web.passwords import PasswordHash
     from realtime.web.past import Past
+    from realtime.web.teacher import Teacher
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +57,8 @@ class WebApp:
         live: What happens now.
         heard: What is heard now.
         past: What happened; None where no history is kept.
-        known_labels: What the bundle knows.
+        known_labels: Returns what the bundle in use knows.
+        teacher: Teaches from the history; None where none is kept.
         hosts: Names that may be asked for.
         password: Whoever wants in must know it; None lets everybody in.
         cookie: The name of the session's cookie.
@@ -71,7 +74,8 @@ class WebApp:
         live: Live,
         heard: Heard,
         past: Past | None,
-        known_labels: Sequence[str],
+        known_labels: Callable[[], Sequence[str]],
+        teacher: Teacher | None = None,
         hosts: Hosts,
         password: PasswordHash | None,
         cookie: str,
@@ -84,6 +88,7 @@ class WebApp:
         routes = [
             *LiveRoutes(live, heard, clock).routes(),
             *PastRoutes(past, known_labels).routes(),
+            *TeachRoutes(teacher).routes(),
             *_static_routes(with_log_in=password is not None),
             Route("/api/session", self._session),
         ]

@@ -17,7 +17,7 @@ from realtime.web.past import BIN_MS
 from weights.printable import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from starlette.datastructures import QueryParams
     from starlette.requests import Request
@@ -36,10 +36,10 @@ class PastRoutes:
 
     Args:
         past: The history; None where none is kept.
-        known_labels: What the bundle knows, for whoever corrects.
+        known_labels: Returns what the bundle in use knows, for whoever corrects.
     """
 
-    def __init__(self, past: Past | None, known_labels: Sequence[str]) -> None:
+    def __init__(self, past: Past | None, known_labels: Callable[[], Sequence[str]]) -> None:
         self._past = past
         self._known_labels = known_labels
 
@@ -65,7 +65,7 @@ class PastRoutes:
     async def names(self, request: Request) -> Response:
         """Return what may be filtered by, and what an event may have been."""
         labels, sources = await self._history().names()
-        return answer({"labels": labels, "sources": sources, "known": list(self._known_labels)})
+        return answer({"labels": labels, "sources": sources, "known": list(self._known_labels())})
 
     async def time_line(self, request: Request) -> Response:
         """Return a day by label."""

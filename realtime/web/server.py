@@ -24,6 +24,7 @@ from realtime.config import WebConfig
 from realtime.errors import OutputError
 from realtime.outputs.base import DashboardSnapshot
 from realtime.packets import GridFrame
+from realtime.swap_state import SwapState
 from realtime.threads.worker import Worker
 from realtime.web.app import WebApp
 from realtime.web.guard import Hosts
@@ -31,6 +32,7 @@ from realtime.web.heard import Heard, NewestSound
 from realtime.web.live import Live
 from realtime.web.passwords import read_password
 from realtime.web.past import Past
+from realtime.web.teacher import Teacher
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +51,10 @@ class WebPage:
         newest_sound: Returns a stream's sound from a sample index on; likewise.
         history: The database of what happened; None where none is kept.
         recordings: The folder that clips lie in; None where nothing is recorded.
-        known_labels: What an event may have been, beside what the history has.
+        known_labels: Returns what an event may have been, beside what the history has.
+        bundle: The run's, as `--bundle` names it.
+        bundle_state: Returns which one is in use now.
+        take_bundle: Has the run go on with another one.
         clock: The run's.
 
     Raises:
@@ -65,7 +70,10 @@ class WebPage:
         newest_sound: Callable[[str, int], NewestSound | None],
         history: Path | None,
         recordings: Path | None,
-        known_labels: Sequence[str],
+        known_labels: Callable[[], Sequence[str]],
+        bundle: str,
+        bundle_state: Callable[[], SwapState],
+        take_bundle: Callable[[str], None],
         clock: Clock,
     ) -> None:
         self._host, self._port = split_address(config.bind, "--web")
@@ -76,6 +84,11 @@ class WebPage:
         self._heard = Heard(newest_sound)
         self._past = None if history is None else Past(history, recordings)
         self._known_labels = known_labels
+        self._teacher: Teacher | None = None
+        if history is not None:
+            self._teacher = Teacher(
+                history, recordings, bundle, state=bundle_state, take=take_bundle
+            )
         self._clock = clock
         self._app: WebApp | None = None
         self._server: _Server | None = None
@@ -94,6 +107,7 @@ class WebPage:
             heard=self._heard,
             past=self._past,
             known_labels=self._known_labels,
+            teacher=self._teacher,
             hosts=self._hosts,
             password=self._password,
             cookie=f"mafnet_{port}",  # browsers do not tell the ports of a host apart
@@ -133,6 +147,8 @@ class WebPage:
     def close(self, timeout_s: float) -> bool:
         """End; return whether the thread has ended. May be called again."""
         self.end()
+        if self._teacher is not None:
+            self._teacher.close()
         has_ended = self._worker is None or self._worker.join(timeout_s)
         if self._app is not None:
             self._app.close()

@@ -39,12 +39,16 @@ class EventTraces:
         self._window_weight = window_weight
         self._decisions = decisions
 
+    def adopt(self, labels: Sequence[str], window_weight: float) -> None:
+        """Go on with another bundle's labels; what was decided before is not asked for any more."""
+        self._labels, self._window_weight = tuple(labels), window_weight
+
     def of(self, body: Mapping[str, Any]) -> bytes | None:
         """Return the trace of an offset's message, packed; None where nothing is known of it."""
         onset_t_ns = round(body["onset"]["t_s"] * NS_PER_S)
         offset_t_ns = round(body["offset"]["t_s"] * NS_PER_S)
         found = self._decisions(body["source"], onset_t_ns - BEFORE_NS, offset_t_ns + AFTER_NS)
-        if not found:
+        if not found or body["label"] not in self._labels:
             return None
         trace = Trace(self._window_weight, MAX_MOMENTS)
         for prediction in found:

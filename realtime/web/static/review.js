@@ -2,6 +2,7 @@
 
 import { card } from "./card.js";
 import { ask, element } from "./page.js";
+import { choose } from "./teach.js";
 
 const place = document.getElementById("event");
 const left = document.getElementById("left");
@@ -115,8 +116,12 @@ function play() {
   if (video !== null) (video.paused ? video.play() : Promise.resolve(video.pause())).catch(() => {});
 }
 
+const example = () => {
+  if (queue[0] !== undefined && !isBusy) said.textContent = choose(queue[0]);
+};
+
 const KEYS = { r: () => say("right"), w: () => say("wrong"), o: askForLabel, s: skip, u: takeBack,
-  " ": play };
+  e: example, " ": play };
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -140,6 +145,7 @@ document.getElementById("was").addEventListener("click", KEYS.o);
 document.getElementById("skip").addEventListener("click", KEYS.s);
 document.getElementById("cancel").addEventListener("click", cancel);
 undo.addEventListener("click", KEYS.u);
+document.getElementById("example").addEventListener("click", example);
 
 async function start() {
   const names = await ask("/api/names");

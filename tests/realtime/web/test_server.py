@@ -14,6 +14,7 @@ import pytest
 
 from realtime.config import WebConfig
 from realtime.errors import OutputError, UsageError
+from realtime.swap_state import SwapState
 from realtime.web import answers, server
 from realtime.web.server import MAX_CONNECTIONS, SILENT_S, WebPage
 from web_site import Site
@@ -59,7 +60,9 @@ def test_taken_port_is_one_sentence(page: WebPage, site: Site) -> None:
     other = WebPage(
         config, view=lambda: None, newest_frame=lambda source: None,
             newest_sound=lambda source, from_index: None, history=None,
-        recordings=None, known_labels=(), clock=site.clock,
+        recordings=None, known_labels=tuple, bundle="starter",
+            bundle_state=lambda: SwapState(bundle="b"), take_bundle=lambda name: None,
+            clock=site.clock,
     )  # fmt: skip
     with pytest.raises(OutputError, match="is taken by another program"):
         other.open()
