@@ -6,7 +6,7 @@ PIP_ARGS ?=
 CONSTRAINTS ?= -c constraints.txt
 BIN := $(VENV)/bin
 
-.PHONY: demo test check reference docs wheel wheel-alone device again fuzz faults soak soak-short live page fuzz-hour bench clean
+.PHONY: demo test check reference docs wheel wheel-alone device again fuzz faults soak soak-short live page pictures fuzz-hour bench clean
 
 demo: $(VENV)/.installed  ## run the built-in scene, as it plays (40 s)
 	$(BIN)/python run_stream.py --source demo --pace
@@ -61,6 +61,9 @@ page: $(VENV)/.installed-dev  ## the page in Chromium; screenshots of it go to S
 fuzz-hour: $(VENV)/.installed-dev  ## pickles, weights, archives, wire, subscriptions: six minutes each
 	FUZZ_S=$${FUZZ_S:-360} $(BIN)/python -m pytest -m fuzz -s tests/fuzz/test_fuzz_weights.py tests/fuzz/test_fuzz_wire.py \
 		tests/fuzz/test_fuzz_subscriptions.py
+
+pictures: $(VENV)/.installed-dev  ## the pictures of README, from a real run
+	$(BIN)/python .ci/pictures.py
 
 bench: $(VENV)/.installed  ## real-time factor, latency, drops
 	$(BIN)/python benchmarks/bench_end_to_end.py

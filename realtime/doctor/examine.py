@@ -14,6 +14,7 @@ from realtime.doctor.program import (
     check_computing,
     check_extras,
     check_libraries,
+    check_opencv,
     check_python,
     check_store,
 )
@@ -37,6 +38,7 @@ def examine(config: RunConfig, clock: Clock, *, is_source_named: bool) -> Iterat
     yield check_python()
     libraries = list(check_libraries())
     yield from libraries
+    yield check_opencv(config)
     yield from check_extras(config)
     broken = {finding.name for finding in libraries if finding.state == State.FAILURE}
     if not broken & {"torch", "torchvision", "numpy"}:

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from realtime.addresses import is_network
 from realtime.bundle_settings import find_bundle
 from realtime.doctor.finding import Finding, failure, good, warning
-from realtime.errors import RecognizerError
+from realtime.errors import LibraryMissing, RecognizerError
 from weights.printable import first_line
 from weights.store import default_home
 
@@ -24,7 +25,6 @@ _LIBRARIES = (  # distribution, module
     ("torchvision", "torchvision"),
     ("torchaudio", "torchaudio"),
     ("numpy", "numpy"),
-    ("opencv-python", "cv2"),
     ("av", "av"),
     ("pyzmq", "zmq"),
     ("rich", "rich"),
@@ -52,6 +52,18 @@ def check_libraries() -> Iterator[Finding]:
         yield _check_library(distribution, module, f"pip install {distribution}")
 
 
+def check_opencv(config: RunConfig) -> Finding:
+    """Load OpenCV, which reads cameras of this machine and nothing else."""
+    from realtime.sources.camera import import_cv2
+
+    try:
+        import_cv2()
+    except LibraryMissing as error:
+        is_wanted = any(s.camera is not None and not is_network(s.camera) for s in config.sources)
+        return (failure if is_wanted else warning)("opencv-python", str(error))
+    return good("opencv-python", _version("opencv-python"))
+
+
 def check_extras(config: RunConfig) -> Iterator[Finding]:
     """Load what the settings ask for beyond the common libraries."""
     for setting, distribution, module, extra in _EXTRAS:
@@ -63,8 +75,6 @@ def _check_library(distribution: str, module: str, command: str) -> Finding:
     try:
         importlib.import_module(module)
     except ImportError as error:
-        if "libGL" in str(error):
-            command = "apt-get install libgl1"
         return failure(distribution, f"{first_line(error)}; run `{command}`")
     except Exception as error:  # noqa: BLE001 - a library that is installed by halves says anything
         return failure(

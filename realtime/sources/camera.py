@@ -10,6 +10,7 @@ thrown away at the first step: they would be dated now, seconds late. Cameras at
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from pathlib import Path
@@ -32,6 +33,8 @@ _RETRY_NS = 50 * NS_PER_MS
 _MAX_KEPT_FRAMES = 4  # OpenCV's V4L2 capture asks for as many buffers
 _WAITED_NS = 3 * NS_PER_MS  # a grab that took longer waited for a new frame
 _SELECT_TIMEOUT_S = "1"  # OpenCV waits 10 s for a frame unless told (opencv#14044)
+# libGL.so.1, libxcb.so.1, libgthread-2.0.so.0 …: which is missed first depends on the wheel.
+_SYSTEM_LIBRARY = re.compile(r"(\S+\.so[.\d]*): cannot open shared object file")
 _WHAT_TO_DO = "plug a camera in, or give --source FILE, or --camera URL"
 
 
@@ -61,7 +64,7 @@ class CameraReader:
         """Open the device and take a first frame, which some drivers need seconds for."""
         self._camera = find_camera(self._camera, self._identity.name)
         _check_device(self._camera)
-        cv2 = _import_cv2()
+        cv2 = import_cv2()
         target = int(self._camera) if self._camera.isdigit() else self._camera
         api = cv2.CAP_V4L2 if sys.platform.startswith("linux") else cv2.CAP_ANY
         capture = open_capture(cv2, target, api)
@@ -152,15 +155,20 @@ def _check_device(camera: str) -> None:
     raise SourceError(f"camera {camera} cannot be opened: {have}; {_WHAT_TO_DO}")
 
 
-def _import_cv2() -> Any:
+def import_cv2() -> Any:
+    """Return the module `cv2`, told to wait for a camera no longer than a second.
+
+    Raises:
+        LibraryMissing: It or a system library that it needs is absent, or it is broken.
+    """
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", _SELECT_TIMEOUT_S)
     try:
         import cv2
     except ImportError as error:
-        if "libGL" in str(error):
+        if missing := _SYSTEM_LIBRARY.search(str(error)):
             raise LibraryMissing(
-                "OpenCV needs the system library libGL.so.1, which is not installed; "
-                "run `apt-get install libgl1`"
+                f"OpenCV needs the system library {missing[1]}, which is not installed; "
+                "run `apt-get install libgl1 libglib2.0-0`"
             ) from error
         raise LibraryMissing(
             f"OpenCV cannot be loaded: {error}; run `pip install opencv-python`"

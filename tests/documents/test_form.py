@@ -47,7 +47,7 @@ def test_sentences_of_the_guide_are_short(document: Path) -> None:
 
 
 def test_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 150
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 120
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs" / "lab").glob("2*.md")), ids=name)

@@ -17,7 +17,11 @@ from integration.processes import ROOT, TIMEOUT_S, environment
 from integration.readme_blocks import blocks
 
 pytestmark = pytest.mark.timeout(300)
-PROGRAMS = blocks("README.md", "python")
+PROGRAMS = [
+    *blocks("README.md", "python"),
+    *blocks("docs/guide/sources.md", "python", "Your own capture"),
+    *blocks("docs/guide/receiving.md", "python", "In the same program"),
+]
 GUIDES = [
     text
     for path in sorted((ROOT / "docs" / "guide").glob("*.md"))

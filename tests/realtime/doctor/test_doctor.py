@@ -19,6 +19,7 @@ from realtime.doctor.examine import as_text, verdict
 from realtime.doctor.finding import Finding, State, failure
 from realtime.doctor.places import check_folder, check_places
 from realtime.doctor.ports import check_ports
+from realtime.errors import LibraryMissing
 
 DEMO = SourceConfig(name="demo", kind="demo")
 
@@ -91,6 +92,24 @@ def test_library_that_is_not_there_names_the_command(monkeypatch: pytest.MonkeyP
     assert findings["soxr"].state == State.FAILURE
     assert findings["soxr"].advice == "run `pip install soxr`"
     assert findings["numpy"].state == State.OK
+
+
+@pytest.mark.parametrize(
+    ("camera", "state"), [("0", State.FAILURE), ("rtsp://host/a", State.WARNING)]
+)
+def test_opencv_keeps_a_run_from_working_that_has_a_camera_here(
+    monkeypatch: pytest.MonkeyPatch, camera: str, state: State
+) -> None:
+    def missing() -> None:
+        raise LibraryMissing("it needs libxcb.so.1, which is missing; run `apt-get install libgl1`")
+
+    monkeypatch.setattr("realtime.sources.camera.import_cv2", missing)
+    source = SourceConfig(name="a", kind="live", camera=camera)
+
+    finding = program.check_opencv(RunConfig(source=source))
+
+    assert finding.state == state
+    assert finding.advice == "run `apt-get install libgl1`"
 
 
 def test_extra_is_looked_at_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -77,7 +78,7 @@ class Module(SimpleNamespace):
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
     driver = Driver()
-    monkeypatch.setattr(camera, "_import_cv2", lambda: Module(driver))
+    monkeypatch.setattr(camera, "import_cv2", lambda: Module(driver))
     monkeypatch.setattr(camera, "_check_device", lambda _: None)
     return driver
 
@@ -212,4 +213,17 @@ def test_an_opencv_that_is_installed_by_halves_is_one_sentence(
     monkeypatch.setitem(sys.modules, "cv2", ModuleType("cv2"))  # what a folder of that name gives
 
     with pytest.raises(LibraryMissing, match="by halves"):
-        camera._import_cv2()
+        camera.import_cv2()
+
+
+@pytest.mark.parametrize("library", ["libGL.so.1", "libxcb.so.1", "libgthread-2.0.so.0"])
+def test_system_library_that_opencv_misses_is_named_with_what_brings_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, library: str
+) -> None:
+    said = f"{library}: cannot open shared object file: No such file or directory"
+    (tmp_path / "cv2.py").write_text(f"raise ImportError({said!r})\n")
+    monkeypatch.delitem(sys.modules, "cv2", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(LibraryMissing, match=f"{library}.*apt-get install libgl1"):
+        camera.import_cv2()
