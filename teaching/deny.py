@@ -2,7 +2,8 @@
 
 A row learns the corrected false events against everything else, the label's own sounds above all,
 so that it hears nothing where the label is right. What it hears is taken off the label's evidence,
-so it is scaled until a held-back false event would not have begun.
+so it is scaled until a held-back false event would not have begun. It begins over what the label's
+own sounds reach, held back, even where false events lie lower: these stay, and the label does too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 from teaching.learn import MAX_FOLDS, Array, fit, scores
 
 APART = 0.5  # logits between the label's own sounds and where a row begins to deny
-LOWEST = 0.2  # of a false event's hops may lie under where a row begins
+SPREAD = 2.0  # standard deviations of the label's own sounds that are not touched (docs/lab)
+LOWEST = 0.2  # of a false event's hops lie under where a row begins, where nothing bounds it
 WEAKEST = 0.1  # of the others: the hop that must still be denied enough
 MOST_GAIN = 20.0
 
@@ -29,11 +31,13 @@ class Denial:
         weights: `(width + 1,)`; what is above 0 is taken off the label.
         taken: Of each false event, held back, what is taken off each hop.
         own: What is taken off each of the label's own rows, held back.
+        is_bounded: Whether some false events stay for the label's own sake.
     """
 
     weights: Array
     taken: tuple[Array, ...]
     own: Array
+    is_bounded: bool
 
 
 def deny(false: Sequence[Array], own: Array, others: Array, enough: float, seed: int = 0) -> Denial:
@@ -59,13 +63,21 @@ def deny(false: Sequence[Array], own: Array, others: Array, enough: float, seed:
         own_held[own_fold == fold] = scores(row, own[own_fold == fold])
     row = fit(false, np.concatenate([others, own]), own)
     all_held = np.concatenate(held)
-    begins = float(own_held.max()) + APART if len(own) else 0.0
-    begins = min(begins, float(np.quantile(all_held, LOWEST)) - APART)
+    wanted = float(np.quantile(all_held, LOWEST)) - APART
+    begins = max(wanted, own_reach(own_held)) if len(own) else min(0.0, wanted)
     denied: NDArray[np.float32] = all_held[all_held > begins] - begins
-    gain = min(MOST_GAIN, max(1.0, enough / float(np.quantile(denied, WEAKEST))))
+    gain = MOST_GAIN
+    if len(denied):
+        gain = min(MOST_GAIN, max(1.0, enough / float(np.quantile(denied, WEAKEST))))
     row[-1] -= begins
     return Denial(
         weights=(gain * row).astype(np.float32),
         taken=tuple(gain * np.maximum(0, each - begins) for each in held),
         own=gain * np.maximum(0, own_held - begins),
+        is_bounded=begins > wanted,
     )
+
+
+def own_reach(held: Array) -> float:
+    """Return the logit over which hardly any sound of a label's own lies, of held-back scores."""
+    return max(float(held.max()), float(held.mean() + SPREAD * held.std())) + APART

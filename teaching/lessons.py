@@ -35,6 +35,7 @@ KNOWN = 0.8  # of its examples told already: a label needs no row more
 OVERLAP_S = 0.5  # of a second, that it is of the event
 FAINT = -2.0  # logits of what is heard: with less it was the picture that said so
 SILENT = -UNHEARD  # logits that a picture outweighs where sound says nothing or is missing
+LEAST_ENDED = 0.2  # of held-back false events: with less a bounded row is not worth having
 MARGIN = 1.0  # logits under the threshold that a denied false event stays
 
 
@@ -285,6 +286,12 @@ def _deny(
     needed = [(_logit(p) - _logit(on)) / (1 - events.window_weight) for p in peaks]
     taken = zip(denial.taken, needed, strict=True)
     still_told = sum(peak(-each) > -least for each, least in taken)
+    if denial.is_bounded and still_told > (1 - LEAST_ENDED) * len(usable):
+        out.left_out.append(
+            f"not {label}: it would be told as before in {still_told} of {len(usable)} of these "
+            "events, or lose its own sounds or pictures, which are alike"
+        )
+        return
     out.denied[label] = DeniedBy(by=by, denial=denial, still_told=still_told)
     row = Row(
         lesson=lesson,

@@ -30,6 +30,7 @@ class LabelChange:
         others_told: Of these, how many are told as it, held back.
         own: Reference seconds of the label itself, where something speaks against it.
         own_touched: Of these, how many lose anything, held back.
+        is_bounded: Whether some false events stay for the sake of the label's own.
     """
 
     label: str
@@ -45,6 +46,7 @@ class LabelChange:
     others_told: int = 0
     own: int = 0
     own_touched: int = 0
+    is_bounded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,7 @@ def lines_of(report: Report) -> list[str]:
                 f"before, {each.false_after} are now; {each.false_held_back} by rows that had not "
                 f"seen them; {each.own_touched} of {each.own} of its own sounds or pictures lose "
                 "anything"
+                + ("; no more was taken, for its own are alike" if each.is_bounded else "")
             )
     lines.append(
         f"other labels: {report.kept_after} of {report.kept} events in what was shown are told "
@@ -141,6 +144,7 @@ def _change(
         figures["false_held_back"] = lessons.denied[label].still_told
         figures["own"] = len(denial.own)
         figures["own_touched"] = int((denial.own > 0).sum())
+        figures["is_bounded"] = denial.is_bounded
     return LabelChange(label=label, **figures)  # type: ignore[arg-type]  # as named above
 
 

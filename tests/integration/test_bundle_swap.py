@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
+import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from integration.processes import start_stream
+from realtime.command_line.main import main
 from realtime.config import RunConfig, SourceConfig, WindowConfig
 from realtime.outputs.wire import Message
 from realtime.packets import Prediction
@@ -162,21 +165,36 @@ def test_run_keeps_its_bundle_when_the_new_one_answers_no_number(taught: TaughtF
     assert "no number" in run.pipeline.bundle_state().fault
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no SIGUSR1")
-def test_signal_has_the_bundle_read_anew(taught: TaughtFolder) -> None:
-    flags = ("--source", "demo", "--duration", "600", "--bundle", str(taught.path))
-    process = start_stream(*flags, "--backend", "torch", "--log-json", "--no-publish")
-    assert process.stdout is not None
-    try:
-        labels = {json.loads(process.stdout.readline())["label"]}
-        add_label(taught, "Kettle")
-        process.send_signal(signal.SIGUSR1)
-        for line in process.stdout:
-            labels.add(json.loads(line)["label"])
-            if "Kettle" in labels:
-                break
-    finally:
-        process.terminate()
-        process.communicate()
+class Listener(io.StringIO):
+    """Takes the lines of a run's events: one has another bundle made and asked for, one ends it."""
 
-    assert {"Bark", "Kettle"} <= labels
+    def __init__(self, taught: TaughtFolder) -> None:
+        super().__init__()
+        self.labels: list[str] = []
+        self._taught = taught
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines():
+            label = json.loads(line)["label"]
+            if not self.labels:
+                add_label(self._taught, "Kettle")
+                os.kill(os.getpid(), signal.SIGUSR1)
+            elif label == "Kettle" and label not in self.labels:
+                os.kill(os.getpid(), signal.SIGTERM)
+            self.labels.append(label)
+        return len(text)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no SIGUSR1")
+def test_signal_has_the_bundle_read_anew(
+    taught: TaughtFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = Listener(taught)
+    monkeypatch.setattr(sys, "stdout", listener)
+    flags = ["--source", "demo", "--pace", "--loop", "--bundle", str(taught.path)]
+    flags += ["--backend", "torch", "--precision", "float32", "--hop", "1", "--window", "2"]
+
+    code = main([*flags, "--log-json", "--no-publish"])
+
+    assert code == 128 + signal.SIGTERM
+    assert {"Bark", "Kettle"} <= set(listener.labels)

@@ -101,3 +101,17 @@ def test_what_a_label_was_taken_for_is_denied_though_nothing_is_known_of_the_lab
 
     assert (scores(denial.weights, cluster(60, 6, 3)) > 0).mean() > 0.7
     assert len(denial.own) == 0
+
+
+def test_what_is_like_the_label_itself_is_denied_no_further_than_the_label_allows() -> None:
+    others, _ = other_things()
+    own = np.concatenate([cluster(200 + k, 3, 3) for k in range(4)])  # as the false events
+    false = [cluster(k, 6, 3) for k in range(10)]
+
+    denial = deny(false, own, others, enough=4.0)
+
+    assert denial.is_bounded
+    assert (denial.own == 0).all()
+    elsewhere = scores(denial.weights, cluster(300, 200, 3))
+    assert (elsewhere > 0).mean() <= 0.1
+    assert sum(peak(-each) < -4.0 for each in denial.taken) <= 3
