@@ -2,17 +2,16 @@
 
     python -m research.teaching --data ../shared/data --features runs/t
 
-Each label in turn is left out: its row of the head, its classes and its reference. Five files of
-validation and test material, of different recordings, teach it; all others of other recordings are
-asked, and hours of nothing and of other sounds count what is told that is not there. A taught label
-stands beside the others, so these are asked too: whether anything of them changed.
+Each label in turn is left out: its row of the head, its classes and its reference. Five validation
+files of different recordings teach it, and test files where there are fewer. Test files of other
+recordings are asked. Hours of nothing and of other sounds count what is told that is not there.
+With `--ask val` validation files are asked and an hour of theirs: all settings are chosen by that.
 """
 
 import argparse
 import csv
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,125 +22,33 @@ from mafnet.load import load_head
 from mafnet.model import MAFnet
 from realtime.events.tracker import EventTracker
 from realtime.packets import Event, LabelScores, Phase, join_scores
-from research.sound_corpus import SoundCorpus, load_corpus
-from research.streaming.material import load_material
-from research.streaming.render import render_sound
-from research.streaming.scene import SceneSettings, compose
-from research.teaching_reference import Ear, hops
+from research.sound_corpus import load_corpus
+from research.teaching_ear import Ear
+from research.teaching_material import (
+    Busy,
+    Files,
+    Pictures,
+    hear_busy,
+    hear_files,
+    hear_nothing,
+    see_pictures,
+)
 from teaching.deny import deny
 from teaching.learn import begins_at, learn, peak, scores
-from teaching.lessons import FAINT, LOUD, MARGIN
+from teaching.lessons import FAINT, LEAST, LEAST_ENDED, MARGIN
 from teaching.reference import Reference, load_reference
 from teaching.replay import NS_PER_HOP, WINDOW_CLIPS
 from weights.bundle import Bundle, load_bundle
 from weights.event_spec import EventSpec
-from weights.files import written_whole
 
 LABELS = ("Rooster", "Siren", "Snoring", "Computer keyboard", "Laughter")
 LOW_ON = 0.3  # corrections are tried where more is told wrongly than at the starter's thresholds
 MOST_KINDS, LEAST_FALSE, LEAST_RIGHT = 6, 14, 5
 N_CLIPS, N_DRAWS, N_CORRECTED = 5, 10, 10
-EMPTY_HOURS = 2
-EMPTY_MINUTES = {"rooms": 30.0, "noise": 15.0, "quiet": 15.0}
-BUSY_MINUTES = 60.0
 COLLAR_S = 1.0
 LEAST_HOPS = 3  # of a file of one second: in a stream its neighbours hold most of it too
 NEAR, AROUND = 0.4, 20  # of the threshold; hops around it that the tracker is given
 Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
-    """Validation and test files, heard.
-
-    Attributes:
-        rows: Each file's hops, `(n, C)`.
-        levels: RMS of each hop's second.
-        labels: What each file is.
-        groups: What must not be parted.
-    """
-
-    rows: list[Array]
-    levels: list[Array]
-    labels: NDArray[np.str_]
-    groups: NDArray[np.str_]
-
-    def loud(self, k: int) -> Array:
-        """Return the hops that a clip teaches by."""
-        loud: Array = self.rows[k][self.levels[k] >= LOUD * self.levels[k].max()]
-        return loud
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Busy:
-    """A stream of other sounds, and when each label goes on."""
-
-    rows: Array
-    events: tuple[tuple[str, float, float], ...]
-
-
-def hear_files(corpus: SoundCorpus, ear: Ear, path: Path) -> Files:
-    """Hear all files of validation and test, or read what was heard."""
-    order = np.concatenate([corpus.files("val"), corpus.files("test")])
-    if not path.exists():
-        rows, levels = [], []
-        for k in order:
-            raw = corpus.samples[corpus.starts[k] : corpus.starts[k + 1]]
-            seconds = hops(raw.astype(np.float32) / np.float32(32768))
-            rows.append(ear.means(seconds).astype(np.float16))
-            levels.append(np.sqrt(np.square(seconds).mean(axis=1)))
-        starts = np.cumsum([0, *map(len, rows)])
-        _keep(path, x=np.concatenate(rows), starts=starts, level=np.concatenate(levels))
-    with np.load(path) as kept:
-        cut = kept["starts"][1:-1]
-        parts = np.split(kept["x"].astype(np.float32), cut), np.split(kept["level"], cut)
-    return Files(
-        rows=parts[0],
-        levels=parts[1],
-        labels=np.array([corpus.names[int(corpus.labels[k])] for k in order]),
-        groups=np.array([corpus.groups[int(k)] for k in order]),
-    )
-
-
-def hear_nothing(data: Path, bundle: Bundle, ear: Ear, folder: Path) -> list[Array]:
-    """Hear hours of nothing of test material, or read them."""
-    out: list[Array] = []
-    for hour in range(EMPTY_HOURS):
-        path = folder / f"nothing-test-{hour}.npz"
-        if not path.exists():
-            material, kinds = load_material(data, bundle, "test"), {}
-            for kind, minutes in EMPTY_MINUTES.items():
-                settings = SceneSettings(
-                    minutes=minutes, seed=500 + hour, noise_db=-30.0 - 4.0 * hour
-                )
-                pcm = render_sound(compose(kind, [], settings), material, settings)
-                seconds = hops(pcm.astype(np.float32) / np.float32(32767))
-                kinds[kind] = ear.means(seconds).astype(np.float16)
-            _keep(path, **kinds)
-        with np.load(path) as kept:
-            out += [kept[kind].astype(np.float32) for kind in EMPTY_MINUTES]
-    return out
-
-
-def hear_busy(data: Path, bundle: Bundle, ear: Ear, folder: Path) -> Busy:
-    """Hear an hour in which one sound follows the other, or read it."""
-    path = folder / "busy-test.npz"
-    if not path.exists():
-        material = load_material(data, bundle, "test")
-        settings = SceneSettings(minutes=BUSY_MINUTES, seed=7)
-        scene = compose("sound", material.labels("sound"), settings)
-        pcm = render_sound(scene, material, settings)
-        told = [(e.label, str(e.onset_s), str(e.offset_s)) for e in scene.events]
-        rows = ear.means(hops(pcm.astype(np.float32) / np.float32(32767))).astype(np.float16)
-        _keep(path, x=rows, events=np.array(told))
-    with np.load(path) as kept:
-        events = tuple((str(a), float(b), float(c)) for a, b, c in kept["events"])
-        return Busy(rows=kept["x"].astype(np.float32), events=events)
-
-
-def _keep(path: Path, **arrays: NDArray[np.generic]) -> None:
-    with written_whole(path) as temporary, temporary.open("wb") as out:
-        np.savez(out, **arrays)  # type: ignore[arg-type]  # numpy's own name for arrays
 
 
 def told(said: Array, on: float, events: EventSpec) -> list[tuple[float, float]]:
@@ -182,22 +89,31 @@ def told(said: Array, on: float, events: EventSpec) -> list[tuple[float, float]]
     ]
 
 
-def draws(files: Files, label: str, n: int, rng: np.random.Generator) -> Iterator[list[int]]:
-    """Yield files that teach a label, of different recordings."""
-    own = np.flatnonzero(files.labels == label)
+def draws(
+    files: Files, label: str, ask: str, n: int, rng: np.random.Generator
+) -> Iterator[tuple[list[int], list[int]]]:
+    """Yield files that teach a label, of different recordings, and files that are asked."""
+    is_own = files.labels == label
+    first, then = (np.flatnonzero(is_own & (files.splits == each)) for each in ("val", "test"))
     for _ in range(n):
         picked: dict[str, int] = {}
-        for k in rng.permutation(own):
+        order = list(rng.permutation(first))
+        if ask == "test":
+            order += list(rng.permutation(then))
+        for k in order:
             picked.setdefault(str(files.groups[k]), int(k))
-        yield list(picked.values())[:N_CLIPS]
+        teaching = list(picked.values())[:N_CLIPS]
+        taught = {str(files.groups[k]) for k in teaching}
+        own = np.flatnonzero(is_own & (files.splits == ask))
+        yield teaching, [int(k) for k in own if files.groups[k] not in taught]
 
 
 def teach_table(
     files: Files, empty: Sequence[Array], busy: Busy, bundle: Bundle, reference: Reference,
-    labels: Sequence[str],
+    labels: Sequence[str], ask: str,
 ) -> None:  # fmt: skip
     """Print what five clips of each label give."""
-    events, rng = bundle.events, np.random.default_rng(0)
+    events = bundle.events
     begins = begins_at(events.on, events.window_weight, WINDOW_CLIPS)
     hours = sum(map(len, empty)) / 4 / 3600
     for label in labels:
@@ -209,14 +125,10 @@ def teach_table(
         rows, nothing = reference.but(label, related)
         found: list[tuple[float, ...]] = []
         n_asked = 0
-        for picked in draws(files, label, N_DRAWS, rng):
-            taught = {str(files.groups[k]) for k in picked}
-            asked = [
-                k for k in np.flatnonzero(files.labels == label) if files.groups[k] not in taught
-            ]
-            if not asked:
+        for picked, asked in draws(files, label, ask, N_DRAWS, np.random.default_rng(0)):
+            if not asked or len(picked) < LEAST:
                 continue
-            learned = learn([files.loud(k) for k in picked], rows, nothing)
+            learned = learn([files.loud(k) for k in picked], rows, nothing, empty=reference.empty)
             row = learned.weights.copy()
             row[-1] += begins
             hits = [bool(told(scores(row, files.rows[k]), events.on, events)) for k in asked]
@@ -234,6 +146,9 @@ def teach_table(
             busy_h = len(busy.rows) / 4 / 3600
             found.append((float(np.mean(hits)), false / hours, len(wrong) / busy_h, learned.recall))
             n_asked += len(asked)
+        if not found:
+            print(json.dumps({"label": label, "draws": 0}), flush=True)
+            continue
         mean = np.mean(found, axis=0)
         worst = min(each[0] for each in found)
         print(
@@ -251,6 +166,40 @@ def teach_table(
             ),
             flush=True,
         )
+
+
+def picture_table(pictures: Pictures, reference: Reference, label: str, ask: str) -> None:
+    """Print what five pictures of a label give: a still that shows it, and others that do not."""
+    rng, found = np.random.default_rng(0), []
+    rows, nothing = reference.but(label)
+    is_own, is_asked = pictures.labels == label, pictures.splits == ask
+    is_empty = pictures.labels == "Background"
+    for _ in range(N_DRAWS):
+        order = rng.permutation(np.flatnonzero(is_own & (pictures.splits == "val")))
+        picked = order[:N_CLIPS]
+        asked = is_own & is_asked & ~np.isin(np.arange(len(is_own)), picked)
+        row = learn([pictures.rows[k : k + 1] for k in picked], rows, nothing).weights
+        told = scores(row, pictures.rows) >= 0
+        others = is_asked & ~is_own
+        found.append(
+            (told[asked].mean(), told[others & ~is_empty].mean(), told[others & is_empty].mean())
+        )
+    mean = np.mean(found, axis=0)
+    print(
+        json.dumps(
+            {
+                "label": f"{label}, pictures",
+                "asked": int((is_own & is_asked).sum()),
+                "recall": round(float(mean[0]), 3),
+                "worst": round(float(min(each[0] for each in found)), 3),
+                "others_told": round(float(mean[1]), 4),
+                "others": int((is_asked & ~is_own & ~is_empty).sum()),
+                "nothing_told": round(float(mean[2]), 4),
+                "nothing": int((is_asked & is_empty).sum()),
+            }
+        ),
+        flush=True,
+    )
 
 
 @torch.inference_mode()
@@ -283,9 +232,14 @@ def correct_table(files: Files, bundle: Bundle, reference: Reference) -> None:
         highest = max(float(said[k][:, place].max()) for k in picked)
         rows, _ = reference.but(label, frozenset({source}))
         denial = deny(fired, reference.of(label), rows, highest - begins + MARGIN)
+        needed = [peak(said[k][:, place]) - begins for k in picked]
+        still = sum(peak(-each) > -n for each, n in zip(denial.taken, needed, strict=True))
+        is_refused = denial.is_bounded and still > (1 - LEAST_ENDED) * len(picked)
+        taken = 0.0 if is_refused else 1.0
         after = {
             int(k): peak(
-                said[k][:, place] - np.maximum(0, scores(denial.weights, files.rows[int(k)]))
+                said[k][:, place]
+                - taken * np.maximum(0, scores(denial.weights, files.rows[int(k)]))
             )
             for k in [*false, *right]
         }
@@ -293,6 +247,8 @@ def correct_table(files: Files, bundle: Bundle, reference: Reference) -> None:
         told = {
             "kind": f"{source} told as {label}",
             "corrected": len(picked),
+            "refused": is_refused,
+            "bounded": denial.is_bounded,
             "others_before": len(rest),
             "others_after": sum(after[k] >= begins for k in rest),
             "right_before": len(right),
@@ -307,21 +263,26 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--features", type=Path, required=True, help="what is heard is kept here")
     parser.add_argument("--labels", nargs="*", default=LABELS)
+    parser.add_argument("--picture", default="Accordion", help="a label that is seen (Accordion)")
+    parser.add_argument("--ask", choices=("val", "test"), default="test")
     options = parser.parse_args()
     torch.set_num_threads(1)
     with (options.data / "sounds.csv").open(newline="", encoding="utf-8-sig") as table:
         if not next(csv.DictReader(table), None):
             parser.error(f"{options.data} has no sounds")
     bundle = load_bundle("starter")
-    sound, _ = load_reference(bundle)
+    sound, picture = load_reference(bundle)
     ear = Ear(bundle)
     files = hear_files(
         load_corpus(options.data, options.features), ear, options.features / "pooled.npz"
     )
-    empty = hear_nothing(options.data, bundle, ear, options.features)
+    empty = hear_nothing(options.data, bundle, ear, options.features, options.ask)
     busy = hear_busy(options.data, bundle, ear, options.features)
-    teach_table(files, empty, busy, bundle, sound, options.labels)
-    correct_table(files, bundle, sound)
+    pictures = see_pictures(options.data, options.features / "pictures.npz")
+    teach_table(files, empty, busy, bundle, sound, options.labels, options.ask)
+    picture_table(pictures, picture, options.picture, options.ask)
+    if options.ask == "test":
+        correct_table(files, bundle, sound)
 
 
 if __name__ == "__main__":

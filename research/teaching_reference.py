@@ -5,7 +5,8 @@
 
 Of each label of the training split a few seconds and pictures, and seconds of rooms, noise and
 quiet in which nothing happens, as the bundle's trunks make them: the mean of a sound map, a pooled
-picture, in eight bits. Validation and test material is not looked at.
+picture, in eight bits. And every other second of an hour of nothing, as codes of 64 directions; of
+quiet, in which little varies, every eighth. Validation and test material is not looked at.
 """
 
 import argparse
@@ -21,15 +22,14 @@ from numpy.typing import NDArray
 
 from extractors.log_mel import SAMPLE_RATE
 from extractors.media import read_picture
-from extractors.openvino_graphs import convert
-from extractors.openvino_trunks import OpenVinoTrunk
-from extractors.yamnet import YAMNetLogMel
 from research.sound_corpus import BED_LABELS, SoundCorpus, load_corpus
 from research.streaming.material import load_material
 from research.streaming.render import render_sound
 from research.streaming.scene import SceneSettings, compose
 from research.streams import Eyes
-from research.yamnet_parts import load_yamnet
+from research.teaching_ear import Ear, hops
+from research.teaching_material import hear_nothing
+from teaching.reference import packed_empty
 from weights.bundle import Bundle, load_bundle
 from weights.files import written_whole
 from weights.tensor_files import save_tensors
@@ -37,32 +37,7 @@ from weights.tensor_files import save_tensors
 FILES, PICTURES = 5, 6  # of each label
 UNNAMED, SCENES = 25, 60  # sounds that nobody named, pictures of nothing in particular
 NOTHING = {"rooms": (20.0, 70), "noise": (6.0, 30), "quiet": (2.0, 10)}  # minutes, seconds kept
-N_BATCH = 64
 Array = NDArray[np.float32]
-
-
-class Ear:
-    """A bundle's sound trunk, and the mean of its maps; one thread."""
-
-    def __init__(self, bundle: Bundle) -> None:
-        trunk = load_yamnet(bundle.audio.weights)
-        self._log_mel = YAMNetLogMel()
-        self._network = OpenVinoTrunk(convert(trunk, (1, 96, 64)), "float32", 1)
-
-    @torch.inference_mode()
-    def means(self, seconds: Array) -> Array:
-        """Map seconds `(n, 16000)` to `(n, 1024)`."""
-        parts = []
-        for k in range(0, len(seconds), N_BATCH):
-            batch = torch.from_numpy(np.ascontiguousarray(seconds[k : k + N_BATCH]))
-            parts.append(self._network.encode(self._log_mel(batch).numpy()).mean(axis=(2, 3)))
-        return np.concatenate(parts)
-
-
-def hops(wave: Array, step: int = SAMPLE_RATE // 4) -> Array:
-    """Cut seconds, one each `step` samples; a shorter file is padded."""
-    wave = np.pad(wave, (0, max(0, SAMPLE_RATE - len(wave))))
-    return np.lib.stride_tricks.sliding_window_view(wave, SAMPLE_RATE)[::step]
 
 
 def loud_seconds(corpus: SoundCorpus, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
@@ -135,6 +110,9 @@ def main() -> None:
     shown, picture = seen(options.data, rng)
     names = sorted({*heard, *shown})
     tensors = {**packed("sound", sound, heard, names), **packed("picture", picture, shown, names)}
+    rooms, noise, quiet = hear_nothing(options.data, bundle, ear, options.features, "train")
+    hour = np.concatenate([rooms[::4], noise[::4], quiet[::16]])[::2]
+    tensors |= {name: torch.from_numpy(each) for name, each in packed_empty(hour).items()}
     told = {
         "labels": json.dumps(names),
         "audio": bundle.audio.sha256,

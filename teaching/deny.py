@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from teaching.learn import MAX_FOLDS, Array, fit, scores
+from teaching.learn import MAX_FOLDS, ROOM, Array, fit, scores
 
 APART = 0.5  # logits between the label's own sounds and where a row begins to deny
 SPREAD = 2.0  # standard deviations of the label's own sounds that are not touched (docs/lab)
@@ -57,11 +57,12 @@ def deny(false: Sequence[Array], own: Array, others: Array, enough: float, seed:
     own_held = np.zeros(len(own), np.float32)
     for fold in range(n_folds):
         kept = [rows for rows, its in zip(false, fold_of, strict=True) if its != fold]
-        row = fit(kept, np.concatenate([others, own[own_fold != fold]]), own[own_fold != fold])
+        kept_own = own[own_fold != fold]
+        row = fit(kept, [(np.concatenate([others, kept_own]), 1.0), (kept_own, ROOM)])
         for k in np.flatnonzero(fold_of == fold):
             held[k] = scores(row, false[int(k)])
         own_held[own_fold == fold] = scores(row, own[own_fold == fold])
-    row = fit(false, np.concatenate([others, own]), own)
+    row = fit(false, [(np.concatenate([others, own]), 1.0), (own, ROOM)])
     all_held = np.concatenate(held)
     wanted = float(np.quantile(all_held, LOWEST)) - APART
     begins = max(wanted, own_reach(own_held)) if len(own) else min(0.0, wanted)

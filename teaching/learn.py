@@ -20,6 +20,8 @@ SHRINK = 1e-3  # of squared weights; 3e-4 to 3e-3 named as many files (docs/lab)
 MAX_STEPS = 60
 MAX_FOLDS = 10
 ROOM = 0.3  # weight of what the user's own room sounds like, beside the reference's 1
+NOTHING = 0.4  # weight of hours of nothing among all other things
+ROWS_A_MINUTE = 30  # of these; a minute is held back as a whole
 SURE = 0.5  # of the way from there to what most examples reach
 MOST_SURE = 4.0  # logits of that way, at most
 QUARTER = 0.25  # of examples may lie lower
@@ -27,6 +29,7 @@ OTHERS = 0.97  # of other things lie under the threshold
 TAIL = 0.1  # of the seconds of nothing tell how the rest of them would go on
 RARE = 1 / 300  # of such seconds may reach the threshold, and two in a row have to (docs/lab)
 Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ def learn(
     reference: Array,
     nothing: NDArray[np.bool_],
     room: Array | None = None,
+    empty: Array | None = None,
     seed: int = 0,
 ) -> Learned:
     """Learn to tell examples from other things.
@@ -63,6 +67,7 @@ def learn(
         reference: Other things, `(N, width)`.
         nothing: Which of these are of rooms in which nothing happens, `(N,)`.
         room: Other things that the user's room has, `(M, width)`.
+        empty: An hour in which nothing happens, in order, `(K, width)`.
         seed: Of the folds.
     """
     n_folds = min(len(examples), MAX_FOLDS)
@@ -72,49 +77,74 @@ def learn(
     peaks = np.zeros(len(examples), np.float32)
     others = np.zeros(len(reference), np.float32)
     room = np.zeros((0, reference.shape[1]), np.float32) if room is None else room
+    empty = room[:0] if empty is None else empty
+    minute = np.arange(len(empty)) // ROWS_A_MINUTE
+    empty_fold = rng.permutation(minute.max(initial=0) + 1)[minute] % n_folds
+    silence = np.zeros(len(empty), np.float32)
+
+    def against(
+        kept: NDArray[np.bool_], kept_empty: NDArray[np.bool_]
+    ) -> list[tuple[Array, float]]:
+        if not len(empty):
+            return [(reference[kept], 1.0), (room, ROOM)]
+        quiet = np.concatenate([reference[kept & nothing], empty[kept_empty]])
+        return [(reference[kept & ~nothing], 1.0 - NOTHING), (quiet, NOTHING), (room, ROOM)]
+
     for fold in range(n_folds):
         kept = [own for own, its in zip(examples, fold_of, strict=True) if its != fold]
-        row = fit(kept, reference[their_fold != fold], room)
+        row = fit(kept, against(their_fold != fold, empty_fold != fold))
         for k in np.flatnonzero(fold_of == fold):
             peaks[k] = peak(scores(row, examples[int(k)]))
         others[their_fold == fold] = scores(row, reference[their_fold == fold])
-    row = fit(examples, reference, room)
-    begins = threshold(peaks, others, nothing)
+        silence[empty_fold == fold] = scores(row, empty[empty_fold == fold])
+    row = fit(examples, against(their_fold >= 0, empty_fold >= 0))
+    begins = threshold(peaks, others, nothing, silence)
     row[-1] -= begins
     return Learned(weights=row, peaks=peaks - begins, others=others - begins)
 
 
-def threshold(peaks: Array, others: Array, nothing: NDArray[np.bool_]) -> float:
+def threshold(
+    peaks: Array, others: Array, nothing: NDArray[np.bool_], silence: Array | None = None
+) -> float:
     """Return the logit at which an event should begin, all scores held back.
 
-    Where nothing happens hardly anything may be told: the largest scores there, an exponential
-    tail, are continued to what is rare. Of other things a few may be alike, or the same.
+    Where nothing happens nothing may be told: over the highest second of an hour of it. Where there
+    are few such seconds, the largest scores, an exponential tail, are continued to what is rare. Of
+    other things a few may be alike, or the same.
+
+    Args:
+        peaks: Of examples.
+        others: Of other things.
+        nothing: Which of these are of rooms in which nothing happens.
+        silence: Of an hour of that; none or empty where there is no such hour.
     """
     surest = float(np.quantile(others[~nothing], OTHERS)) if not nothing.all() else -math.inf
-    if nothing.any():
-        empty = np.sort(others[nothing])
-        n_tail = max(1, round(TAIL * len(empty)))
-        starts = float(empty[-n_tail])
-        slope = float(empty[-n_tail:].mean()) - starts
+    if silence is not None and len(silence):
+        surest = max(surest, float(silence.max()), float(others[nothing].max(initial=-math.inf)))
+    elif nothing.any():
+        few = np.sort(others[nothing])
+        n_tail = max(1, round(TAIL * len(few)))
+        starts = float(few[-n_tail])
+        slope = float(few[-n_tail:].mean()) - starts
         surest = max(surest, starts + slope * math.log(TAIL / RARE))
     gap = float(np.quantile(peaks, QUARTER)) - surest
     return surest + min(MOST_SURE, SURE * max(0.0, gap))
 
 
-def fit(examples: Sequence[Array], reference: Array, room: Array) -> Array:
-    """Return the weights of logistic regression, `(width + 1,)`; examples count alike."""
-    rows = torch.from_numpy(np.concatenate([*examples, reference, room]))
-    n_positive = sum(map(len, examples))
+def fit(examples: Sequence[Array], against: Sequence[tuple[Array, float]]) -> Array:
+    """Return the weights of logistic regression, `(width + 1,)`.
+
+    Args:
+        examples: Each counts alike, 1 in all.
+        against: Rows of other things `(n, width)`, and what these count together.
+    """
+    rows = torch.from_numpy(np.concatenate([*examples, *(other for other, _ in against)]))
     target = torch.zeros(len(rows))
-    target[:n_positive] = 1.0
+    target[: sum(map(len, examples))] = 1.0
+    shares = [(len(own), 1 / len(examples)) for own in examples]
+    shares += [(len(other), share) for other, share in against]
     counted = torch.from_numpy(
-        np.concatenate(
-            [
-                *(np.full(len(own), 1 / (len(own) * len(examples))) for own in examples),
-                np.full(len(reference), 1 / max(1, len(reference))),
-                np.full(len(room), ROOM / max(1, len(room))),
-            ]
-        ).astype(np.float32)
+        np.concatenate([np.full(n, share / max(1, n)) for n, share in shares]).astype(np.float32)
     )
     weight = torch.zeros(rows.shape[1], requires_grad=True)
     bias = torch.zeros(1, requires_grad=True)

@@ -237,7 +237,13 @@ def _learn(
         for item in items
         if item.shown.label != label and bool(item.heard.present[place])
     ]
-    learned = learn([item.rows(by) for item in own], reference, nothing, np.concatenate(room))
+    learned = learn(
+        [item.rows(by) for item in own],
+        reference,
+        nothing,
+        np.concatenate(room),
+        known.sound.empty if by == "sound" else None,
+    )
     weights = learned.weights.copy()
     events = known.bundle.events
     begins = begins_at(events.thresholds(label)[0], events.window_weight, WINDOW_CLIPS)

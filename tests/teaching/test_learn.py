@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from teaching.deny import deny
 from teaching.learn import begins_at, learn, peak, scores, threshold
+from teaching.reference import packed_empty, unpacked_empty
 
 WIDTH = 64
 Array = NDArray[np.float32]
@@ -115,3 +117,23 @@ def test_what_is_like_the_label_itself_is_denied_no_further_than_the_label_allow
     elsewhere = scores(denial.weights, cluster(300, 200, 3))
     assert (elsewhere > 0).mean() <= 0.1
     assert sum(peak(-each) < -4.0 for each in denial.taken) <= 3
+
+
+def test_nothing_of_an_hour_in_which_nothing_happens_is_told() -> None:
+    reference, nothing = other_things()
+    hum = cluster(400, 600, 4)
+    hum[:, 3] += np.random.default_rng(0).exponential(0.3, 600).astype(np.float32)
+
+    learned = learn([cluster(k, 9, 3) for k in range(5)], reference, nothing, empty=hum)
+
+    assert (scores(learned.weights, hum) < 0).all()
+    assert learned.recall == 1.0
+
+
+def test_hour_of_nothing_is_unpacked_nearly_as_it_was() -> None:
+    rng = np.random.default_rng(0)
+    rows = (rng.normal(size=(300, 8)) @ rng.normal(size=(8, 128)) + 3).astype(np.float32)
+
+    packed = {name: torch.from_numpy(each) for name, each in packed_empty(rows).items()}
+
+    np.testing.assert_allclose(unpacked_empty(packed), rows, atol=0.3)
