@@ -69,13 +69,30 @@ class FrameTransform:
         Raises:
             ValueError: `frame` is not such a picture.
         """
-        if frame.ndim != 3 or frame.shape[2] != _N_CHANNELS or frame.dtype != np.uint8:
-            raise ValueError(f"frame must be RGB (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
+        if self.interpolation == "bicubic" and _is_picture(frame):
+            height, width = frame.shape[:2]
+            if _is_fast(width, height):
+                return self._resize_with_torch(frame)
+        return self.resize_without_torch(frame)
+
+    def resize_without_torch(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Does what `resize` does and never loads torch; 0.2 % of the values differ, by 1.
+
+        Args:
+            frame: RGB `(H, W, 3)`, uint8.
+
+        Returns:
+            RGB `(size, size, 3)`, uint8, never a view of `frame`.
+
+        Raises:
+            ValueError: `frame` is not such a picture.
+        """
+        if not _is_picture(frame):
+            raise ValueError(
+                f"frame must be RGB (H, W, 3) uint8 with at least one pixel, got {frame.shape} "
+                f"{frame.dtype}"
+            )
         height, width = frame.shape[:2]
-        if not height or not width:
-            raise ValueError(f"frame must hold at least one pixel, got {frame.shape}")
-        if self.interpolation == "bicubic" and _is_fast(width, height):
-            return self._resize_with_torch(frame)
         left, top, right, bottom = self._source_box(width, height)
         if self.interpolation == "nearest" and self.crop == "none":
             # Pillow's own choice of pixels, taken by numpy: equal, and 20 times faster on
@@ -199,6 +216,11 @@ def transform_of(trunk: str) -> FrameTransform:
     from extractors.visual import VISUAL_TRUNKS
 
     return VISUAL_TRUNKS.find(trunk).transform
+
+
+def _is_picture(frame: NDArray[np.uint8]) -> bool:
+    is_rgb = frame.ndim == 3 and frame.shape[2] == _N_CHANNELS and frame.dtype == np.uint8
+    return is_rgb and frame.shape[0] > 0 and frame.shape[1] > 0
 
 
 def _is_fast(width: int, height: int) -> bool:

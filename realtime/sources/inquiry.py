@@ -52,7 +52,8 @@ def inquire(config: SourceConfig, clock: Clock, stats: Stats) -> Answer:
     if kind is not None:  # somebody's own: it says itself
         nature = Nature.LIVE if kind.live else Nature.RECORDING
         pace = config.pace and kind.live  # what is read to its end has times of its own
-        return Answer(config=replace(config, nature=nature.value, pace=pace))
+        retry_s = kind.retry_s or config.retry_s
+        return Answer(config=replace(config, nature=nature.value, pace=pace, retry_s=retry_s))
     if not is_untold(config):
         return Answer(config=config)
     # In a thread: Python hears no signal while a library is connecting.

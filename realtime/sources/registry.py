@@ -33,12 +33,15 @@ class SourceKind:
         sound: Whether it has sound.
         live: Whether it plays by itself, so that the rings may drop and what is lost is looked
             for; or is read to its end without a loss.
+        retry_s: Waits before a lost one is looked for again, in place of the source's own; for
+            a kind where looking costs nothing. None for the source's.
     """
 
     make: Callable[[SourceConfig, Inlet], Reader]
     picture: bool = True
     sound: bool = True
     live: bool = True
+    retry_s: tuple[float, ...] | None = None
 
 
 _kinds: dict[str, SourceKind] = {}

@@ -19,6 +19,8 @@ import realtime.client.history
 import realtime.client.keys
 import realtime.client.rules
 import realtime.client.subscribe
+import realtime.cluster.edge_command
+import realtime.cluster.pool_command
 import realtime.completion
 import weights.__main__
 from integration.processes import TIMEOUT_S, environment
@@ -45,10 +47,17 @@ def parsers() -> dict[str, Callable[[list[str]], object]]:
         return mafnet.__main__.make_parser().parse_args(["train", *words])
 
     live = make_parser().parse_args
+
+    def pool(words: list[str]) -> object:
+        own, others = realtime.cluster.pool_command.split(words)
+        return realtime.cluster.pool_command.make_parser().parse_args(own), live(others)
+
     return {
         "run_stream.py": live,
         "mafnet-live": live,
         "mafnet-subscribe": realtime.client.subscribe.make_parser().parse_args,
+        "realtime.edge": realtime.cluster.edge_command.make_parser().parse_args,
+        "realtime.pool": pool,
         "mafnet-keys": realtime.client.keys.make_parser().parse_args,
         "mafnet-history": realtime.client.history.make_parser().parse_args,
         "mafnet-rules": realtime.client.rules.make_parser().parse_args,
