@@ -1,11 +1,11 @@
-"""Edges and a pool against one process: the same events, what faults cost, what the way costs.
+"""Edges and a pool against one process: what faults cost, and what the way costs.
 
-    python -m benchmarks.edges parity --clip clip.mp4   # clocks 5 s and 200 ppm apart
     python -m benchmarks.edges faults                   # kill -9 of an edge, a cut network
     python -m benchmarks.edges cost --streams 2         # latency, cores, bytes
     python -m benchmarks.edges pictures --clip clip.mp4 # raw against JPEG
 
 Everything runs on this machine over loopback, in processes of their own. Each prints a table.
+`benchmarks.edge_events` compares the events.
 """
 
 from __future__ import annotations
@@ -13,29 +13,22 @@ from __future__ import annotations
 import argparse
 import itertools
 import re
-import statistics
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmarks.edge_processes import Cable, Ear, Process, free_port
 from realtime.cluster.pictures import decode, encode
 from realtime.cluster.protocol import JPEG, RAW
-from realtime.cluster.skewed_clock import SkewedClock
-
-OFFSET_S, PPM = 5.0, 200.0
-SETTLE_S = 4.0
 
 
 def main() -> int:
     """Run a comparison."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["parity", "faults", "cost", "pictures"])
+    parser.add_argument("what", choices=["faults", "cost", "pictures"])
     parser.add_argument("--clip", type=Path)
     parser.add_argument("--streams", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=20.0)
@@ -47,9 +40,7 @@ def main() -> int:
         folder = arguments.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         print(f"load average at the start: {Path('/proc/loadavg').read_text().split()[0]}")
-        {"parity": parity, "faults": faults, "cost": cost, "pictures": pictures}[arguments.what](
-            arguments, folder
-        )
+        {"faults": faults, "cost": cost, "pictures": pictures}[arguments.what](arguments, folder)
     return 0
 
 
@@ -77,91 +68,6 @@ def edge(
 def wait_for_decisions(ear: Ear, names: list[str], n: int = 1) -> None:
     """Wait until each stream has decided."""
     ear.wait_for(lambda: all(len(ear.of("prediction", name)) >= n for name in names))
-
-
-def parity(arguments: argparse.Namespace, folder: Path) -> None:
-    """The demo and a clip at one machine, then at edges whose clocks are off."""
-    sources = {"demo": "demo"}
-    if arguments.clip is not None:
-        sources["clip"] = str(arguments.clip.resolve())
-    words = [word for source in sources.values() for word in ("--source", source)]
-    alone = Process(
-        folder,
-        "alone",
-        [
-            *("realtime", *words, "--pace", "--no-publish", "--no-dashboard", "--log-json"),
-            *("--profile", arguments.profile),
-        ],
-    )
-    alone.process.wait()
-    lasts_s = 55.0  # the demo scene's 40 s, what loads, and room
-    running, port, endpoint = pool(folder, list(sources), arguments, "--log-json")
-    ear = Ear(endpoint)
-    ear.wait_for(lambda: ear.of("heartbeat"))
-    skew = f"{OFFSET_S},{PPM}"
-    to = f"tcp://127.0.0.1:{port}"
-    edges = {
-        name: edge(folder, name, to, source, arguments, "--test-clock", skew)
-        for name, source in sources.items()
-    }
-    for each in edges.values():
-        each.process.wait(lasts_s + 60)
-    time.sleep(SETTLE_S)
-    ear.close()
-    running.end()
-    names = {"demo": "demo", "clip": "" if arguments.clip is None else arguments.clip.stem}
-    worst_ms = 0.0
-    print(f"{'stream':6} {'label':24} {'alone: from, to, s':>20} {'edge: from, to, s':>20}  dated")
-    for name in sources:
-        expected = whole(alone.events(), names[name])
-        got = whole(running.events(), name)
-        real_ns = began_ns(edges[name])
-        for k in range(max(len(expected), len(got))):
-            one = expected[k] if k < len(expected) else None
-            other = got[k] if k < len(got) else None
-            off = ""
-            if one and other and one["label"] == other["label"]:
-                off_ms = dated_off_ms(other, one["onset"]["t_s"], real_ns)
-                worst_ms = max(worst_ms, abs(off_ms))
-                off = f"{off_ms:+.0f} ms"
-            label = (one or other or {}).get("label", "")
-            print(f"{name:6} {label:24} {times(one):>20} {times(other):>20}  {off}")
-    print(f"dated wrong by {worst_ms:.0f} ms at most; clocks {OFFSET_S:g} s and {PPM:g} ppm apart")
-    for name in sources:
-        print(*[line for line in running.log.read_text().splitlines() if f"edge {name}" in line])
-
-
-def whole(events: list[dict[str, Any]], source: str) -> list[dict[str, Any]]:
-    """Return the last message of each event of a stream."""
-    last = {e["id"]: e for e in events if e["source"] == source}
-    return sorted(last.values(), key=lambda e: (e["onset"]["t_s"], e["label"]))
-
-
-def times(event: dict[str, Any] | None) -> str:
-    """Return onset and offset in stream time."""
-    if event is None:
-        return "-"
-    offset = event["offset"]
-    return f"{event['onset']['t_s']:.2f} {'-' if offset is None else format(offset['t_s'], '.2f')}"
-
-
-def began_ns(process: Process) -> int:
-    """Return when an edge's stream really began, on the machine's clock."""
-    found = re.search(r"the stream began at (\d+) ns", process.log.read_text())
-    if found is None:
-        raise SystemExit(f"the edge has not begun: {process.log.read_text()[-500:]}")
-    return SkewedClock(OFFSET_S, PPM).real_ns(int(found[1]))
-
-
-def dated_off_ms(event: dict[str, Any], t_s: float, real_began_ns: int) -> float:
-    """Return how much later than it was an onset is dated, ms.
-
-    The edge's scene goes by its own clock, which is too fast.
-    """
-    now_ns, wall = SkewedClock(0, 0).now_ns(), datetime.now(UTC)
-    dated = datetime.fromisoformat(event["onset"]["utc"])
-    was_ns = real_began_ns + t_s / (1.0 + PPM / 1e6) * 1e9
-    return (dated - wall).total_seconds() * 1e3 - (was_ns - now_ns) / 1e6
 
 
 def faults(arguments: argparse.Namespace, folder: Path) -> None:
@@ -237,7 +143,8 @@ def gap(ear: Ear, name: str, since: float, until: float) -> float:
         for at, body in ear.of("prediction", name)
         if since - 2 <= at <= until and len(body["senses"]) == 2
     ]
-    return max((b - a for a, b in itertools.pairwise(decided)), default=float("nan"))
+    ends = [*decided, until]
+    return max((b - a for a, b in itertools.pairwise(ends)), default=float("nan"))
 
 
 def cost(arguments: argparse.Namespace, folder: Path) -> None:
@@ -286,11 +193,7 @@ def measured(
     time.sleep(arguments.seconds)
     lasted = time.monotonic() - began
     used = [p.cpu_s() - before for p, before in zip((running, *edges), cpu, strict=True)]
-    latencies = [
-        body["latency_ms"]
-        for at, body in ear.of("prediction")
-        if at >= began and body["latency_ms"]
-    ]
+    figures = [body["latency_ms"] for at, body in ear.of("heartbeat") if at >= began][-1]
     ear.close()
     for each in (*edges, running):
         each.end()
@@ -298,9 +201,8 @@ def measured(
     for each in edges:
         found = re.search(r"sent ([\d.]+) MB.* in ([\d.]+) s", each.log.read_text())
         sent += 0.0 if found is None else 1e3 * float(found[1]) / float(found[2])
-    quantiles = statistics.quantiles(latencies, n=20)
     at_edges = sum(used[1:]) / lasted
-    return quantiles[9], quantiles[18], sum(used) / lasted, at_edges, sent
+    return figures["p50"], figures["p95"], sum(used) / lasted, at_edges, sent
 
 
 def pictures(arguments: argparse.Namespace, folder: Path) -> None:

@@ -20,7 +20,7 @@ from realtime.cluster.protocol import Answer, Ask, Bye, FromEdge, Hello
 logger = logging.getLogger(__name__)
 
 SILENT_NS = 3 * NS_PER_S  # an edge answers twice a second
-MAX_WAITING = 64  # messages: a second of both senses; DROP_OLDEST
+MAX_WAITING = 128  # messages: three seconds of both senses; DROP_OLDEST
 ASK_FIRST_NS, ASK_NS = 25 * NS_PER_MS, 500 * NS_PER_MS
 _MAX_ASKED = 16  # questions without an answer; the oldest is forgotten
 

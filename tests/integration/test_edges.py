@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ CLIP = CLIPS / "bark_1.mp4"
 
 def bench(*words: str) -> str:
     result = subprocess.run(
-        [sys.executable, "-m", "benchmarks.edges", *words],
+        [sys.executable, "-m", *words],
         cwd=ROOT,
         env=environment(PYTHONPATH=str(ROOT)),
         capture_output=True,
@@ -31,19 +32,20 @@ def bench(*words: str) -> str:
 @pytest.mark.timeout(1000)
 def test_events_of_edges_are_dated_right_when_their_clocks_are_off() -> None:
     clip = ["--clip", str(CLIP)] if CLIP.is_file() else []
-    said = bench("parity", *clip)
+    said = bench("benchmarks.edge_events", *clip)
 
-    worst = next(line for line in said.splitlines() if line.startswith("dated wrong by"))
-    assert float(worst.split()[3]) <= 20.0, said
-    rows = [line.split() for line in said.splitlines() if line.startswith("demo ")]
-    assert rows
-    assert all("-" not in row[1:3] for row in rows), said
+    rows = [line for line in said.splitlines() if line.startswith(("demo ", "clip "))]
+    assert len(rows) >= 3, said
+    for row in rows:  # a label that only one of both told has no such column
+        off = re.search(r"([+-][0-9.]+) ms$", row)
+        assert off is not None, said
+        assert abs(float(off[1])) <= 20.0, said
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1000)
 def test_stream_comes_back_when_its_edge_was_killed_or_cut_off() -> None:
-    said = bench("faults")
+    said = bench("benchmarks.edges", "faults")
 
     rows = [line for line in said.splitlines() if line.startswith(("kill", "network"))]
     assert len(rows) == 2, said
