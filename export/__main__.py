@@ -56,6 +56,9 @@ def _export(options: argparse.Namespace) -> int:
     from export.graphs import import_onnx
 
     import_onnx()  # before seconds of work
+    for path in options.check_with:
+        if not path.exists():
+            raise ExportError(f"there is no file {path}")
     from export.bundle_graphs import MANIFEST, write_graphs
     from export.modules import load_networks
     from export.parity import TOLERANCE, compare, noise, of_file

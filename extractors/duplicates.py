@@ -70,9 +70,13 @@ def alike_windows(store: Path) -> Iterator[str]:
         pairs = means.alike(others)
         if pairs:
             row, column = pairs[0]
+            n = len({column for _, column in pairs})
+            alike = (
+                "window of {} looks like one of" if n == 1 else "windows of {} look like ones of"
+            )
             yield (
-                f"{len({column for _, column in pairs})} windows of {other} look like ones of "
-                f"{one} (the first: {others.names[column]} and {means.names[row]})"
+                f"{n} {alike.format(other)} {one} "
+                f"(the first: {others.names[column]} and {means.names[row]})"
             )
 
 

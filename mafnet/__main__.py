@@ -17,7 +17,7 @@ from rich.text import Text
 
 from mafnet.ablate_command import add_ablate
 from mafnet.balance import unrecognised
-from mafnet.compare import N_DRAWS, compare, read_seeds
+from mafnet.compare import N_DRAWS, compare, read_seeds, untested_seeds
 from mafnet.compute import add_device_flags, chosen_compute
 from mafnet.errors import MafnetError
 from mafnet.feature_flags import add_feature_flags, load_features, told_folders
@@ -213,6 +213,10 @@ def _percent(share: float) -> str:
 def _compare(options: argparse.Namespace) -> int:
     folders = (options.first, options.second)
     first, second = (read_seeds(folder, options.senses) for folder in folders)
+    for each in dict.fromkeys(each for folder in folders for each in untested_seeds(folder)):
+        print(
+            clean(f"warning: {each} was trained and not tested, so it is left out"), file=sys.stderr
+        )
     found = compare(first, second)
     if options.json:
         print(json.dumps(asdict(found)))
@@ -226,9 +230,13 @@ def _compare(options: argparse.Namespace) -> int:
         f"{100 * high:+.2f}, paired bootstrap of {N_DRAWS} draws)"
     )
     rows = zip(found.only_first, found.only_second, found.p_values, strict=True)
-    for k, (lost, won, p) in enumerate(rows):
+    pairs = zip(first, second, strict=False)  # as many as both have seeds
+    for (one, other), (lost, won, p) in zip(pairs, rows, strict=True):
+        names = " and ".join(dict.fromkeys((one.name, other.name)))
         print(
-            f"McNemar, seed {k + 1}: only the first right {lost}, only the second {won}, p {p:.3g}"
+            clean(
+                f"McNemar, {names}: only the first right {lost}, only the second {won}, p {p:.3g}"
+            )
         )
     return 0
 

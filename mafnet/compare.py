@@ -61,6 +61,12 @@ def read_seeds(folder: Path, senses: Senses = "both") -> list[Said]:
     return [read_said(each, senses) for each in found]
 
 
+def untested_seeds(folder: Path) -> list[Path]:
+    """Return the folders below that `train` wrote and `test --results` did not, by name."""
+    runs = (path.parent for path in folder.glob("*/run"))
+    return sorted(each for each in runs if not (each / PREDICTIONS).is_file())
+
+
 def compare(first: Sequence[Said], second: Sequence[Said], draws: int = N_DRAWS) -> Comparison:
     """Compare two networks, each with one seed or more.
 
@@ -128,6 +134,7 @@ def _in_order(said: Said, videos: tuple[str, ...]) -> NDArray[np.bool_]:
     if place.keys() != set(videos):
         only = sorted(place.keys() ^ set(videos))
         raise MafnetError(
-            f"{said.name}: not the videos of the other results (only on one side: {only[0]})"
+            f"{said.name}: other videos were tested than in the results beside it (only on one "
+            f"side: {only[0]}): test both with the same --features and --split"
         )
     return said.right[[place[video] for video in videos]]

@@ -212,6 +212,16 @@ def _find(name_or_path: str | Path, home: Path | None) -> Path:
         raise BundleError(
             f"there is no bundle {str(name_or_path)!r}: give starter, ave or a bundle's folder"
         )
+    if (path / "features.json").is_file() and not (path / MANIFEST).exists():
+        raise BundleError(
+            f"{path} is no bundle but holds features: train with them first "
+            f"(`python -m mafnet train --features {path} --to BUNDLE`)"
+        )
+    if not (path / MANIFEST).exists():
+        raise BundleError(
+            f"{path} is no bundle, it holds no {MANIFEST}: give starter, ave or a folder that "
+            "`python -m mafnet train` writes"
+        )
     return path
 
 

@@ -183,6 +183,16 @@ def test_what_cannot_be_exported_is_one_sentence(
         assert "\n" not in said
 
 
+def test_video_that_is_not_there_is_told_before_the_networks_are_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = str(tmp_path / "nowhere.mp4")
+
+    assert main(["nowhere", "--to", str(tmp_path / "graphs"), "--check-with", video]) == 1
+
+    assert capsys.readouterr().err == f"error: there is no file {video}\n"
+
+
 def test_module_that_torch_cannot_export_is_an_error(tmp_path: Path) -> None:
     from export.errors import ExportError
 

@@ -224,8 +224,8 @@ def test_windows_of_two_splits_that_look_and_sound_alike_are_told(tmp_path: Path
     np.save(tmp_path / "val_present.npy", present)
 
     assert list(alike_windows(tmp_path)) == [
-        "1 windows of val look like ones of train (the first: val 0 and train 0)",
-        "1 windows of test look like ones of train (the first: test 1 and train 2)",
+        "1 window of val looks like one of train (the first: val 0 and train 0)",
+        "1 window of test looks like one of train (the first: test 1 and train 2)",
     ]
 
 

@@ -134,7 +134,7 @@ def test_videos_are_paired_by_name_and_must_be_the_same() -> None:
     turned = [Said(name="b", videos=("v2", "v1", "v0"), right=np.array([True, False, True]))]
     assert compare(first, turned).only_second == (0,)
     other = [Said(name="b", videos=("v2", "v1", "w"), right=np.array([True, False, True]))]
-    with pytest.raises(MafnetError, match="not the videos of the other results"):
+    with pytest.raises(MafnetError, match=r"other videos were tested.*--split"):
         compare(first, other)
 
 
@@ -148,7 +148,7 @@ def test_compare_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
     out = capsys.readouterr().out
     assert "(2 seeds)" in out
     assert "paired bootstrap of 10000 draws" in out
-    assert "McNemar, seed 1" in out
+    assert "McNemar, one and seed-0: " in out
 
     assert main(["compare", "--json", str(tmp_path / "one"), str(tmp_path / "one")]) == 0
     assert json.loads(capsys.readouterr().out)["p_values"] == [1.0]
@@ -156,6 +156,23 @@ def test_compare_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
     capsys.readouterr()
     assert main(["compare", str(tmp_path / "one"), str(tmp_path / "none")]) == 1
     assert "python -m mafnet test --results" in capsys.readouterr().err
+
+
+def test_seeds_that_were_trained_and_not_tested_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_results(tmp_path / "many" / "seed-0", *_examination(0), "")
+    (tmp_path / "many" / "seed-1" / "run").mkdir(parents=True)
+    (tmp_path / "many" / "notes").mkdir()
+    many = str(tmp_path / "many")
+
+    assert main(["compare", many, many]) == 0
+
+    said = capsys.readouterr()
+    assert "McNemar, seed-0: " in said.out
+    assert said.err.splitlines() == [
+        f"warning: {tmp_path / 'many' / 'seed-1'} was trained and not tested, so it is left out"
+    ]
 
 
 @pytest.mark.parametrize(

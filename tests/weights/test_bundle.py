@@ -253,6 +253,14 @@ def test_unknown_name_says_what_to_give() -> None:
         load_bundle("no-such-bundle")
 
 
+def test_folder_of_something_else_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"is no bundle, .* no bundle\.json: give .* writes"):
+        load_bundle(tmp_path)
+    (tmp_path / "features.json").write_text("{}")
+    with pytest.raises(BundleError, match="holds features: train with them first"):
+        load_bundle(tmp_path)
+
+
 def test_ave_says_how_to_fetch_it_when_the_store_is_empty(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="python -m weights fetch ave"):
         load_bundle("ave", home=tmp_path)
