@@ -43,8 +43,8 @@ from mafnet.feature_set import FeatureSet, load_feature_set
 from mafnet.load import load_model
 from mafnet.run_folder import EpochRow, RunState
 from mafnet.test import SENSES, examine
-from mafnet.train import RecipeName, train
-from mafnet.train_config import TrainConfig
+from mafnet.train import train
+from mafnet.train_config import RecipeName, TrainConfig
 from weights.errors import WeightsError
 from weights.files import written_whole
 

@@ -193,7 +193,7 @@ def offline(
         visual.append(scene.exact.visual(pixels).mean(dim=0))
         stop = end * SAMPLES_PER_SLOT
         second = torch.from_numpy(scene.waveform[stop - CLIP_SAMPLES : stop])[None]
-        audio.append(scene.exact.sound(scene.models.log_mel(second))[0])
+        audio.append(scene.exact.sound(scene.models.front_end(second))[0])
     output = scene.models.head(
         torch.stack(visual)[None],
         torch.stack(audio)[None],
