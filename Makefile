@@ -56,7 +56,7 @@ live: $(VENV)/.installed-dev  ## an hour of the real live path (LIVE_S), real de
 page: $(VENV)/.installed-dev  ## the page in Chromium; screenshots of it go to SHOTS
 	mkdir -p $(or $(SHOTS),shots)
 	SHOTS=$(or $(SHOTS),shots) $(BIN)/python -m pytest -m device tests/integration/test_web_browser.py \
-		tests/integration/test_explain_browser.py
+		tests/integration/test_explain_browser.py tests/integration/test_teach_browser.py
 
 fuzz-hour: $(VENV)/.installed-dev  ## pickles, weights, archives, wire, subscriptions: six minutes each
 	FUZZ_S=$${FUZZ_S:-360} $(BIN)/python -m pytest -m fuzz -s tests/fuzz/test_fuzz_weights.py tests/fuzz/test_fuzz_wire.py \
