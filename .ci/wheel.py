@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import venv
 import zipfile
 from importlib.metadata import packages_distributions
@@ -34,6 +35,7 @@ WANTED = {
     "mafnet/py.typed",
     "extractors/py.typed",
     "export/py.typed",
+    "teaching/py.typed",
     "weights/py.typed",
     "weights/starter/bundle.json",
     "weights/starter/audio.safetensors",
@@ -41,7 +43,7 @@ WANTED = {
     "weights/starter/README.md",
     "weights/starter/NOTICE.txt",
 }
-PACKAGES = {"realtime", "export", "mafnet", "extractors", "weights"}
+PACKAGES = {"realtime", "export", "mafnet", "extractors", "teaching", "weights"}
 LICENCES = {"LICENSE", "NOTICE.txt", "LICENCE-APACHE-2.0.txt", "README.md"}
 COMMANDS = (
     "mafnet-live",
@@ -137,9 +139,11 @@ def check_contents(wheel: Path) -> None:
     require(licences == LICENCES, f"its licences are {sorted(licences)}")
     require("License-Expression: Apache-2.0 AND" in about, "it does not say its licence")
     extras = set(re.findall(r"^Provides-Extra: (.+)$", about, re.MULTILINE))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    stated = set(project["optional-dependencies"])
     require(
-        extras == {"convert", "openvino", "report", "metrics", "mqtt", "notify", "web"},
-        f"its extras are {extras}",
+        extras == stated,
+        f"its extras are {sorted(extras)}, pyproject.toml states {sorted(stated)}",
     )
 
 
