@@ -8,25 +8,18 @@ its late sense so much earlier. Sound needs 3 ms a metre: clap near by.
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from realtime.av_offset.claps import MIN_CLAPS, Measurement, heard, measure, seen
-from realtime.buffers.audio_ring import AudioRing
-from realtime.buffers.frame_ring import FrameRing
-from realtime.buffers.signal import DataSignal
-from realtime.clock import NS_PER_MS, NS_PER_S, Clock, Timeline
+from realtime.clock import NS_PER_MS, NS_PER_S, Clock
 from realtime.config import SourceConfig
 from realtime.errors import SourceError, UsageError
-from realtime.packets import CLIP_SAMPLES, CLIP_SLOTS, Sense
+from realtime.packets import Sense
 from realtime.sources.base import fed_senses
-from realtime.sources.factory import open_readers
 from realtime.sources.opened import OpenedSource
-from realtime.stats import Stats
-from realtime.threads.mailbox import Policy
-from realtime.threads.worker import Worker
+from realtime.tapped_source import TappedSource, tapped_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +32,6 @@ LENGTH_S = 30.0
 ENOUGH_CLAPS = 6
 LOOK_NS = NS_PER_S // 2
 ROWS = 48  # of the shrunk picture in which movement is looked for
-_JOIN_S = 1.0
 
 
 class ClapTap:
@@ -114,35 +106,17 @@ def calibrate(
     """
     if source.kind != "live" or source.camera is None or source.microphone is None:
         raise UsageError("--calibrate wants a camera and a microphone: give --camera and --mic")
-    stats, signal, timeline = Stats(), DataSignal(), Timeline()
-    frames = FrameRing(CLIP_SLOTS, 1, Policy.DROP_OLDEST, signal, stats)
-    sounds = AudioRing(CLIP_SAMPLES, Policy.DROP_OLDEST, signal, stats)
     tap = ClapTap()
-    dot = np.zeros((1, 1, 3), np.uint8)
-    # A run looks for what is missing; here nobody could clap to it.
-    source = replace(source, reconnect=False, wait=False)
-    opened = open_readers(
-        source, timeline, frames, sounds, lambda image: dot, clock, stats, tap=tap
-    )
-    stop = threading.Event()
-    workers = [Worker(r.name, r.step, stop) for r in opened.readers]
-    try:
-        for problem in opened.problems:
+    with tapped_source(source, tap, clock) as tapped:
+        for problem in tapped.opened.problems:
             raise SourceError(f"--calibrate wants both senses: {problem.detail}")
         say(
             f"clap {ENOUGH_CLAPS} times near the camera, a second apart, the hands well in the "
             f"picture; this ends by itself within {length_s:g} s"
         )
-        for worker in workers:
-            worker.start()
-        measurement = _watch(tap, sounds, workers, clock, stop, say, length_s)
-    finally:
-        stop.set()
-        for worker in workers:
-            worker.join(_JOIN_S)
-        for reader in opened.readers:
-            reader.close()
-    camera, microphone = pair_of(opened)
+        tapped.start()
+        measurement = _watch(tap, tapped, clock, say, length_s)
+    camera, microphone = pair_of(tapped.opened)
     offsets.keep(camera, microphone, measurement.offset_ns)
     return measurement
 
@@ -159,10 +133,8 @@ def pair_of(opened: OpenedSource) -> tuple[str, str]:
 
 def _watch(
     tap: ClapTap,
-    sounds: AudioRing,
-    workers: list[Worker],
+    tapped: TappedSource,
     clock: Clock,
-    stop: threading.Event,
     say: Callable[[str], None],
     length_s: float,
 ) -> Measurement:
@@ -171,12 +143,12 @@ def _watch(
     n_heard = n_seen = 0
     measurement: Measurement | None = None
     while clock.now_ns() < end_ns:
-        clock.wait(stop, LOOK_NS)
-        for worker in workers:
+        clock.wait(tapped.stop, LOOK_NS)
+        for worker in tapped.workers:
             if worker.error is not None:
                 raise worker.error
-        if sounds.clock.ready:
-            n_heard, n_seen, measurement = tap.measure(sounds.clock.time_at)
+        if tapped.sounds.clock.ready:
+            n_heard, n_seen, measurement = tap.measure(tapped.sounds.clock.time_at)
         if measurement is not None and measurement.n_claps > n_told:
             n_told = measurement.n_claps
             say(f"{n_told} of {ENOUGH_CLAPS}")

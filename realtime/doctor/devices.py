@@ -14,19 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realtime.buffers.audio_ring import AudioRing
-from realtime.buffers.frame_ring import FrameRing
-from realtime.buffers.signal import DataSignal
-from realtime.clock import NS_PER_S, Clock, Timeline
+from realtime.clock import NS_PER_S, Clock
 from realtime.config import SourceConfig
 from realtime.doctor.finding import Finding, State, failure, good, warning
 from realtime.errors import SourceError
-from realtime.packets import CLIP_SAMPLES, CLIP_SLOTS
+from realtime.packets import CLIP_SAMPLES
 from realtime.redaction import redacted_location
-from realtime.sources.factory import open_readers
-from realtime.stats import Stats
-from realtime.threads.mailbox import Policy
-from realtime.threads.worker import Worker
+from realtime.tapped_source import TappedSource, tapped_source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,52 +115,28 @@ def _look(name: str, source: SourceConfig, clock: Clock, *, picture: bool, sound
 
 
 def _read(name: str, source: SourceConfig, clock: Clock, *, picture: bool, sound: bool) -> Finding:
-    stats, signal, timeline, counter = Stats(), DataSignal(), Timeline(), _Counter()
-    frames = FrameRing(CLIP_SLOTS, 1, Policy.DROP_OLDEST, signal, stats)
-    sounds = AudioRing(CLIP_SAMPLES, Policy.DROP_OLDEST, signal, stats)
-    dot = np.zeros((1, 1, 3), np.uint8)
-    source = replace(source, reconnect=False, wait=False, pace=True)
-    opened = open_readers(
-        source, timeline, frames, sounds, lambda image: dot, clock, stats, tap=counter
-    )
-    stop = threading.Event()
-    workers = [Worker(reader.name, reader.step, stop) for reader in opened.readers]
-    try:
-        for problem in opened.problems:
+    counter = _Counter()
+    with tapped_source(replace(source, pace=True), counter, clock) as tapped:
+        for problem in tapped.opened.problems:
             raise SourceError(problem.detail)
-        for worker in workers:
-            worker.start()
-        senses = opened.senses
+        tapped.start()
+        senses = tapped.opened.senses
         picture, sound = picture and senses.picture, sound and senses.sound
-        _wait(counter, workers, clock, stop, picture=picture, sound=sound)
-    finally:
-        stop.set()
-        frames.close()
-        sounds.close()
-        for worker in workers:
-            worker.join(_JOIN_S)
-        for reader in opened.readers:
-            reader.close()
-    for worker in workers:
+        _wait(counter, tapped, clock, picture=picture, sound=sound)
+    for worker in tapped.workers:
         if worker.error is not None:
             raise worker.error
-    about = ", ".join(reader.describe() for reader in opened.readers)
+    about = ", ".join(reader.describe() for reader in tapped.opened.readers)
     return _judge(name, about, counter, picture=picture, sound=sound)
 
 
 def _wait(
-    counter: _Counter,
-    workers: list[Worker],
-    clock: Clock,
-    stop: threading.Event,
-    *,
-    picture: bool,
-    sound: bool,
+    counter: _Counter, tapped: TappedSource, clock: Clock, *, picture: bool, sound: bool
 ) -> None:
     """Wait until enough was seen and heard, the source ends, or nothing comes."""
     end_ns = clock.now_ns() + round((_FIRST_S + LOOK_S) * NS_PER_S)
-    while clock.now_ns() < end_ns and any(worker.alive for worker in workers):
-        clock.wait(stop, _STEP_NS)
+    while clock.now_ns() < end_ns and any(worker.alive for worker in tapped.workers):
+        clock.wait(tapped.stop, _STEP_NS)
         seen = not picture or counter.seen_s >= LOOK_S
         heard = not sound or counter.n_samples >= LISTEN_S * CLIP_SAMPLES
         if seen and heard:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from realtime.av_offset import calibrate as calibrate_module
+from realtime import tapped_source as tapped_source_module
 from realtime.av_offset.calibrate import ENOUGH_CLAPS, calibrate
 from realtime.av_offset.claps import heard, measure, seen
 from realtime.av_offset.offsets import Offsets
@@ -129,7 +129,7 @@ def test_the_offset_is_measured_and_kept_when_somebody_claps(
     lag_ms: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room, offsets = Room(lag_ms / 1000), Offsets(tmp_path / "store")
-    monkeypatch.setattr(calibrate_module, "open_readers", room.open)
+    monkeypatch.setattr(tapped_source_module, "open_readers", room.open)
     said: list[str] = []
 
     found = calibrate(SOURCE, offsets, room.clock, said.append)
@@ -145,7 +145,7 @@ def test_the_offset_is_measured_and_kept_when_somebody_claps(
 
 def test_nothing_is_kept_when_nobody_claps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     room, offsets = Room(0.0, loudness=0.0), Offsets(tmp_path)
-    monkeypatch.setattr(calibrate_module, "open_readers", room.open)
+    monkeypatch.setattr(tapped_source_module, "open_readers", room.open)
 
     with pytest.raises(SourceError, match="the claps say nothing: 0 heard, 7 seen") as caught:
         calibrate(SOURCE, offsets, room.clock, lambda text: None)

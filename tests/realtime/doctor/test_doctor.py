@@ -147,7 +147,8 @@ def test_damaged_bundle_ends_with_1_and_one_finding(
 ) -> None:
     (tmp_path / "bundle.json").write_text("{}")
 
-    code = main(["--doctor", "--json", "--source", "demo", "--bundle", str(tmp_path)])
+    arguments = ["--doctor", "--json", "--source", "demo", "--no-publish"]
+    code = main([*arguments, "--bundle", str(tmp_path)])
 
     told = json.loads(capsys.readouterr().out)
     assert code == 1
