@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from client_publisher import Publisher
 from weights.dependencies import rule_out_telemetry
 
 rule_out_telemetry()  # some tests import OpenVINO by themselves
@@ -23,3 +24,11 @@ def logging_as_found() -> Iterator[None]:
     for handler in root.handlers[:]:
         if not type(handler).__module__.startswith("_pytest"):
             root.removeHandler(handler)
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    """Publish as a recognizer does, to whoever subscribes; see its class."""
+    publisher = Publisher()
+    yield publisher
+    publisher.close()

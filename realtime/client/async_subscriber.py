@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import wait
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 QUEUE_MESSAGES = 100
-_FULL_S = 0.02  # between two looks whether a full queue has room
+_LOOK_S = 0.1  # while a message waits for room: between two looks whether it is over
 
 
 class AsyncSubscriber:
@@ -56,18 +58,20 @@ class AsyncSubscriber:
         silence_s: float = SILENCE_S,
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
-        self._endpoint = endpoint
-        self._kinds = kinds
-        self._sources = sources
-        self._labels = labels
-        self._curve = curve
-        self._silence_s = silence_s
+        self._subscriber = functools.partial(
+            Subscriber,
+            endpoint,
+            kinds,
+            sources=sources,
+            labels=labels,
+            curve=curve,
+            silence_s=silence_s,
+        )
         self._on_notice = on_notice
         self._stop = threading.Event()
         self._ended = asyncio.Event()
         self._queue: asyncio.Queue[Received] = asyncio.Queue(QUEUE_MESSAGES)
         self._error: BaseException | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
     async def __aenter__(self) -> Self:
@@ -76,10 +80,10 @@ class AsyncSubscriber:
         Raises:
             UsageError: The endpoint or a kind is wrong, or the keys cannot be used.
         """
-        self._loop = asyncio.get_running_loop()
-        connected: asyncio.Future[None] = self._loop.create_future()
+        loop = asyncio.get_running_loop()
+        connected: asyncio.Future[None] = loop.create_future()
         self._thread = threading.Thread(
-            target=self._run, args=(self._loop, connected), name="subscribe", daemon=True
+            target=self._run, args=(loop, connected), name="subscribe", daemon=True
         )
         self._thread.start()
         try:
@@ -144,21 +148,13 @@ class AsyncSubscriber:
         """Read until the end; the thread."""
 
         def call(function: Callable[..., object], *arguments: object) -> None:
-            with contextlib.suppress(
-                RuntimeError
-            ):  # the loop was closed without `async with`'s end
+            with contextlib.suppress(RuntimeError):  # it was closed without `async with`'s end
                 loop.call_soon_threadsafe(function, *arguments)
 
         on_notice = self._on_notice
         try:
-            subscriber = Subscriber(
-                self._endpoint,
-                self._kinds,
-                sources=self._sources,
-                labels=self._labels,
-                curve=self._curve,
-                silence_s=self._silence_s,
-                on_notice=None if on_notice is None else lambda told: call(on_notice, told),
+            subscriber = self._subscriber(
+                on_notice=None if on_notice is None else lambda told: call(on_notice, told)
             )
         except BaseException as error:  # noqa: BLE001 - the task raises it
             call(_fail, connected, error)
@@ -169,24 +165,24 @@ class AsyncSubscriber:
                 while not self._stop.is_set():
                     message = subscriber.receive(POLL_MS / 1000)
                     if message is not None:
-                        self._hand_over(message, call)
+                        self._hand_over(message, loop)
             except BaseException as error:  # noqa: BLE001 - the task raises it
                 self._error = error
                 call(self._ended.set)
 
-    def _hand_over(self, message: Received, call: Callable[..., None]) -> None:
-        while self._queue.full():  # this thread alone puts, so there is room for one afterwards
-            if self._stop.wait(_FULL_S):
+    def _hand_over(self, message: Received, loop: asyncio.AbstractEventLoop) -> None:
+        """Put a message into the queue, and wait until it has room; the thread."""
+        putting = self._queue.put(message)
+        try:
+            placed = asyncio.run_coroutine_threadsafe(putting, loop)
+        except RuntimeError:  # the loop was closed without `async with`'s end: nobody takes it
+            putting.close()
+            self._stop.set()
+            return
+        while not self._stop.is_set():
+            if wait((placed,), _LOOK_S).done:
                 return
-        placed = threading.Event()
-
-        def put() -> None:
-            self._queue.put_nowait(message)
-            placed.set()
-
-        call(put)
-        while not placed.wait(_FULL_S) and not self._stop.is_set():
-            pass
+        placed.cancel()
 
 
 def _succeed(future: asyncio.Future[None]) -> None:

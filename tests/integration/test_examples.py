@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -58,13 +57,6 @@ class PoseStamped:
 """
 
 pytestmark = pytest.mark.timeout(180)
-
-
-@pytest.fixture
-def publisher() -> Iterator[Publisher]:
-    publisher = Publisher()
-    yield publisher
-    publisher.close()
 
 
 def messages(source: str = "left") -> list[Message]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,13 +14,6 @@ from realtime.client.subscriber import Received
 from realtime.errors import UsageError
 
 pytestmark = pytest.mark.timeout(60)
-
-
-@pytest.fixture
-def publisher() -> Iterator[Publisher]:
-    publisher = Publisher()
-    yield publisher
-    publisher.close()
 
 
 def test_messages_come_in_order_and_the_loop_goes_on_meanwhile(publisher: Publisher) -> None:
@@ -123,6 +115,28 @@ def test_slow_task_keeps_a_bounded_queue(
 
     assert n_waiting == 3
     assert heard == list(range(1, 11))
+
+
+def test_it_ends_while_a_message_waits_for_room(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(async_subscriber, "QUEUE_MESSAGES", 1)
+
+    async def listen() -> tuple[AsyncSubscriber, set[asyncio.Task[object]]]:
+        async with AsyncSubscriber(publisher.endpoint) as subscriber:
+            await asyncio.to_thread(publisher.wait_for_subscription)
+            for number in range(1, 4):
+                publisher.send("event/door/", label="Siren", topic_seq=number)
+            while len(asyncio.all_tasks()) < 2:  # the one that puts
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
+        return subscriber, asyncio.all_tasks() - {asyncio.current_task()}
+
+    subscriber, left = asyncio.run(listen())
+
+    assert subscriber._thread is not None
+    assert not subscriber._thread.is_alive()
+    assert not left
 
 
 def test_task_that_is_cancelled_closes_it(publisher: Publisher) -> None:

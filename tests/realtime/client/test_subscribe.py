@@ -28,13 +28,6 @@ from realtime.outputs.wire import VERSION, Message
 pytestmark = pytest.mark.timeout(60)
 
 
-@pytest.fixture
-def publisher() -> Iterator[Publisher]:
-    publisher = Publisher()
-    yield publisher
-    publisher.close()
-
-
 def receive(subscriber: Subscriber) -> Received:
     message = subscriber.receive(WAIT_S)
     assert message is not None, "no message came"
