@@ -13,13 +13,13 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import os
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
-from realtime.errors import OutputError, RecognizerError, UsageError
+from realtime.client.command import run_command
+from realtime.errors import OutputError, UsageError
 from realtime.outputs.history.reader import (
     HistoryReader,
     Wanted,
@@ -42,17 +42,7 @@ FORMATS = ("csv", "jsonl")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    arguments = make_parser().parse_args(argv)
-    try:
-        return int(arguments.run(arguments))
-    except RecognizerError as error:
-        print(clean(f"history: {error}"), file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # whoever read our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return run_command("history", make_parser().parse_args(argv))
 
 
 def make_parser() -> argparse.ArgumentParser:

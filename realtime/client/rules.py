@@ -10,19 +10,18 @@ done, 1 a file cannot be used, 2 usage.
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from realtime.client.command import run_command
 from realtime.client.history import moment_ms
 from realtime.clock import format_utc
 from realtime.command_line.config_file import read_config_file
 from realtime.command_line.settings import rules_config
 from realtime.controls import Profiles
-from realtime.errors import RecognizerError, UsageError
+from realtime.errors import UsageError
 from realtime.outputs.history.reader import HistoryReader, Wanted, messages
 from realtime.outputs.history.schema import open_to_read
 from realtime.outputs.rules.engine import RuleEngine, Verdict
@@ -39,17 +38,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    arguments = make_parser().parse_args(argv)
-    try:
-        return int(arguments.run(arguments))
-    except RecognizerError as error:
-        print(clean(f"rules: {error}"), file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # whoever read our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return run_command("rules", make_parser().parse_args(argv))
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -32,6 +32,7 @@ from realtime.config import (
     shown_place,
 )
 from realtime.errors import UsageError
+from weights.event_spec import EventSpec
 from weights.near import did_you_mean
 from weights.paths import as_text, shown
 from weights.printable import toml_text
@@ -40,8 +41,19 @@ MAX_FILE_BYTES = 1 << 20
 MAX_INTEGER = 1 << 63  # TOML asks for no more (its specification, section Integer)
 NO_MICROPHONE = "none"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_TABLES = ("source", "window", "publisher", "record", "history", "mqtt", "web", "rules", "events")
-_LISTS: dict[str, type[Any]] = {"rule": RuleConfig, "profile": ProfileConfig}  # [[rule]] tables
+TABLES: dict[str, type[Any]] = {  # [window] and the like
+    "source": SourceConfig,
+    "window": WindowConfig,
+    "publisher": PublisherConfig,
+    "record": RecordConfig,
+    "history": HistoryConfig,
+    "mqtt": MqttConfig,
+    "web": WebConfig,
+    "rules": RulesConfig,
+    "events": EventSpec,
+}
+LISTS: dict[str, type[Any]] = {"rule": RuleConfig, "profile": ProfileConfig}  # [[rule]] tables
+_IN_LISTS = ("rules", "profiles")  # what RulesConfig keeps of LISTS
 _TEXTS = {  # lists of texts, each with an example
     "labels": '["Bark", "Siren"]',
     "hosts": '["cam.example"]',
@@ -102,28 +114,19 @@ def check_settings(settings: dict[str, Any], where: str) -> dict[str, Any]:
         rest = {key: value for key, value in checked.items() if key != "source"}
         return {**check_settings(rest, where), "source": tables[0] if len(tables) == 1 else tables}
     top = {
-        f.name: str(f.type) for f in fields(RunConfig) if f.name not in (*_TABLES, "more_sources")
+        f.name: str(f.type) for f in fields(RunConfig) if f.name not in (*TABLES, "more_sources")
     }
-    plain = {k: v for k, v in checked.items() if k not in (*_TABLES, *_LISTS)}
-    checked.update(_check_table(plain, top, where, (*_TABLES, *_LISTS)))
-    for name, kind in _LISTS.items():
+    plain = {k: v for k, v in checked.items() if k not in (*TABLES, *LISTS)}
+    checked.update(_check_table(plain, top, where, (*TABLES, *LISTS)))
+    for name, kind in LISTS.items():
         if name in checked:
             checked[name] = _check_list(checked[name], name, kind, where)
-    for table, known in (
-        ("source", _kinds(SourceConfig)),
-        ("window", _kinds(WindowConfig)),
-        ("publisher", _kinds(PublisherConfig)),
-        ("record", _kinds(RecordConfig)),
-        ("history", _kinds(HistoryConfig)),
-        ("mqtt", _kinds(MqttConfig)),
-        ("web", _kinds(WebConfig)),
-        ("rules", _kinds(RulesConfig, without=("rules", "profiles"))),
-        ("events", EVENT_SETTINGS),
-    ):
+    for table, kind in TABLES.items():
         if table not in checked or (table in _MAY_BE_OFF and checked[table] is False):
             continue
         if not isinstance(checked[table], dict):
             raise UsageError(f"{where}: [{table}] must be a table, got {checked[table]!r}")
+        known = EVENT_SETTINGS if kind is EventSpec else _kinds(kind, without=_IN_LISTS)
         checked[table] = _check_table(checked[table], known, f"{where}: [{table}]")
     return checked
 

@@ -8,29 +8,11 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from realtime.config import (
-    HistoryConfig,
-    MqttConfig,
-    PublisherConfig,
-    RecordConfig,
-    RunConfig,
-    SourceConfig,
-    WebConfig,
-    WindowConfig,
-)
+from realtime.command_line.config_file import LISTS, TABLES
+from realtime.config import RunConfig
 
-_TABLES: dict[str, type[Any]] = {
-    "": RunConfig,
-    "source": SourceConfig,
-    "window": WindowConfig,
-    "publisher": PublisherConfig,
-    "record": RecordConfig,
-    "history": HistoryConfig,
-    "mqtt": MqttConfig,
-    "web": WebConfig,
-}
 _WIDTH = 98  # behind `# `
-_ATTRIBUTES = re.compile(r"^Attributes:\n(.*)", re.DOTALL | re.MULTILINE)
+_ATTRIBUTES = re.compile(r"^Attributes:\n((?: .*\n?|\n)*)", re.MULTILINE)  # to the next section
 _ENTRY = re.compile(r"^    (\w+): (.*(?:\n {8,}.*)*)", re.MULTILINE)
 _TABLE = re.compile(r"^\[{1,2}([\w.]+)\]{1,2}$")
 _KEY = re.compile(r"^(\w+) = ")
@@ -58,7 +40,7 @@ def _commented(toml: str) -> Iterator[str]:
     seen: set[str] = set()
     for line in toml.splitlines():
         if table := _TABLE.match(line):
-            kind = _TABLES.get(table[1])
+            kind = TABLES.get(table[1]) or LISTS.get(table[1])
             # The second [[source]] need not be explained again.
             told = {} if kind is None or table[1] in seen else told_of(kind)
             seen.add(table[1])

@@ -7,17 +7,18 @@ import os
 import pty
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from realtime import completion
-from realtime.command_line.config_file import format_config, read_config_file
+from realtime.command_line.config_file import LISTS, TABLES, format_config, read_config_file
 from realtime.command_line.first_run import Choice, choices, offer
 from realtime.command_line.flags import make_parser
 from realtime.command_line.settings import make_config
 from realtime.command_line.settings_comments import told_of, with_comments
-from realtime.config import RunConfig, SourceConfig
+from realtime.config import RunConfig
 from realtime.errors import UsageError
 
 ROOT = Path(__file__).parents[3]
@@ -148,8 +149,25 @@ def test_every_printed_setting_has_a_comment_and_reads_back(tmp_path: Path) -> N
     assert bare == []
 
 
+def test_rules_and_profiles_are_explained_once_each(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        "[rules]\n[events]\non = 0.6\n"
+        + "".join(f'[[rule]]\nname = "{name}"\nrun = ["/bin/true"]\n' for name in "ab")
+        + '[[profile]]\nname = "night"\ntimes = ["22:00-06:00"]\n'
+    )
+    arguments = ["--source", "demo", "--config", str(rules)]
+
+    lines = with_comments(format_config(make_config(make_parser().parse_args(arguments))))
+
+    before = {line: above for above, line in itertools.pairwise(lines.splitlines())}
+    for setting in ('profile = "home"', "on = 0.6", 'name = "a"', 'name = "night"'):
+        assert before[setting].startswith("# ")
+    assert before['name = "b"'] == "[[rule]]"
+
+
 def test_every_attribute_of_the_settings_is_told() -> None:
-    for kind in (RunConfig, SourceConfig):
+    for kind in (RunConfig, *TABLES.values(), *LISTS.values()):
         assert set(told_of(kind)) == set(kind.__dataclass_fields__)
 
 
@@ -163,6 +181,13 @@ def test_completion_knows_every_command(shell: str, capsys: pytest.CaptureFixtur
     for name in completion.PARSERS:
         assert name in script
     assert "print-config" in script
+
+
+def test_completion_has_every_script_by_its_present_name() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    scripts = set(settings["project"]["scripts"]) - {"run-stream"}  # what mafnet-live was called
+
+    assert set(completion.PARSERS) == scripts
 
 
 def test_bash_completes_a_flag() -> None:
