@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from realtime.doctor.clocks import check_clock
 from realtime.doctor.finding import Finding, State
-from realtime.doctor.places import check_places
+from realtime.doctor.places import check_places, check_store
 from realtime.doctor.ports import check_ports
 from realtime.doctor.program import (
     check_bundle,
@@ -16,7 +16,6 @@ from realtime.doctor.program import (
     check_libraries,
     check_opencv,
     check_python,
-    check_store,
 )
 
 if TYPE_CHECKING:

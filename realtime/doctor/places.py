@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime.doctor.finding import Finding, failure, good, warning
+from weights.store import default_home
 
 if TYPE_CHECKING:
     from realtime.config import RunConfig
@@ -32,6 +33,11 @@ def check_places(config: RunConfig) -> Iterator[Finding]:
             yield failure("history", f"{file} may not be written; check its owner and permissions")
         else:
             yield check_folder("history", file.parent, "name another file with --history")
+
+
+def check_store() -> Finding:
+    """Look whether fetched weights and graphs can be kept."""
+    return check_folder("cache", default_home(), "point MAFNET_HOME at a folder of yours")
 
 
 def check_folder(name: str, folder: Path, advice: str, least_mib: int = _LITTLE_MIB) -> Finding:

@@ -14,7 +14,6 @@ from realtime.bundle_settings import find_bundle
 from realtime.doctor.finding import Finding, failure, good, warning
 from realtime.errors import LibraryMissing, RecognizerError
 from weights.printable import first_line
-from weights.store import default_home
 
 if TYPE_CHECKING:
     from realtime.config import RunConfig
@@ -133,10 +132,3 @@ def check_bundle(config: RunConfig) -> Finding:
     if bundle.unverified:
         return warning("bundle", f"{said}, but not verified: {'; '.join(bundle.unverified)}")
     return good("bundle", said)
-
-
-def check_store() -> Finding:
-    """Look whether fetched weights and graphs can be kept."""
-    from realtime.doctor.places import check_folder
-
-    return check_folder("cache", default_home(), "point MAFNET_HOME at a folder of yours")
