@@ -115,7 +115,7 @@ class MetricsPage:
     def collect(self) -> Iterator[Metric]:
         """Return the figures as of now; prometheus-client calls it for each request."""
         core = self._library.metrics_core
-        figures = self._figures()
+        figures, streams, senses_of = self._figures(), self._streams(), self._senses()
         for name, n in sorted(figures.counts.items()):
             yield core.CounterMetricFamily(f"mafnet_{name}", f"Counter {name}", value=n)
         for name, quantiles in (("latency", _latencies(figures)), ("compute", _computing(figures))):
@@ -125,14 +125,15 @@ class MetricsPage:
             for quantile, seconds in quantiles:
                 family.add_metric([quantile], seconds)
             yield family
-        yield from self._collect_streams()
-        yield self._collect_labels(figures)
+        yield from self._collect_streams(streams)
+        # The figures of a run with one stream are that stream's.
+        yield self._collect_labels(streams or dict.fromkeys(senses_of, figures))
         states = core.GaugeMetricFamily(
             "mafnet_sense_state",
             "1 for the state a sense is in",
             labels=["source", "sense", "state"],
         )
-        for source, senses in self._senses().items():
+        for source, senses in senses_of.items():
             for sense, state in senses.items():
                 states.add_metric([source, sense, state], 1)
         yield states
@@ -145,21 +146,19 @@ class MetricsPage:
             if value is not None:
                 yield core.GaugeMetricFamily(f"mafnet_{name}", text, value=value)
 
-    def _collect_labels(self, figures: StatsSnapshot) -> Metric:
+    def _collect_labels(self, streams: Mapping[str, StatsSnapshot]) -> Metric:
         family = self._library.metrics_core.CounterMetricFamily(
             "mafnet_label_events",
             "Events of a label, by the stream they were in",
             labels=["source", "label"],
         )
-        # The figures of a run with one stream are that stream's.
-        for source, own in (self._streams() or dict.fromkeys(self._senses(), figures)).items():
+        for source, own in streams.items():
             for label, n in sorted(own.label_events.items()):
                 family.add_metric([source, label], n)
         return family
 
-    def _collect_streams(self) -> Iterator[Metric]:
+    def _collect_streams(self, streams: Mapping[str, StatsSnapshot]) -> Iterator[Metric]:
         core = self._library.metrics_core
-        streams = self._streams()
         for name in sorted({name for figures in streams.values() for name in figures.counts}):
             family = core.CounterMetricFamily(
                 f"mafnet_stream_{name}", f"Counter {name} of a stream", labels=["source"]
