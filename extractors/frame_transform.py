@@ -69,43 +69,17 @@ class FrameTransform:
         Raises:
             ValueError: `frame` is not such a picture.
         """
-        if self.interpolation == "bicubic" and _is_picture(frame):
-            height, width = frame.shape[:2]
-            if _is_fast(width, height):
-                return self._resize_with_torch(frame)
-        return self.resize_without_torch(frame)
+        width, height = _size_of(frame)
+        if self.interpolation == "bicubic" and _is_fast(width, height):
+            return self._resize_with_torch(frame)
+        return self._resize_with_pillow(frame, width, height)
 
     def resize_without_torch(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Does what `resize` does and never loads torch; 0.2 % of the values differ, by 1.
 
-        Args:
-            frame: RGB `(H, W, 3)`, uint8.
-
-        Returns:
-            RGB `(size, size, 3)`, uint8, never a view of `frame`.
-
-        Raises:
-            ValueError: `frame` is not such a picture.
+        It takes, returns and refuses the same.
         """
-        if not _is_picture(frame):
-            raise ValueError(
-                f"frame must be RGB (H, W, 3) uint8 with at least one pixel, got {frame.shape} "
-                f"{frame.dtype}"
-            )
-        height, width = frame.shape[:2]
-        left, top, right, bottom = self._source_box(width, height)
-        if self.interpolation == "nearest" and self.crop == "none":
-            # Pillow's own choice of pixels, taken by numpy: equal, and 20 times faster on
-            # 1080p, because the picture is not first copied into Pillow.
-            rows = _nearest_indices(height, self.size)
-            columns = _nearest_indices(width, self.size)
-            return np.ascontiguousarray(frame[rows[:, None], columns])
-        resized = Image.fromarray(frame).resize(
-            (self.size, self.size),
-            _FILTERS.get(self.interpolation, Image.Resampling.NEAREST),
-            box=(left, top, right, bottom),
-        )
-        return np.array(resized)
+        return self._resize_with_pillow(frame, *_size_of(frame))
 
     def normalize(self, batch: torch.Tensor) -> torch.Tensor:
         """Scales pixels to the trunk's range, on the device where the batch lies.
@@ -131,6 +105,23 @@ class FrameTransform:
         mean = pixels.new_tensor(self.mean).view(1, _N_CHANNELS, 1, 1)
         std = pixels.new_tensor(self.std).view(1, _N_CHANNELS, 1, 1)
         return pixels.div_(_UINT8_MAX).sub_(mean).div_(std)
+
+    def _resize_with_pillow(
+        self, frame: NDArray[np.uint8], width: int, height: int
+    ) -> NDArray[np.uint8]:
+        left, top, right, bottom = self._source_box(width, height)
+        if self.interpolation == "nearest" and self.crop == "none":
+            # Pillow's own choice of pixels, taken by numpy: equal, and 20 times faster on
+            # 1080p, because the picture is not first copied into Pillow.
+            rows = _nearest_indices(height, self.size)
+            columns = _nearest_indices(width, self.size)
+            return np.ascontiguousarray(frame[rows[:, None], columns])
+        resized = Image.fromarray(frame).resize(
+            (self.size, self.size),
+            _FILTERS.get(self.interpolation, Image.Resampling.NEAREST),
+            box=(left, top, right, bottom),
+        )
+        return np.array(resized)
 
     def _resize_with_torch(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resizes as Pillow does, to a level of 255, in a third of the time where torch has AVX2.
@@ -218,9 +209,15 @@ def transform_of(trunk: str) -> FrameTransform:
     return VISUAL_TRUNKS.find(trunk).transform
 
 
-def _is_picture(frame: NDArray[np.uint8]) -> bool:
+def _size_of(frame: NDArray[np.uint8]) -> tuple[int, int]:
+    """Width and height of a picture; anything else is refused."""
     is_rgb = frame.ndim == 3 and frame.shape[2] == _N_CHANNELS and frame.dtype == np.uint8
-    return is_rgb and frame.shape[0] > 0 and frame.shape[1] > 0
+    if not is_rgb or 0 in frame.shape:
+        raise ValueError(
+            f"frame must be RGB (H, W, 3) uint8 with at least one pixel, got {frame.shape} "
+            f"{frame.dtype}"
+        )
+    return frame.shape[1], frame.shape[0]
 
 
 def _is_fast(width: int, height: int) -> bool:
