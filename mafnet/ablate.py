@@ -103,10 +103,11 @@ def ablate(
         seen = {split: features.alone(variant.senses) for split, features in sets.items()}
         for seed in range(config.seed, config.seed + n_seeds):
             own = replace(config, seed=seed, **variant.settings)
+            drawn = dict(seen)
             if per_label is not None:
                 for split in ("train", "val"):
-                    seen[split] = fewer(sets[split].alone(variant.senses), per_label, seed)
-            _one(folder / name / f"seed-{seed}", seen, own, watch(name, seed), compute)
+                    drawn[split] = fewer(seen[split], per_label, seed)
+            _one(folder / name / f"seed-{seed}", drawn, own, watch(name, seed), compute)
     said = {name: read_seeds(folder / name) for name in variants}
     rows = [
         AblationRow(

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 
@@ -32,17 +31,7 @@ def fewer(features: FeatureSet, per_label: int, seed: int) -> FeatureSet:
         n_taken[label] += 1
         if n_taken[label] <= per_label:
             kept.append(row)
-    rows = np.array(sorted(kept), np.int64)
-    return replace(
-        features,
-        visual=features.visual[rows],
-        audio=features.audio[rows],
-        target=features.target[rows],
-        label_sets=None if features.label_sets is None else features.label_sets[rows],
-        present=None if features.present is None else features.present[rows],
-        names=tuple(features.names[row] for row in rows),
-        frames=None if features.frames is None else features.frames[rows],
-    )
+    return features.only(np.array(sorted(kept), np.int64))
 
 
 def _rank(name: str, seed: int) -> bytes:
