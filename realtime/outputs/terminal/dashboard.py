@@ -74,11 +74,9 @@ def render(
     if controls.picture and not is_tiny:
         show = partial(panels.picture, snapshot, colours=colours, ascii_only=ascii_only)
         return _with_picture(snapshot, columns, rows, glyphs, controls, show)
-    if columns < SMALL_COLUMNS or rows < SMALL_ROWS:
+    if is_tiny:
         return Group(*panels.tiny(snapshot, columns, rows, glyphs))
-    if columns < WIDE_COLUMNS:
-        return _narrow(snapshot, columns, rows, glyphs, controls)
-    return _wide(snapshot, columns, rows, glyphs, controls)
+    return _body(snapshot, columns, rows, glyphs, controls, is_wide=columns >= WIDE_COLUMNS)
 
 
 def _with_picture(
@@ -95,13 +93,15 @@ def _with_picture(
     width = min(2 * height, columns // 2)
     if columns - width < SMALL_COLUMNS:
         height = min(height, body_rows // 2)
-        below = _narrow(snapshot, columns, rows - height, glyphs, controls, is_part=True)
+        below = _body(
+            snapshot, columns, rows - height, glyphs, controls, is_wide=False, is_part=True
+        )
         below.size = body_rows - height
         parts = [Layout(show(columns, height - PANEL_FRAME_ROWS), size=height), below]
     else:
         right = columns - width
-        draw = _wide if right >= WIDE_COLUMNS else _narrow
-        beside = draw(snapshot, right, rows, glyphs, controls, is_part=True)
+        is_wide = right >= WIDE_COLUMNS
+        beside = _body(snapshot, right, rows, glyphs, controls, is_wide=is_wide, is_part=True)
         left = Layout(size=width)
         left.split_column(
             Layout(show(width, height - PANEL_FRAME_ROWS), size=height),
@@ -116,23 +116,46 @@ def _with_picture(
     return _stack([head, *parts], snapshot, 0, columns, controls)
 
 
-def _wide(
+def _body(
     snapshot: DashboardSnapshot,
     columns: int,
     rows: int,
     glyphs: Glyphs,
     controls: DashboardControls,
     *,
+    is_wide: bool,
     is_part: bool = False,
 ) -> Layout:
-    n_warnings = min(len(snapshot.warnings), 2 if rows < TALL_ROWS else 4)
-    top_rows = TOP_ROWS if rows < TALL_ROWS else TOP_ROWS + 3
-    recent_rows = rows - HEADER_ROWS - top_rows - MIDDLE_ROWS - n_warnings
-    recent_rows -= int(controls.has_keys)
+    """All panels, under the header; a part of the screen has neither header nor keys."""
+    n_warnings = min(len(snapshot.warnings), (2 if rows < TALL_ROWS else 4) if is_wide else 1)
+    free_rows = rows - HEADER_ROWS - n_warnings - int(controls.has_keys)
+    if is_wide:
+        parts = _wide(
+            snapshot, columns, free_rows, glyphs, is_tall=rows >= TALL_ROWS, is_part=is_part
+        )
+    else:
+        parts = _narrow(snapshot, columns, free_rows, glyphs, now_rows=3 if rows < 30 else 5)
+    if is_part:
+        return _stack(parts, snapshot, n_warnings, columns)
+    head = Layout(header(snapshot, columns, glyphs), size=HEADER_ROWS)
+    return _stack([head, *parts], snapshot, n_warnings, columns, controls)
+
+
+def _wide(
+    snapshot: DashboardSnapshot,
+    columns: int,
+    free_rows: int,
+    glyphs: Glyphs,
+    *,
+    is_tall: bool,
+    is_part: bool,
+) -> list[Layout]:
+    """Two columns; where there are more rows there are more labels and events."""
+    top_rows = TOP_ROWS + 3 if is_tall else TOP_ROWS
+    recent_rows = free_rows - top_rows - MIDDLE_ROWS
     left = columns // 2
     right = columns - left
     parts = [
-        Layout(header(snapshot, columns, glyphs), size=HEADER_ROWS),
         _beside(
             Layout(panels.now(snapshot, left, top_rows - PANEL_FRAME_ROWS, glyphs), size=left),
             Layout(panels.labels(snapshot, right, top_rows - PANEL_FRAME_ROWS, glyphs)),
@@ -147,11 +170,11 @@ def _wide(
     if snapshot.others and recent_rows > PANEL_FRAME_ROWS:
         n_rows = min(len(snapshot.others) + 1 + PANEL_FRAME_ROWS, recent_rows)
         panel = panels.sources(snapshot, columns, n_rows - PANEL_FRAME_ROWS, glyphs)
-        parts.insert(1, Layout(panel, size=n_rows))
+        parts.insert(0, Layout(panel, size=n_rows))
         recent_rows -= n_rows
     if recent_rows > PANEL_FRAME_ROWS:
         body_rows = recent_rows - PANEL_FRAME_ROWS
-        if rows >= TALL_ROWS and recent_rows >= 2 * TIME_LINE_ROWS and not is_part:
+        if is_tall and recent_rows >= 2 * TIME_LINE_ROWS and not is_part:
             line = time_line(snapshot, columns, TIME_LINE_ROWS - PANEL_FRAME_ROWS, glyphs)
             parts.append(Layout(line, size=TIME_LINE_ROWS))
             recent_rows, body_rows = recent_rows - TIME_LINE_ROWS, body_rows - TIME_LINE_ROWS
@@ -166,25 +189,15 @@ def _wide(
                     recent_rows,
                 )
             )
-    if is_part:
-        return _stack(parts[1:], snapshot, n_warnings, columns)
-    return _stack(parts, snapshot, n_warnings, columns, controls)
+    return parts
 
 
 def _narrow(
-    snapshot: DashboardSnapshot,
-    columns: int,
-    rows: int,
-    glyphs: Glyphs,
-    controls: DashboardControls,
-    *,
-    is_part: bool = False,
-) -> Layout:
+    snapshot: DashboardSnapshot, columns: int, free_rows: int, glyphs: Glyphs, *, now_rows: int
+) -> list[Layout]:
     """One column: the panels in order of weight, as long as there are rows for them."""
-    n_warnings = min(len(snapshot.warnings), 1)
-    parts = [Layout(header(snapshot, columns, glyphs), size=HEADER_ROWS)]
-    left_over = rows - HEADER_ROWS - n_warnings - int(controls.has_keys)
-    now_rows = 3 if rows < 30 else 5
+    parts: list[Layout] = []
+    left_over = free_rows
     if snapshot.others:
         n_rows = min(len(snapshot.others) + 1, 5) + PANEL_FRAME_ROWS
         panel = panels.sources(snapshot, columns, n_rows - PANEL_FRAME_ROWS, glyphs)
@@ -204,9 +217,7 @@ def _narrow(
     if left_over > PANEL_FRAME_ROWS:
         panel = panels.recent(snapshot, columns, left_over - PANEL_FRAME_ROWS)
         parts.append(Layout(panel, size=left_over))
-    if is_part:
-        return _stack(parts[1:], snapshot, n_warnings, columns)
-    return _stack(parts, snapshot, n_warnings, columns, controls)
+    return parts
 
 
 def _stack(
