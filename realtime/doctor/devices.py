@@ -21,6 +21,8 @@ from realtime.errors import SourceError
 from realtime.packets import CLIP_SAMPLES
 from realtime.redaction import redacted_location
 from realtime.tapped_source import TappedSource, tapped_source
+from realtime.threads.worker import Worker
+from weights.printable import first_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,16 +104,20 @@ def _look(name: str, source: SourceConfig, clock: Clock, *, picture: bool, sound
     """Read a source in a thread of its own, which is given up when it hangs."""
     found: list[Finding] = []
 
-    def work() -> None:
-        try:
-            found.append(_read(name, source, clock, picture=picture, sound=sound))
-        except SourceError as error:
-            found.append(failure(name, str(error)))
+    def read() -> bool:
+        found.append(_read(name, source, clock, picture=picture, sound=sound))
+        return False
 
-    thread = threading.Thread(target=work, name="doctor", daemon=True)
-    thread.start()
-    thread.join(source.hang_s + _FIRST_S + LOOK_S + _JOIN_S)
-    return found[0] if found else failure(name, "it hangs; unplug it, or start the machine anew")
+    worker = Worker("doctor", read, threading.Event())
+    worker.start()
+    if not worker.join(source.hang_s + _FIRST_S + LOOK_S + _JOIN_S):
+        return failure(name, "it hangs; unplug it, or start the machine anew")
+    if isinstance(worker.error, SourceError):
+        return failure(name, str(worker.error))
+    if worker.error is not None:
+        told = f"{type(worker.error).__name__}: {first_line(worker.error)}"
+        return failure(name, f"reading it failed ({told}); give another, and report this one")
+    return found[0]
 
 
 def _read(name: str, source: SourceConfig, clock: Clock, *, picture: bool, sound: bool) -> Finding:

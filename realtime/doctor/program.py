@@ -29,11 +29,12 @@ _LIBRARIES = (  # distribution, module
     ("rich", "rich"),
     ("soxr", "soxr"),
 )
-_EXTRAS = (  # what asks for it, distribution, module, extra
-    ("metrics", "prometheus-client", "prometheus_client", "metrics"),
-    ("mqtt", "paho-mqtt", "paho", "mqtt"),
-    ("web", "starlette", "starlette", "web"),
-    ("web", "uvicorn", "uvicorn", "web"),
+_EXTRAS = (  # extra, distribution, module
+    ("metrics", "prometheus-client", "prometheus_client"),
+    ("mqtt", "paho-mqtt", "paho"),
+    ("web", "starlette", "starlette"),
+    ("web", "uvicorn", "uvicorn"),
+    ("notify", "apprise", "apprise"),
 )
 
 
@@ -65,8 +66,15 @@ def check_opencv(config: RunConfig) -> Finding:
 
 def check_extras(config: RunConfig) -> Iterator[Finding]:
     """Load what the settings ask for beyond the common libraries."""
-    for setting, distribution, module, extra in _EXTRAS:
-        if getattr(config, setting) is not None:
+    notifies = config.rules is not None and any(rule.notify for rule in config.rules.rules)
+    is_asked = {
+        "metrics": config.metrics is not None,
+        "mqtt": config.mqtt is not None,
+        "web": config.web is not None,
+        "notify": notifies,
+    }
+    for extra, distribution, module in _EXTRAS:
+        if is_asked[extra]:
             yield _check_library(distribution, module, f"pip install 'mafnet-live[{extra}]'")
 
 

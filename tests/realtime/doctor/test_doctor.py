@@ -11,8 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from realtime.clock import ManualClock
 from realtime.command_line.main import main
-from realtime.config import PublisherConfig, RecordConfig, RunConfig, SourceConfig, WebConfig
+from realtime.config import (
+    PublisherConfig,
+    RecordConfig,
+    RuleConfig,
+    RulesConfig,
+    RunConfig,
+    SourceConfig,
+    WebConfig,
+)
 from realtime.doctor import devices, program
 from realtime.doctor.clocks import check_clock
 from realtime.doctor.examine import as_text, verdict
@@ -120,6 +129,33 @@ def test_extra_is_looked_at_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatc
     assert "mafnet-live[web]" in next(
         f.advice for f in program.check_extras(page) if f.name == "uvicorn"
     )
+
+
+def test_apprise_is_looked_at_where_a_rule_notifies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    runs = RuleConfig(name="a", run=("/bin/true",))
+    notifies = RuleConfig(name="b", notify=("ntfy://localhost/hall",))
+
+    def found(*rules: RuleConfig) -> list[Finding]:
+        return list(program.check_extras(RunConfig(source=DEMO, rules=RulesConfig(rules=rules))))
+
+    assert found(runs) == []
+    (finding,) = found(runs, notifies)
+    assert finding.state == State.FAILURE
+    assert "mafnet-live[notify]" in finding.advice
+
+
+def test_driver_that_throws_anything_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> Finding:
+        raise ZeroDivisionError("rate of 0\nmore of it")
+
+    monkeypatch.setattr(devices, "_read", broken)
+
+    camera = SourceConfig(name="a", kind="live", camera="0")
+    (finding,) = devices.check_source(camera, ManualClock())
+
+    assert finding.state == State.FAILURE
+    assert finding.said == "reading it failed (ZeroDivisionError: rate of 0)"
 
 
 def test_device_that_this_torch_has_not_is_a_failure() -> None:
