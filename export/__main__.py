@@ -73,7 +73,7 @@ def _export(options: argparse.Namespace) -> int:
         inputs += [of_file(path, networks) for path in options.check_with]
     except (ValueError, WeightsMismatchError, ExtractorError) as error:
         raise ExportError(str(error)) from error
-    write_graphs(networks, bundle, options.to)
+    write_graphs(networks, bundle, options.to, lambda told: print(told, file=sys.stderr))
     n_outside = 0
     for each in inputs:
         for found in compare(networks, each, options.to):

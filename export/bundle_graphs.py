@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -56,8 +57,16 @@ def graphs_of(networks: Networks, bundle: Bundle) -> tuple[Graph, ...]:
     )
 
 
-def write_graphs(networks: Networks, bundle: Bundle, folder: Path) -> None:
+def write_graphs(
+    networks: Networks, bundle: Bundle, folder: Path, report: Callable[[str], None]
+) -> None:
     """Write all graphs and, last, `model.json`.
+
+    Args:
+        networks: Of the bundle.
+        bundle: What is described.
+        folder: Where to; made if it is not there.
+        report: Told which graph comes next.
 
     Raises:
         ExportError: torch cannot export one, or a file cannot be written.
@@ -67,7 +76,11 @@ def write_graphs(networks: Networks, bundle: Bundle, folder: Path) -> None:
         (folder / MANIFEST).unlink(missing_ok=True)
     except OSError as error:
         raise ExportError(f"cannot write into {folder}: {error.strerror or error}") from error
-    files = [path for graph in graphs_of(networks, bundle) for path in write_graph(graph, folder)]
+    files: list[Path] = []
+    graphs = graphs_of(networks, bundle)
+    for number, graph in enumerate(graphs, 1):
+        report(f"{number} of {len(graphs)}: {graph.name}")
+        files += write_graph(graph, folder)
     described = describe(networks, bundle)
     described["files"] = {path.name: sha256_of(path) for path in files}
     try:

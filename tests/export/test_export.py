@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -108,7 +110,12 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def graphs(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("graphs")
     write_video(folder / "clip.mp4", "Siren", 2.0)
-    assert main([str(bundle), "--to", str(folder), "--check-with", str(folder / "clip.mp4")]) == 0
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        arguments = [str(bundle), "--to", str(folder), "--check-with", str(folder / "clip.mp4")]
+        assert main(arguments) == 0
+    progress = [line for line in said.getvalue().splitlines() if " of 3: " in line]
+    assert progress == ["1 of 3: picture", "2 of 3: sound", "3 of 3: head"]
     return folder
 
 
