@@ -231,6 +231,7 @@ def _extract(args: argparse.Namespace) -> int:
     from extractors.duplicates import same_files
     from extractors.extract import ExtractConfig, extract
     from extractors.progress import ExtractProgress
+    from extractors.splits import label_remarks
 
     data = _read_data_set(args)
     encoders = _load_encoders(args)
@@ -246,7 +247,7 @@ def _extract(args: argparse.Namespace) -> int:
         per_file=args.per_file,
         n_workers=args.workers,
     )
-    for remark in (*data.remarks, *same_files(data.items)):
+    for remark in (*data.remarks, *label_remarks(data.items), *same_files(data.items)):
         print(clean(f"warning: {remark}"), file=sys.stderr)
     with ExtractProgress() as progress:
         summary = extract(data, encoders, args.to, config, progress.report)

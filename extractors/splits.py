@@ -97,6 +97,16 @@ def grouped(items: Iterable[MediaItem], pattern: re.Pattern[str] | None) -> list
     return named
 
 
+def label_remarks(items: Iterable[MediaItem]) -> Iterator[str]:
+    """Say that there is nothing to tell apart, which training refuses."""
+    labels = {label for item in items for label in (item.label, *item.others)}
+    if len(labels) == 1:
+        yield (
+            f"all files are of one label, {labels.pop()}: training wants another one, or takes "
+            "these as --background-features"
+        )
+
+
 def split_remarks(items: Iterable[MediaItem]) -> Iterator[str]:
     """Say what of the splits makes a result too good: cuts of a recording on several sides."""
     of_group: dict[str, set[str]] = {}

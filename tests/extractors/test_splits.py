@@ -1,5 +1,6 @@
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from extractors.duplicates import alike_windows, same_files
 from extractors.encoders import Encoders
 from extractors.errors import DataSetError
 from extractors.extract import ExtractConfig, ExtractSummary, extract
-from extractors.splits import SPLITS, deal, split_remarks
+from extractors.splits import SPLITS, deal, label_remarks, split_remarks
 from weights.ave import AVE_LABELS
 
 
@@ -80,6 +81,14 @@ def test_a_split_that_was_given_and_has_no_good_file_is_told(
     )
 
     assert "test has no window of cat" in summary.remarks
+
+
+def test_one_label_alone_is_told() -> None:
+    one = [_item(f"bark/{k}.wav") for k in range(3)]
+
+    assert "all files are of one label, bark" in next(label_remarks(one))
+    assert list(label_remarks([*one, _item("cat/1.wav", "cat")])) == []
+    assert list(label_remarks([replace(one[0], others=("cat",))])) == []
 
 
 @pytest.mark.parametrize("name", ["validation", "valid", "Val"])
