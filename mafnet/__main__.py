@@ -229,10 +229,15 @@ def _compare(options: argparse.Namespace) -> int:
         f"difference {100 * found.difference:+.2f} points (95 % interval {100 * low:+.2f} to "
         f"{100 * high:+.2f}, paired bootstrap of {N_DRAWS} draws)"
     )
-    rows = zip(found.only_first, found.only_second, found.p_values, strict=True)
-    pairs = zip(first, second, strict=False)  # as many as both have seeds
-    for (one, other), (lost, won, p) in zip(pairs, rows, strict=True):
-        names = " and ".join(dict.fromkeys((one.name, other.name)))
+    if max(len(first), len(second)) > 1:
+        print(
+            "McNemar pairs equal seeds"
+            if found.by_seed
+            else "McNemar pairs the folders in their order: no equal seeds are recorded"
+        )
+    rows = zip(found.pairs, found.only_first, found.only_second, found.p_values, strict=True)
+    for pair, lost, won, p in rows:
+        names = " and ".join(dict.fromkeys(pair))
         print(
             clean(
                 f"McNemar, {names}: only the first right {lost}, only the second {won}, p {p:.3g}"

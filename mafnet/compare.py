@@ -30,15 +30,19 @@ class Comparison:
         accuracies: Of both, the mean over the seeds.
         difference: Second minus first.
         interval: 95 % interval of the difference, over videos and seeds.
-        only_first: By pairs of seeds, how many videos only the first named rightly.
+        pairs: What both of each pair are called.
+        by_seed: The pairs are of equal seeds; otherwise each has its place among the folders.
+        only_first: By pairs, how many videos only the first named rightly.
         only_second: Likewise.
-        p_values: McNemar's exact test, by pairs of seeds.
+        p_values: McNemar's exact test, by pairs.
     """
 
     n: int
     accuracies: tuple[float, float]
     difference: float
     interval: tuple[float, float]
+    pairs: tuple[tuple[str, str], ...]
+    by_seed: bool
     only_first: tuple[int, ...]
     only_second: tuple[int, ...]
     p_values: tuple[float, ...]
@@ -84,7 +88,10 @@ def compare(first: Sequence[Said], second: Sequence[Said], draws: int = N_DRAWS)
         for said in (first, second)
     ]
     means = [float(right.mean()) for right in rights]
-    pairs = list(zip(*rights, strict=False))  # as many as both have seeds
+    rows = equal_seeds(first, second)
+    by_seed = bool(rows)
+    rows = rows or [(k, k) for k in range(min(len(first), len(second)))]
+    pairs = [(rights[0][one], rights[1][other]) for one, other in rows]
     only_first = tuple(int((one & ~other).sum()) for one, other in pairs)
     only_second = tuple(int((other & ~one).sum()) for one, other in pairs)
     return Comparison(
@@ -92,10 +99,26 @@ def compare(first: Sequence[Said], second: Sequence[Said], draws: int = N_DRAWS)
         accuracies=(means[0], means[1]),
         difference=means[1] - means[0],
         interval=_bootstrap(rights[0], rights[1], draws),
+        pairs=tuple((first[one].name, second[other].name) for one, other in rows),
+        by_seed=by_seed,
         only_first=only_first,
         only_second=only_second,
         p_values=tuple(map(mcnemar, only_first, only_second)),
     )
+
+
+def equal_seeds(first: Sequence[Said], second: Sequence[Said]) -> list[tuple[int, int]]:
+    """Return the places of those that were trained with the same seed, by seed.
+
+    There is none where a run does not tell its seed, or where two of one side have the same.
+    """
+    places = [{each.seed: place for place, each in enumerate(side)} for side in (first, second)]
+    if any(None in side for side in places):
+        return []
+    if len(places[0]) < len(first) or len(places[1]) < len(second):
+        return []
+    both = sorted(seed for seed in places[0] if seed is not None and seed in places[1])
+    return [(places[0][seed], places[1][seed]) for seed in both]
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

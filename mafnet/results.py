@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mafnet.errors import MafnetError
 from mafnet.feature_set import FeatureSet, Senses
 from mafnet.metrics import Metrics
+from mafnet.run_folder import recorded_seed
 from mafnet.test import SENSES, Examination
 from weights.files import written_whole
 
@@ -35,11 +36,13 @@ class Said:
         name: What the network is called in a comparison.
         videos: Their names.
         right: `(N,)`, whether each was named rightly.
+        seed: Of its training, where the run beside the results tells it.
     """
 
     name: str
     videos: tuple[str, ...]
     right: NDArray[np.bool_]
+    seed: int | None = None
 
 
 def write_results(folder: Path, result: Examination, features: FeatureSet, title: str) -> None:
@@ -101,7 +104,8 @@ def read_said(folder: Path, senses: Senses = "both") -> Said:
         raise MafnetError(f"{path}: not the answers of a test") from error
     if not videos or len(set(videos)) < len(videos):
         raise MafnetError(f"{path}: each video must be there once with {senses} senses")
-    return Said(name=folder.name, videos=videos, right=right)
+    seed = recorded_seed(folder / "run")
+    return Said(name=folder.name, videos=videos, right=right, seed=seed)
 
 
 def _figures(metrics: Metrics) -> dict[str, Any]:

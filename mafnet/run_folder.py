@@ -6,9 +6,10 @@ all, and what cannot be written or read is one `RunError` sentence.
 
 import csv
 import io
+import json
 import math
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from weights.files import written_whole
 from weights.printable import first_line
 from weights.tensor_files import save_tensors
 
+SETTINGS = "settings.json"
 BETTER_BY = 1e-4  # authors' train.py: accuracy must rise by more than this to be saved
 _FORMAT = 4
 # What torch.load and the state's own readers raise on bytes that are not what was written.
@@ -179,6 +181,26 @@ def load_run(path: Path, identity: str, model: MAFnet, recipe: Stateful) -> RunS
         return RunState(**{**content["state"], "rows": rows})
     except (OSError, pickle.UnpicklingError, *_DAMAGE) as error:
         raise RunError(f"{path}: damaged: start the run anew in another folder") from error
+
+
+def write_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Write a run's settings as `settings.json`, for people and for `recorded_seed`.
+
+    Raises:
+        RunError: They cannot be written.
+    """
+    with _written(folder / SETTINGS) as temporary:
+        temporary.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+
+
+def recorded_seed(folder: Path) -> int | None:
+    """Return the seed of the run in a folder; None where there is no run, or it tells none."""
+    try:
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    seed = settings.get("seed") if isinstance(settings, dict) else None
+    return seed if type(seed) is int else None
 
 
 def write_csv(path: Path, rows: list[EpochRow]) -> None:

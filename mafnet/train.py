@@ -36,6 +36,7 @@ from mafnet.run_folder import (
     save_run,
     save_weights,
     write_csv,
+    write_settings,
 )
 from mafnet.start import Start
 from mafnet.train_config import TrainConfig
@@ -79,7 +80,7 @@ def train(
     """Train until the epochs or the patience are spent.
 
     Args:
-        folder: Gets `checkpoint.pt`, `metrics.csv` and `best.safetensors`.
+        folder: Gets `settings.json`, `checkpoint.pt`, `metrics.csv` and `best.safetensors`.
         training: What is learnt.
         validation: What decides which epoch is best.
         config: Settings.
@@ -153,6 +154,7 @@ def train(
             save_weights(model, folder / "best.safetensors")
         state.epoch += 1
         save_run(checkpoint, identity, model, recipe, state)
+        write_settings(folder, asdict(config))
         write_csv(folder / "metrics.csv", state.rows)
         watcher.on_epoch(row, state)
     if state.best_epoch is None:

@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from mafnet.errors import MafnetError
 from mafnet.feature_set import FeatureSet
 from mafnet.metrics import measure
 from mafnet.results import Said, read_said, write_results
+from mafnet.run_folder import write_settings
 from mafnet.test import SENSES, Answers, Examination
+from mafnet.train_config import TrainConfig
 
 LABELS = ("Bark", "Cat", "Cough")
 
@@ -156,6 +159,38 @@ def test_compare_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
     capsys.readouterr()
     assert main(["compare", str(tmp_path / "one"), str(tmp_path / "none")]) == 1
     assert "python -m mafnet test --results" in capsys.readouterr().err
+
+
+def test_seeds_are_paired_as_their_runs_tell_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder, names in ((one, ("seed-10", "seed-2")), (other, ("seed-2", "seed-3"))):
+        for name in names:
+            run = folder / name / "run"
+            run.mkdir(parents=True)
+            write_settings(run, asdict(TrainConfig(seed=int(name.removeprefix("seed-")))))
+            write_results(folder / name, *_examination(0), "")
+
+    assert main(["compare", str(one), str(other)]) == 0
+    out = capsys.readouterr().out
+    assert "McNemar pairs equal seeds" in out
+    assert out.count("McNemar, ") == out.count("McNemar, seed-2: ") == 1
+
+    (other / "seed-3" / "run" / "settings.json").unlink()
+    assert main(["compare", str(one), str(other)]) == 0
+    out = capsys.readouterr().out
+    assert "McNemar pairs the folders in their order: no equal seeds are recorded" in out
+    assert "McNemar, seed-10 and seed-2: " in out
+    assert "McNemar, seed-2 and seed-3: " in out
+
+
+def test_seeds_of_which_two_are_alike_are_not_paired_by_them() -> None:
+    first = [replace(said, seed=0) for said in _said("a", [1, 0], [0, 1])]
+    second = [replace(said, seed=seed) for seed, said in enumerate(_said("b", [1, 0], [0, 1]))]
+
+    assert not compare(first, second).by_seed
+    assert compare(first[:1], second).pairs == (("a", "b"),)
 
 
 def test_seeds_that_were_trained_and_not_tested_are_told(
