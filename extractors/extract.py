@@ -2,8 +2,8 @@
 
 Each file's features are written on their own as soon as they are there (`feature_parts`); when
 all files are done they are joined (`feature_store`). A file that cannot be used is left out with
-the reason; it never stops the others. Workers decode at the same time and take turns at the
-trunks, which use all cores or the GPU by themselves.
+the reason; it never stops the others. Who works through the files is a `Runner`: threads of this
+process, or a Ray cluster's workers (`extractors.on_ray`).
 """
 
 from __future__ import annotations
@@ -13,23 +13,18 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from extractors.clip_features import (
-    ClipFeatures,
-    extract_media,
-    extract_picture,
-    thumbnail_shape,
-)
+from extractors.clip_features import thumbnail_shape
 from extractors.datasets import DataSet, MediaItem
 from extractors.duplicates import alike_windows
 from extractors.encoders import Encoders
-from extractors.errors import DataSetError, MediaError, StoreError
+from extractors.errors import DataSetError, StoreError
 from extractors.feature_parts import PartFolder
 from extractors.feature_store import (
     MANIFEST,
@@ -39,6 +34,7 @@ from extractors.feature_store import (
     read_manifest,
     write_store,
 )
+from extractors.file_work import FileWork, Outcome, Runner, on_threads
 from extractors.splits import SPLITS, deal_again
 from extractors.store_files import FileChanges, StoreFiles
 from extractors.take_apart import remove_store, take_apart
@@ -48,7 +44,6 @@ PARTS: Final = "parts"
 _FEW: Final = 5  # labels that a remark lists
 _MANY: Final = 10  # windows of one file, from which on its share is looked at
 _LARGE_SHARE: Final = 1 / 3
-_MOST_CLIPS: Final = 600  # ten minutes of one file: 120 MB of sound maps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +102,12 @@ Report = Callable[[int, int, str | None], None]  # files done, files in all, a s
 
 
 def extract(
-    data: DataSet, encoders: Encoders, to: Path, config: ExtractConfig, report: Report
+    data: DataSet,
+    encoders: Encoders,
+    to: Path,
+    config: ExtractConfig,
+    report: Report,
+    runner: Runner | None = None,
 ) -> ExtractSummary:
     """Extracts a data set into a folder; going on where an earlier run stopped.
 
@@ -117,6 +117,7 @@ def extract(
         to: The store; `parts/` in it holds unfinished work.
         config: How.
         report: Called in this thread after every file, with a sentence where there is one.
+        runner: Who works through the files; None: threads here, `n_workers` files at a time.
 
     Returns:
         What was made. A finished store of the same settings is brought up to date: only files that
@@ -154,7 +155,15 @@ def extract(
     kept = {} if changes is None else changes.kept
     take_apart(to, kept, parts)
     missing = [item for item in items if not parts.has(item)]
-    failed = _extract_files(missing, len(items), parts, encoders, data, config, report)
+    work = FileWork(
+        n_clips=data.n_clips,
+        half=config.half,
+        jpeg=config.jpeg,
+        keep_one_sense=config.keep_one_sense,
+    )
+    run = runner or on_threads(encoders, config.n_workers)
+    with closing(run(missing, work, parts)) as outcomes:
+        failed = _reported(outcomes, len(items) - len(missing), len(items), report)
     left_out += [_left_out(item, reason) for item, reason in failed.items()]
     failed_paths = {item.path for item in failed}
     if failed and any(item.is_dealt for item in data.items):
@@ -340,64 +349,21 @@ def _files(windows: Sequence[Window]) -> list[MediaItem]:
     return list({item.path: item for item in items}.values())
 
 
-def _extract_files(
-    items: Sequence[MediaItem],
-    n_files: int,
-    parts: PartFolder,
-    encoders: Encoders,
-    data: DataSet,
-    config: ExtractConfig,
-    report: Report,
+def _reported(
+    outcomes: Iterator[Outcome], n_done: int, n_files: int, report: Report
 ) -> dict[MediaItem, str]:
-    """Extracts what is missing; returns the reason for each file that failed."""
-    dtype: type[np.floating[Any]] = np.float16 if config.half else np.float32
-
-    def work(item: MediaItem) -> list[str]:
-        features = _extract_file(item, encoders, data, config)
-        parts.write(item, features, dtype)
-        return features.notes
-
+    """Reports files as they come; returns the reason for each one that failed."""
     failed: dict[MediaItem, str] = {}
-    n_done = n_files - len(items)
     report(n_done, n_files, None)
-    pool = ThreadPoolExecutor(config.n_workers, thread_name_prefix="extract")
-    try:
-        futures = {pool.submit(work, item): item for item in items}
-        for future in as_completed(futures):
-            item, sentence = futures[future], None
-            n_done += 1
-            try:
-                notes = future.result()
-                sentence = f"{item.path.name}: {'; '.join(notes)}" if notes else None
-            except MediaError as error:
-                failed[item] = str(error)
-                sentence = f"left out: {error}"
-            report(n_done, n_files, sentence)
-    finally:
-        # Also when interrupted: what runs ends and is kept, what waits is dropped.
-        pool.shutdown(wait=True, cancel_futures=True)
+    for n_now, outcome in enumerate(outcomes, start=n_done + 1):
+        item, notes, sentence = outcome.item, outcome.notes, None
+        if outcome.reason is not None:
+            failed[item] = outcome.reason
+            sentence = f"left out: {outcome.reason}"
+        elif notes:
+            sentence = f"{item.path.name}: {'; '.join(notes)}"
+        report(n_now, n_files, sentence)
     return failed
-
-
-def _extract_file(
-    item: MediaItem, encoders: Encoders, data: DataSet, config: ExtractConfig
-) -> ClipFeatures:
-    if item.is_picture and encoders.picture is not None:
-        return extract_picture(item.path, encoders.picture)
-    padded = data.n_clips is not None
-    features = extract_media(
-        item.path,
-        replace(encoders, picture=None) if item.is_sound else encoders,
-        data.n_clips if padded else _MOST_CLIPS,
-        fill=padded,
-        jpeg=config.jpeg,
-    )
-    if not item.is_sound and not config.keep_one_sense:
-        if features.visual is None:
-            raise MediaError(f"{item.path} holds no picture")
-        if features.audio is None:
-            raise MediaError(f"{item.path} holds no sound")
-    return features
 
 
 def _cut(window: Window, parts: PartFolder, config: ExtractConfig, *, padded: bool) -> list[Window]:
