@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _RECIPE: Final = "recipe.json"
+_BEGUN: Final = ".begun"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,12 @@ class Part:
 
 
 class PartFolder:
-    """The parts of one extraction; any thread may call `has`, `write` and `read`."""
+    """The parts of one extraction; any thread may call `has`, `write` and `read`.
+
+    Attributes:
+        folder: Where they lie.
+        recipe: How they are made.
+    """
 
     def __init__(self, folder: Path, recipe: Mapping[str, object]) -> None:
         """Opens or begins a folder of parts.
@@ -58,7 +64,7 @@ class PartFolder:
         Raises:
             StoreError: It holds parts of another recipe, or cannot be written.
         """
-        self._folder = folder
+        self.folder, self.recipe = folder, recipe
         path = folder / _RECIPE
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -74,6 +80,20 @@ class PartFolder:
                 f"{folder.parent} was begun with another {', '.join(differing)}: go on with the "
                 "same, or choose another folder"
             )
+
+    @classmethod
+    def shared(cls, folder: Path, recipe: Mapping[str, object]) -> PartFolder:
+        """Opens a folder that another machine has begun.
+
+        Raises:
+            StoreError: It is not seen here, or holds parts of another recipe.
+        """
+        if not (folder / _RECIPE).is_file():
+            raise StoreError(
+                f"{folder} is not there: the folder of --to must be shared, at the same path on "
+                "every machine"
+            )
+        return cls(folder, recipe)
 
     def has(self, item: MediaItem) -> bool:
         """Tells whether the features of an item are there already."""
@@ -140,9 +160,18 @@ class PartFolder:
                 notes=tuple(map(str, arrays["notes"])),
             )
 
+    def note_of(self, item: MediaItem) -> Path:
+        """Returns where it is noted that an item is being worked on (`shard_worker`)."""
+        return self._path(item).with_suffix(_BEGUN)
+
+    def forget_notes(self) -> None:
+        """Removes such notes, of processes that were there before."""
+        for note in self.folder.glob(f"*{_BEGUN}"):
+            note.unlink(missing_ok=True)
+
     def remove(self) -> None:
         """Removes all parts; the extraction is over."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextmanager
     def _arrays(self, item: MediaItem) -> Iterator[Mapping[str, NDArray[Any]]]:
@@ -159,4 +188,4 @@ class PartFolder:
         found = item.path.stat() if item.path.exists() else None
         size, changed_ns = (found.st_size, found.st_mtime_ns) if found else (0, 0)
         name = f"{item.path.resolve()}|{size}|{changed_ns}"
-        return self._folder / f"{hashlib.sha256(os.fsencode(name)).hexdigest()[:24]}.npz"
+        return self.folder / f"{hashlib.sha256(os.fsencode(name)).hexdigest()[:24]}.npz"

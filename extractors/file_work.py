@@ -40,6 +40,13 @@ class Outcome:
     reason: str | None = None
 
 
+class Work(Protocol):
+    """What is done with one file; any thread may ask."""
+
+    def do(self, item: MediaItem, encoders: Encoders, parts: PartFolder) -> Outcome:
+        """Extract a file and write its part; raises StoreError where it cannot be written."""
+
+
 class Runner(Protocol):
     """Who works through files."""
 
@@ -102,10 +109,19 @@ class FileWork:
         return features
 
 
-def on_threads(encoders: Encoders, n_workers: int) -> Runner:
+class ThreadRunner(Protocol):
+    """A `Runner` of this process, for any work."""
+
+    def __call__(
+        self, items: Sequence[MediaItem], work: Work, parts: PartFolder
+    ) -> Generator[Outcome]:
+        """Yields outcomes as a `Runner` does."""
+
+
+def on_threads(encoders: Encoders, n_workers: int) -> ThreadRunner:
     """Return a runner of threads of this process, `n_workers` files at a time."""
 
-    def run(items: Sequence[MediaItem], work: FileWork, parts: PartFolder) -> Generator[Outcome]:
+    def run(items: Sequence[MediaItem], work: Work, parts: PartFolder) -> Generator[Outcome]:
         pool = ThreadPoolExecutor(n_workers, thread_name_prefix="extract")
         try:
             futures = [pool.submit(work.do, item, encoders, parts) for item in items]

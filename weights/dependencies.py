@@ -6,8 +6,8 @@ dialog may have written it. So the package that does it is made one that cannot 
 OpenVINO is prepared for: it is an optional package, and a stub in OpenVINO takes its place.
 
 The others phone nobody when they are imported. The hub's client (timm brings it) is told to stay
-offline all the same; matplotlib's font list and CUDA's compiled kernels, which would lie in the
-home folder, go to the store.
+offline all the same, and Ray to report no usage; matplotlib's font list and CUDA's compiled
+kernels, which would lie in the home folder, go to the store.
 """
 
 import os
@@ -15,7 +15,11 @@ import sys
 from pathlib import Path
 
 TELEMETRY = ("openvino_telemetry",)  # packages that do nothing but report
-_SWITCHES = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+_SWITCHES = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
 _FOLDERS = {"MPLCONFIGDIR": "matplotlib", "CUDA_CACHE_PATH": "cuda"}
 
 
