@@ -134,6 +134,9 @@ def _extract(args: argparse.Namespace) -> int:
             runner = stack.enter_context(RayRunner(args.ray, choice, args.workers, args.actors))
         progress = stack.enter_context(ExtractProgress())
         summary = extract(data, encoders, args.to, config, progress.report, runner)
+        if runner is not None and runner.workers:
+            told = f"{progress.n_new} files by {len(runner.workers)} actors"
+            print(f"{told}, {progress.rate():.2f} a second")
     print(clean(f"{args.to}: windows of {data.n_clips or config.n_clips} clips"))
     if summary.changes is not None:
         changes = summary.changes
