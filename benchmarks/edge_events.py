@@ -32,8 +32,8 @@ from realtime.buffers.signal import DataSignal
 from realtime.clock import NS_PER_S, BootClock, Timeline
 from realtime.cluster.edge_reader import EdgeReader
 from realtime.cluster.hub import Hub
-from realtime.cluster.pool_command import welcome_of
 from realtime.cluster.skewed_clock import SkewedClock
+from realtime.cluster.welcome import welcome_of
 from realtime.config import RunConfig, SourceConfig
 from realtime.errors import SourceError
 from realtime.packets import SAMPLE_RATE

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from realtime.clock import Clock
 from realtime.config import DEFAULT_BIND, PublisherConfig
 from realtime.errors import OutputError
-from realtime.outputs.metrics import MetricsPage
+from realtime.outputs.metrics import Gauges, MetricsPage
 from realtime.outputs.output import KINDS, Concluding, Output, OutputLoop
 from realtime.outputs.socket.zmq_publisher import ZmqPublisher
 from realtime.outputs.stamper import MessageStamper
@@ -202,6 +202,7 @@ class OutputThreads:
         senses: Callable[[], Mapping[str, Mapping[str, str]]],
         *,
         insecure: bool,
+        more: Callable[[], Gauges] | None = None,
     ) -> None:
         """Serve the run's figures at `address`.
 
@@ -210,6 +211,7 @@ class OutputThreads:
             streams: Returns each stream's figures by its name, where there are several.
             senses: As for `open_publisher`.
             insecure: Likewise.
+            more: Returns further figures.
 
         Raises:
             UsageError: Others could reach it, or its library is missing.
@@ -222,6 +224,7 @@ class OutputThreads:
             senses,
             lambda: self.n_subscribers,
             insecure=insecure,
+            more=more,
         )
         port = page.open()
         self._metrics = page

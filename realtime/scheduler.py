@@ -74,7 +74,7 @@ class Scheduler:
         self._governor = LoadGovernor(grid_hz=grid_hz)
         self._level = self._full = self._governor.level
         self._lock = threading.Lock()
-        self._between: Callable[[], None] | None = None  # to be done before the next round
+        self._between: list[Callable[[], None]] = []  # to be done before the next round
         self._first = 0  # who is asked first in the next round
         self._asked: dict[str, tuple[int, int]] = {}  # notices seen, and when to look anyway
         self._caught_up_ns = clock.now_ns()  # when no live clip was due last
@@ -83,9 +83,9 @@ class Scheduler:
     def step(self, timeout_s: float = STEP_TIMEOUT_S) -> bool:
         """Do one round, or wait for something to do; return False once all streams are over."""
         with self._lock:
-            between, self._between = self._between, None
-        if between is not None:
-            between()
+            between, self._between = self._between, []
+        for each in between:
+            each()
         seen = self._signal.count
         work, wait_ns = self._collect()
         if not any(stream.live for stream, _ in work):
@@ -105,8 +105,27 @@ class Scheduler:
             work: Takes no time worth mentioning, and raises nothing.
         """
         with self._lock:
-            self._between = work
+            self._between.append(work)
         self._signal.notify()
+
+    @property
+    def load_level(self) -> int:
+        """What is given up to keep up, 0 for nothing; any thread."""
+        return self._governor.index
+
+    def admit(self, stream: Stream) -> None:
+        """Recognize one stream more; the recognize thread, between two rounds."""
+        if stream.live:
+            stream.set_level(self._level)
+        self._open.append(stream)
+
+    def dismiss(self, stream: Stream) -> None:
+        """Recognize a stream no more, which is not ended; likewise."""
+        if stream in self._open:
+            self._open.remove(stream)
+        self._asked.pop(stream.name, None)
+        self._first_t_ns.pop(stream.name, None)
+        self._first %= max(1, len(self._open))
 
     def finish(self, error: Exception | None) -> None:
         """End the streams that go on; the recognize thread's last act."""

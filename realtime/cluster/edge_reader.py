@@ -39,9 +39,9 @@ _WAIT_S = 0.25
 _MAX_GAP = 10 * SAMPLE_RATE  # a longer one is no gap but another stretch
 
 
-def edge_kind(hub: Hub) -> SourceKind:
-    """Return what reads `edge://NAME` from a hub."""
-    return SourceKind(make=lambda config, inlet: EdgeReader(config, inlet, hub), retry_s=RETRY_S)
+def edge_kind(hub: Hub, retry_s: tuple[float, ...] = RETRY_S) -> SourceKind:
+    """Return what reads `edge://NAME` from a hub; one that is not there is looked for so often."""
+    return SourceKind(make=lambda config, inlet: EdgeReader(config, inlet, hub), retry_s=retry_s)
 
 
 class EdgeReader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realtime.addresses import is_port, require_brackets
+from realtime.addresses import is_loopback, is_port, require_brackets
 from realtime.errors import SourceError, UsageError
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5570"
@@ -30,3 +30,8 @@ def edge_name(url: str) -> str:
     if not name or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in name):
         raise SourceError(f"an edge is named edge://NAME, got {url}")
     return name
+
+
+def is_here(endpoint: str) -> bool:
+    """Whether `tcp://HOST:PORT` can be reached from this machine alone."""
+    return is_loopback(endpoint.removeprefix("tcp://").rpartition(":")[0].strip("[]"))

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import zmq
 
-from realtime.addresses import is_loopback
 from realtime.clock import NS_PER_MS, Clock
-from realtime.cluster.endpoint import DEFAULT_ENDPOINT, check_endpoint
+from realtime.cluster.endpoint import DEFAULT_ENDPOINT, check_endpoint, is_here
 from realtime.cluster.guard import Guard
 from realtime.cluster.link import Link
 from realtime.cluster.protocol import (
@@ -59,8 +58,7 @@ class Hub:
 
     def __init__(self, endpoint: str, curve: Path | None, clock: Clock) -> None:
         check_endpoint(endpoint, "--bind")
-        host = endpoint.removeprefix("tcp://").rpartition(":")[0].strip("[]")
-        if curve is None and not is_loopback(host):
+        if curve is None and not is_here(endpoint):
             raise UsageError(
                 f"{endpoint} can be reached from other machines, and pictures and sound would not "
                 f"be encrypted; give --curve DIR, or bind to loopback, such as {DEFAULT_ENDPOINT}"
@@ -125,6 +123,10 @@ class Hub:
     def link(self, name: str) -> Link:
         """Return the link of a stream, which is expected from now on; any thread."""
         return self._links.setdefault(name, Link(name))
+
+    def forget(self, name: str) -> None:
+        """Expect a stream no more; its edge is told that it is not known. Any thread."""
+        self._links.pop(name, None)
 
     def start(self) -> None:
         """Begin to let edges in."""
@@ -196,7 +198,7 @@ class Hub:
             self._send(router, peer, self._greet(message, peer, user, now_ns))
             return
         link = self._by_peer.get(peer)
-        if link is None or link.peer != peer:
+        if link is None or link.peer != peer or self._links.get(link.name) is not link:
             self._by_peer.pop(peer, None)
             self._send(router, peer, Who().pack())
             return

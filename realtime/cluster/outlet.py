@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 BLOCK = SAMPLE_RATE // 25  # 40 ms: what a decision waits for its last sound at most
 MAX_BEHIND_SLOTS = 8
 MAX_BEHIND = SAMPLE_RATE // 2
+HELD = 5  # times as much is held while nobody takes it: two and a half seconds, of the rings' four
 _AT_ONCE = 4  # pictures that are copied out together
 _FAR_SLOT = 1 << 61
 
@@ -54,6 +55,7 @@ class Outlet:
         self._next_slot = 0
         self._number = 0
         self._next_index: int | None = None
+        self._n_held = 1  # how many times as far behind it may be
 
     @property
     def is_over(self) -> bool:
@@ -77,11 +79,19 @@ class Outlet:
             self._has_started = True
         self._send_sound(send, has_room)
         self._send_pictures(send, has_room)
+        if has_room():
+            self._n_held = 1
 
-    def pass_over(self) -> None:
-        """Let go of all there is: nobody wants it."""
-        self._lose_pictures(_FAR_SLOT)
-        end = self._rings.sounds.end_index
+    def hold(self) -> None:
+        """Keep the newest two seconds and a half: nobody wants them now, but perhaps soon."""
+        self._n_held = HELD
+        self._lose_old()
+
+    def _lose_old(self) -> None:
+        newest = self._rings.frames.newest_at(_FAR_SLOT)
+        if newest is not None:
+            self._lose_pictures(newest[0] - self._n_held * MAX_BEHIND_SLOTS)
+        end = self._rings.sounds.end_index - self._n_held * MAX_BEHIND
         if self._next_index is not None and end > self._next_index:
             self._lose_sound(end)
 
@@ -92,8 +102,7 @@ class Outlet:
         end = ring.end_index
         if self._next_index is None:
             self._next_index = ring.first_index
-        if end - self._next_index > MAX_BEHIND:
-            self._lose_sound(end - MAX_BEHIND)
+        self._lose_old()
         while has_room():
             n = min(BLOCK, end - self._next_index)
             if n <= 0 or (n < BLOCK and not ring.ended):
@@ -113,10 +122,7 @@ class Outlet:
 
     def _send_pictures(self, send: Send, has_room: Room) -> None:
         ring = self._rings.frames
-        newest = ring.newest_at(_FAR_SLOT)
-        if newest is None:
-            return
-        self._lose_pictures(newest[0] - MAX_BEHIND_SLOTS)
+        self._lose_old()
         while has_room():
             frames = ring.read(self._next_slot, _FAR_SLOT, limit=1)
             if not frames:

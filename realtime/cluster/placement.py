@@ -12,10 +12,12 @@ The rules:
 3. Where all are full it goes to the least loaded all the same: an actor that does not keep up has
    less of all its live streams computed (`realtime.load_governor`), the same of each.
 4. Actors are added while streams ask for more than there are, with `spare_actors` beyond, as far
-   as the cluster has room. One that is beyond that and without streams for `idle_ns` is stopped.
+   as the cluster has room. Of more than that the emptiest is drained after `idle_ns`.
 5. An actor that was not heard for `silent_ns` is lost. Its streams are given away in the same step.
-6. An actor that has given up much for `overload_ns`, while another has room and gives up nothing,
-   loses one stream to it; so does one over its limit. One such move each `rebalance_ns`.
+6. An actor loses one stream to another that has room and gives up nothing: if it has given up much
+   for `overload_ns`, is over its limit, or has several while the other, a new one, has none. There
+   is one such move each `rebalance_ns`.
+7. A drained actor's streams go to others, and then it is stopped.
 
 The interface is what `Placement` shows: `want`, `room`, `starting`, `heard`, `lose`, `lose_node`,
 `drain`, `step`, `place_of`, `actors`, `moves`.
@@ -42,7 +44,7 @@ class Limits:
         max_actors: The most there may be; None for what the cluster has.
         silent_ns: An actor that was not heard for so long is lost.
         start_ns: One that was started and was not heard for so long is given up.
-        idle_ns: One that is not needed is stopped after so long.
+        idle_ns: When there are more than are needed for so long, one is drained.
         overload_ns: How long an actor must give up much before a stream is moved away.
         rebalance_ns: Between two moves for the sake of load.
     """
@@ -140,7 +142,6 @@ class Actor:
     level: int = 0
     is_ready: bool = False
     is_draining: bool = False
-    empty_since_ns: int | None = None
     overloaded_since_ns: int | None = None
     given_ns: dict[str, int] = field(default_factory=dict)  # when each was given last
 
@@ -165,6 +166,7 @@ class Placement:
         self._moves: list[Move] = []
         self._todo: list[Decision] = []
         self._rebalanced_ns: int | None = None
+        self._too_many_since_ns: dict[str, int] = {}
 
     @property
     def actors(self) -> Mapping[str, Actor]:
@@ -289,7 +291,8 @@ class Placement:
             if other is None or other.level or len(other.streams) + 1 > limit:
                 continue
             is_better = len(other.streams) + 1 < len(actor.streams)
-            if (is_slow and is_better) or len(actor.streams) > limit:
+            is_uneven = not other.streams and len(actor.streams) > 1
+            if (is_slow and is_better) or is_uneven or len(actor.streams) > limit:
                 self._rebalanced_ns = now_ns
                 newest = max(actor.streams, key=lambda each: (actor.given_ns[each], each))
                 return self._move(newest, "load", now_ns)
@@ -305,20 +308,22 @@ class Placement:
         return decisions
 
     def _stop(self, now_ns: int) -> list[Decision]:
-        decisions: list[Decision] = []
-        for actor in list(self._actors.values()):
-            if actor.streams or not actor.is_ready:
-                actor.empty_since_ns = None
-                continue
-            if actor.empty_since_ns is None:
-                actor.empty_since_ns = now_ns
-            is_idle = now_ns - actor.empty_since_ns >= self._limits.idle_ns
-            is_too_many = self._n_there(actor.bundle) > self._n_wanted(actor.bundle)
-            if actor.is_draining or (is_idle and is_too_many):
-                self._actors.pop(actor.name)
-                why = "drained" if actor.is_draining else "not needed"
-                decisions.append(Stop(actor=actor.name, why=why))
-        return decisions
+        for bundle in {actor.bundle for actor in self._actors.values()}:
+            self._drain_one_too_many(bundle, now_ns)
+        empty = [a for a in self._actors.values() if a.is_draining and not a.streams]
+        for actor in empty:
+            self._actors.pop(actor.name)
+        return [Stop(actor=actor.name, why="drained") for actor in empty]
+
+    def _drain_one_too_many(self, bundle: str, now_ns: int) -> None:
+        there = [actor for actor in self._takers() if actor.bundle == bundle]
+        if self._n_there(bundle) <= self._n_wanted(bundle) or not there:
+            self._too_many_since_ns.pop(bundle, None)
+            return
+        since_ns = self._too_many_since_ns.setdefault(bundle, now_ns)
+        if now_ns - since_ns >= self._limits.idle_ns:
+            del self._too_many_since_ns[bundle]
+            min(there, key=lambda each: (len(each.streams), each.name)).is_draining = True
 
     def _n_wanted(self, bundle: str) -> int:
         """How many actors there should be."""

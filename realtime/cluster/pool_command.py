@@ -1,23 +1,27 @@
-"""`python -m realtime.pool`: recognizes what edges send, in one process.
+"""`python -m realtime.pool`: recognizes what edges send, in one process or in many on Ray.
 
     python -m realtime.pool --pool local --bind tcp://127.0.0.1:5570 --edge door --edge yard \
         -- --web 127.0.0.1:8080
 
 Place in the flow: it opens the door for edges, makes `edge://NAME` a source of this process, and
-is `mafnet-live` from there on; what stands behind `--` are its flags. Exit codes are its too.
+is `mafnet-live` from there on; what stands behind `--` are its flags. Exit codes are its too. With
+`--ray` the door tells edges where to go, and a `PoolRun` stands in place of the pipeline.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
+from realtime.addresses import is_port
 from realtime.clock import BootClock
 from realtime.cluster.edge_reader import edge_kind
-from realtime.cluster.endpoint import DEFAULT_ENDPOINT, edge_name
+from realtime.cluster.endpoint import DEFAULT_ENDPOINT
 from realtime.cluster.hub import Hub
-from realtime.cluster.protocol import Welcome
+from realtime.cluster.ray_environment import prepare
+from realtime.cluster.welcome import NO_EDGES, SCHEME, edges_of, welcome_of
 from realtime.command_line.flags import make_parser as make_live_parser
 from realtime.command_line.main import main as live_main
 from realtime.command_line.settings import make_config
@@ -31,9 +35,6 @@ from weights.printable import PlainParser, clean
 from weights.program import called_as
 from weights.store import default_home
 
-SCHEME = "edge"
-_NO_EDGES = "a pool wants edges: name each with --edge NAME, or as media edge://NAME in --config"
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
@@ -44,8 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         wanted = make_live_parser().parse_args(flags)
         if not arguments.edge and wanted.config is None:
-            raise UsageError(_NO_EDGES)
+            raise UsageError(NO_EDGES)
         config = make_config(wanted)
+        if arguments.ray is not None:
+            return _on_ray(arguments, config, flags)
         hub = Hub(arguments.bind, arguments.curve, BootClock())
         expected = edges_of(config)
         hub.open(welcome_of(config))
@@ -63,6 +66,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         hub.close()
 
 
+def _on_ray(arguments: argparse.Namespace, config: RunConfig, flags: list[str]) -> int:
+    """Run a pool of several recognizers."""
+    prepare(arguments.ray, os.environ)
+    from realtime.cluster.pool_run import FrontSettings, PoolRun
+    from realtime.cluster.ray_pool import joiner  # imports Ray: only where wanted
+
+    edges_of(config, like_streams=True)
+    join = joiner(arguments)
+    settings = FrontSettings(bind=arguments.bind, curve=arguments.curve)
+    return live_main(flags, lambda run, json: PoolRun(run, settings, join, json))
+
+
 def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Part the pool's own flags from those of `mafnet-live`, which stand behind `--`."""
     words = list(argv)
@@ -76,41 +91,6 @@ def live_flags(edges: Sequence[str], live: Sequence[str]) -> list[str]:
     """Return what `mafnet-live` would be called with."""
     sources = [word for name in edges for word in ("--source", f"{SCHEME}://{name}")]
     return [*sources, "--wait", *live]
-
-
-def edges_of(config: RunConfig) -> list[str]:
-    """Return the names of the streams that edges send.
-
-    Raises:
-        UsageError: There is none, or its edge would have another name than the stream.
-    """
-    places = [source.media or "" for source in config.sources]
-    names = [edge_name(place) for place in places if place.startswith(f"{SCHEME}://")]
-    if not names:
-        raise UsageError(_NO_EDGES)
-    if len(set(names)) < len(names):
-        raise UsageError(f"each edge has one stream, got {', '.join(names)}")
-    return names
-
-
-def welcome_of(config: RunConfig) -> Welcome:
-    """Return which pictures edges are asked for: those that the bundle's trunk reads.
-
-    Raises:
-        ModelError: There is no such bundle.
-    """
-    from realtime.build import frame_transform
-    from realtime.bundle_settings import find_bundle, grid_hz_of
-
-    bundle = find_bundle(config.bundle)
-    transform = frame_transform(bundle)
-    return Welcome(
-        resize_to=transform.resize_to,
-        size=transform.size,
-        crop=transform.crop,
-        interpolation=transform.interpolation,
-        grid_hz=grid_hz_of(bundle, config.window.grid_hz),
-    )
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -138,4 +118,40 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="encrypt, and let known edges in, each as the name of its key (realtime.keys)",
     )
+    cluster = parser.add_argument_group("several recognizers, on a Ray cluster")
+    cluster.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="HOST:PORT of the cluster's head, auto for the one this machine is in, local for one "
+        "of this machine alone",
+    )
+    cluster.add_argument("--actors", type=_count, metavar="N", help="at most (as many as fit)")
+    cluster.add_argument(
+        "--streams-per-actor",
+        type=_count,
+        default=8,
+        metavar="N",
+        help="before another one is started (%(default)s)",
+    )
+    cluster.add_argument(
+        "--spare", type=int, default=1, metavar="N", help="actors beyond that (%(default)s)"
+    )
+    cluster.add_argument("--cpus", type=float, default=1.0, metavar="N", help="of an actor (1)")
+    cluster.add_argument("--gpus", type=float, default=0.0, metavar="N", help="of an actor (0)")
+    cluster.add_argument(
+        "--ports", type=_ports, metavar="FIRST-LAST", help="of actors at their nodes (any)"
+    )
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a number from 1 on is wanted, got {text!r}")
+    return int(text)
+
+
+def _ports(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    if not (is_port(first) and is_port(last) and int(first) < int(last)):
+        raise argparse.ArgumentTypeError(f"ports are FIRST-LAST such as 5571-5599, got {text!r}")
+    return int(first), int(last)

@@ -19,6 +19,7 @@ MAX_SIDE = 1024  # of a trunk's picture
 MAX_BLOCK = 8000  # samples: half a second
 FULL_SCALE = 32_768.0  # of int16
 MAX_REASON_BYTES = 500
+MAX_ENDPOINT_BYTES = 300  # a host's name has 253
 _MAX_TIME_NS = 1 << 62
 
 _HELLO = struct.Struct("<BBQ")  # version, senses, session; then the name
@@ -179,7 +180,18 @@ class Who:
         return b"?"
 
 
-FromPool = Welcome | Ask | Refused | Who
+@dataclass(frozen=True, slots=True, kw_only=True)
+class At:
+    """A pool of several recognizers says which of them an edge is to send to."""
+
+    endpoint: str
+
+    def pack(self) -> bytes:
+        """Return it as it is sent."""
+        return b"T" + self.endpoint.encode()
+
+
+FromPool = Welcome | Ask | Refused | Who | At
 
 
 def max_bytes(size: int) -> int:
@@ -265,6 +277,8 @@ def from_pool(message: bytes) -> FromPool:
         )
     if kind == b"N" and len(rest) <= MAX_REASON_BYTES:
         return Refused(reason=rest.decode(errors="replace"))
+    if kind == b"T" and 0 < len(rest) <= MAX_ENDPOINT_BYTES:
+        return At(endpoint=rest.decode("ascii"))  # a UnicodeDecodeError is a ValueError
     if message == b"?":
         return Who()
     raise ValueError("no message of a pool")

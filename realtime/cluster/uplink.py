@@ -3,6 +3,10 @@
 One thread steps it. A pool that is not there, or that does not ask for four seconds, gets another
 hello; meanwhile nothing is sent and nothing piles up: libzmq keeps eight messages, the kernel a
 quarter of a megabyte, and the rest waits in the rings, where the newest wins.
+
+A pool of several recognizers says which of them to send to. Then there are two connections: `home`,
+the one address that the edge was told, which says where to go and says it again when that changes;
+and `work`, to the recognizer. With any other pool they are one.
 """
 
 from __future__ import annotations
@@ -16,10 +20,12 @@ import zmq
 
 from realtime.buffers.signal import DataSignal
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock
-from realtime.cluster.endpoint import check_endpoint
+from realtime.cluster.endpoint import check_endpoint, is_here
+from realtime.cluster.line import Line
 from realtime.cluster.protocol import (
     Answer,
     Ask,
+    At,
     Bye,
     Hello,
     Refused,
@@ -41,11 +47,7 @@ logger = logging.getLogger(__name__)
 SILENT_NS = 4 * NS_PER_S  # a pool asks twice a second, also while it loads its networks
 HELLO_NS = NS_PER_S // 2
 MAX_WAIT_MS = 100
-SEND_HWM, RECEIVE_HWM = 8, 16
-SEND_BYTES = 256 << 10
-MAX_BYTES = 1024  # of what a pool says
-_RECONNECT_MS, _RECONNECT_MAX_MS, _CONNECT_MS = 100, 1000, 2000
-_HEARTBEAT_MS, _HEARTBEAT_TIMEOUT_MS = 1000, 3000
+TOLD_NS = NS_PER_S  # a recognizer's edge asks its pool so often whether it is still the one
 _MAX_BATCH = 32
 _BYE_MS = 300
 
@@ -109,35 +111,17 @@ class Uplink:
         self._timeline: GridTimeline | None = None
         self._bell = Bell()
         self.news: DataSignal = RingingSignal(self._bell)
+        self._keys = keys
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = self._context.socket(zmq.DEALER)
-        for option, value in (
-            (zmq.LINGER, 0),
-            (zmq.SNDHWM, SEND_HWM),
-            (zmq.RCVHWM, RECEIVE_HWM),
-            (zmq.SNDBUF, SEND_BYTES),
-            (zmq.IMMEDIATE, 1),
-            (zmq.MAXMSGSIZE, MAX_BYTES),
-            (zmq.RECONNECT_IVL, _RECONNECT_MS),
-            (zmq.RECONNECT_IVL_MAX, _RECONNECT_MAX_MS),
-            (zmq.CONNECT_TIMEOUT, _CONNECT_MS),
-            (zmq.HEARTBEAT_IVL, _HEARTBEAT_MS),
-            (zmq.HEARTBEAT_TIMEOUT, _HEARTBEAT_TIMEOUT_MS),
-            (zmq.IPV6, int(endpoint.startswith("tcp://["))),
-        ):
-            self._socket.setsockopt(option, value)
-        if keys is not None:
-            self._socket.setsockopt(zmq.CURVE_PUBLICKEY, keys.public)
-            self._socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret)
-            self._socket.setsockopt(zmq.CURVE_SERVERKEY, keys.server)
-        try:
-            self._socket.connect(endpoint)
-        except zmq.ZMQError as error:
-            self.close()
-            raise UsageError(f"cannot connect to {endpoint} ({error.strerror})") from error
         self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._bell.fileno(), zmq.POLLIN)
+        try:
+            self._home = self._work = self._line(endpoint)
+        except UsageError:
+            self._context.term()
+            self._bell.close()
+            raise
+        self._home_due_ns = clock.now_ns()
 
     def serve(self, outlet: Outlet | None, timeline: GridTimeline | None) -> None:
         """Send what an outlet has from now on; its grid is kept on the pool's."""
@@ -151,38 +135,71 @@ class Uplink:
         ready = dict(self._poller.poll(max(1, min(MAX_WAIT_MS, until_hello_ms))))
         if self._bell.fileno() in ready:
             self._bell.silence()
-        for _ in range(_MAX_BATCH):
-            if not self._socket.poll(0):
-                break
-            self._hear(self._socket.recv_multipart(zmq.NOBLOCK), self._clock.now_ns())
+        for line in (self._home, self._work):
+            # What it says may end the other one, and put another in its place.
+            if line in (self._home, self._work):
+                for frames in line.receive(_MAX_BATCH):
+                    self._hear(line, frames, self._clock.now_ns())
         if self._outlet is None:
             return
         if self.wanted:
-            self._outlet.send(self._send, self._has_room)
+            self._outlet.send(self._work.send, self._work.has_room)
         else:
-            self._outlet.pass_over()
+            self._outlet.hold()
 
     def close(self) -> None:
         """Say goodbye and hang up. May be called again."""
-        if not self._socket.closed:
-            if self.welcome is not None and self._has_room():
-                self._send(Bye().pack())
-            self._socket.close(linger=_BYE_MS)
+        if not self._context.closed:
+            for line in {self._home, self._work}:
+                if self.welcome is not None and line.has_room():
+                    line.send(Bye().pack())
+                line.close(_BYE_MS)
         self._context.term()
         self._bell.close()
 
+    def _line(self, endpoint: str) -> Line:
+        line = Line(self._context, endpoint, self._keys)
+        self._poller.register(line.socket, zmq.POLLIN)
+        return line
+
     def _look_for_pool(self, now_ns: int) -> None:
         if self._asked_ns is not None and now_ns - self._asked_ns >= SILENT_NS:
-            logger.warning("the pool at %s is silent; it is looked for", self._endpoint)
+            logger.warning("the pool at %s is silent; it is looked for", self._work.endpoint)
             self._asked_ns, self.wanted = None, False
         if self._asked_ns is not None:
             self._hello_due_ns = now_ns + HELLO_NS
         elif now_ns >= self._hello_due_ns:
             self._hello_due_ns = now_ns + HELLO_NS
-            if self._has_room():
-                self._send(self._hello.pack())
+            if self._work.has_room():
+                self._work.send(self._hello.pack())
+        if self._work is not self._home and now_ns >= self._home_due_ns:
+            self._home_due_ns = now_ns + TOLD_NS
+            if self._home.has_room():
+                self._home.send(self._hello.pack())
 
-    def _hear(self, frames: list[bytes], now_ns: int) -> None:
+    def _go_to(self, endpoint: str, now_ns: int) -> None:
+        """Send to another recognizer from now on."""
+        if self._work is not self._home and self._work.endpoint == endpoint:
+            return
+        try:
+            check_endpoint(endpoint, "a recognizer")
+            if self._keys is None and not is_here(endpoint):
+                raise UsageError(f"{endpoint} is not on this machine, and nothing is encrypted")
+            line = self._line(endpoint)
+        except UsageError as error:
+            logger.warning("the pool at %s sent this edge astray: %s", self._endpoint, error)
+            return
+        logger.info("the recognizer at %s has this stream", endpoint)
+        if self._work is not self._home:
+            self._poller.unregister(self._work.socket)
+            if self._work.has_room():
+                self._work.send(Bye().pack())
+            self._work.close(_BYE_MS)
+        self._work = line
+        self._asked_ns, self.wanted, self.refused = None, False, ""
+        self._hello_due_ns, self._home_due_ns = now_ns, now_ns + TOLD_NS
+
+    def _hear(self, line: Line, frames: list[bytes], now_ns: int) -> None:
         try:
             if len(frames) != 1:
                 raise ValueError("a message has one frame")
@@ -190,28 +207,27 @@ class Uplink:
         except ValueError as error:
             logger.debug("a broken message of the pool was passed over: %s", error)
             return
-        if isinstance(message, Ask):
-            if self._has_room():
+        if isinstance(message, At):
+            if line is self._home:
+                self._go_to(message.endpoint, now_ns)
+        elif isinstance(message, Refused):
+            if message.reason != self.refused:
+                self.refused = message.reason
+                logger.warning("the pool at %s: %s", line.endpoint, clean(message.reason))
+        elif line is not self._work:
+            logger.debug("a recognizer that had this stream before was not heeded")
+        elif isinstance(message, Ask):
+            if line.has_room():
                 sent_ns = self._clock.now_ns()
                 answer = Answer(nonce=message.nonce, received_ns=now_ns, sent_ns=sent_ns)
-                self._send(answer.pack())
+                line.send(answer.pack())
             if self._asked_ns is None:
-                logger.info("the pool at %s is there", self._endpoint)
+                logger.info("the pool at %s is there", line.endpoint)
             self._asked_ns, self.wanted = now_ns, message.wanted
             is_begun = self._timeline is not None and self._timeline.epoch_ns is not None
             if is_begun and self._timeline is not None and message.t_ns >= 0:
                 self._timeline.follow(message.edge_ns, message.t_ns, message.drift)
         elif isinstance(message, Welcome):
             self.welcome, self.refused = message, ""
-        elif isinstance(message, Refused):
-            if message.reason != self.refused:
-                self.refused = message.reason
-                logger.warning("the pool at %s: %s", self._endpoint, clean(message.reason))
         elif isinstance(message, Who):
             self._asked_ns, self.wanted, self._hello_due_ns = None, False, now_ns
-
-    def _has_room(self) -> bool:
-        return bool(self._socket.poll(0, zmq.POLLOUT))
-
-    def _send(self, message: bytes) -> None:
-        self._socket.send(message, zmq.NOBLOCK)

@@ -24,6 +24,7 @@ from realtime.command_line.heap import HeapTrimmer
 from realtime.command_line.interrupt import Interrupt
 from realtime.command_line.log_format import ANSWER, JsonFormat, TextFormat
 from realtime.command_line.reload_signal import ReloadSignal
+from realtime.command_line.running import MakeRun
 from realtime.command_line.settings import make_config
 from realtime.command_line.settings_comments import with_comments
 from realtime.command_line.settings_in_force import in_force
@@ -40,8 +41,13 @@ from weights.store import default_home
 logger = logging.getLogger(__name__)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program; return its exit code."""
+def main(argv: Sequence[str] | None = None, make_run: MakeRun | None = None) -> int:
+    """Run the program; return its exit code.
+
+    Args:
+        argv: The command line; None for the process's.
+        make_run: Makes what recognizes; None for a `Pipeline`, which does it in this process.
+    """
     _give_output_a_place()
     restrain(default_home())
     parser = make_parser()
@@ -73,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 _say(f"{short_name()}: these settings hold a password; keep the file to yourself")
             _answer(with_comments(format_config(config)) + in_force(config))
             return 0
-        return _calibrate(config) if arguments.calibrate else _run(config)
+        return _calibrate(config) if arguments.calibrate else _run(config, make_run)
     except RecognizerError as error:
         _say(f"{short_name()}: {error}")
         return error.exit_code
@@ -101,13 +107,15 @@ def _calibrate(config: RunConfig) -> int:
     return 0
 
 
-def _run(config: RunConfig) -> int:
+def _run(config: RunConfig, make_run: MakeRun | None) -> int:
     from realtime.sources.files import check_files
 
     check_files(config.sources)  # before seconds of loading
-    from realtime.pipeline import Pipeline  # imports all that a run needs
+    if make_run is None:
+        from realtime.pipeline import Pipeline  # imports all that a run needs
 
-    pipeline = Pipeline(config, json_stream=sys.stdout if config.log_json else None)
+        make_run = Pipeline
+    pipeline = make_run(config, sys.stdout if config.log_json else None)
     interrupted = Interrupt()
     reload = ReloadSignal()
     service = ServiceManager.of(os.environ)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import FrameType, TracebackType
 from typing import Any, TextIO
 
+from realtime.command_line.running import Running
 from realtime.config import RunConfig
 from realtime.outputs.base import DashboardSnapshot, Screen, writing
 from realtime.outputs.terminal.controls import QUIT, RECORD, DashboardControls
@@ -16,7 +17,6 @@ from realtime.outputs.terminal.dashboard import Dashboard, terminal_console
 from realtime.outputs.terminal.keys import Keys
 from realtime.outputs.terminal.log_tail import LogTail
 from realtime.outputs.terminal.plain import PlainLines, summary
-from realtime.pipeline import Pipeline
 
 REDRAW_S = 0.125
 _SUSPEND = getattr(signal, "SIGTSTP", None)  # not on Windows
@@ -85,7 +85,7 @@ class Screens:
             if self._log is not None:
                 self._log.__exit__(kind, error, trace)
 
-    def show(self, pipeline: Pipeline) -> None:
+    def show(self, pipeline: Running) -> None:
         """Do what was typed, and draw the run as it is now."""
         if self._is_suspended:
             self._suspend()
@@ -107,13 +107,13 @@ class Screens:
         with writing(self._stream):
             self._screen.show(snapshot)
 
-    def summarize(self, pipeline: Pipeline) -> None:
+    def summarize(self, pipeline: Running) -> None:
         """Print the events and the figures of the run."""
         with writing(self._stream):
             self._stream.write("\n" + summary(pipeline.view()))
             self._stream.flush()
 
-    def _press(self, key: str, snapshot: DashboardSnapshot, pipeline: Pipeline) -> None:
+    def _press(self, key: str, snapshot: DashboardSnapshot, pipeline: Running) -> None:
         shown = self._controls.ordered(snapshot)
         sources = (shown.source, *(each.source for each in shown.others))
         asked = self._controls.press(key, sources)

@@ -14,7 +14,7 @@ have its own host name lead here (DNS rebinding) and would read the figures as i
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from realtime.addresses import host_of, is_loopback, split_address
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MS_PER_S = 1000.0
 QUANTILES = ("0.5", "0.95", "0.99")
+# Name, text, names of the labels, and each value with its labels.
+Gauges = Sequence[tuple[str, str, Sequence[str], Sequence[tuple[Sequence[str], float]]]]
 
 
 class MetricsPage:
@@ -40,6 +42,7 @@ class MetricsPage:
         senses: Returns the state of each sense of each stream; likewise.
         n_subscribers: Returns who is connected to the event socket, None if unknown; likewise.
         insecure: Allow an address that other machines reach.
+        more: Returns further figures; likewise.
 
     Raises:
         UsageError: The address can be reached from other machines and `insecure` is not set, or
@@ -55,7 +58,9 @@ class MetricsPage:
         n_subscribers: Callable[[], int | None],
         *,
         insecure: bool = False,
+        more: Callable[[], Gauges] | None = None,
     ) -> None:
+        self._more = more
         self._host, self._port = split_address(address)
         if not (insecure or is_loopback(self._host)):
             raise UsageError(
@@ -126,6 +131,11 @@ class MetricsPage:
                 family.add_metric([quantile], seconds)
             yield family
         yield from self._collect_streams(streams)
+        for name, text, labels, values in () if self._more is None else self._more():
+            gauge = core.GaugeMetricFamily(name, text, labels=labels)
+            for of, number in values:
+                gauge.add_metric(of, number)
+            yield gauge
         # The figures of a run with one stream are that stream's.
         yield self._collect_labels(streams or dict.fromkeys(senses_of, figures))
         states = core.GaugeMetricFamily(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from realtime.redaction import redacted
 
 TOP_K = 5
 HEARTBEAT_TOPIC = "heartbeat/"
+HEAD = frozenset(("v", "type", "run", "seq", "topic_seq", "source", "sent", "replay"))
 
 
 class MessageStamper:
@@ -169,6 +171,19 @@ class MessageStamper:
             },
         }
         return self._stamp("heartbeat", None, body)
+
+    def utc(self) -> datetime:
+        """Return the time as messages have it."""
+        return self._wall.utc(self._clock.now_ns())
+
+    def again(self, body: Mapping[str, object]) -> Message:
+        """Number a message of another run as this one's; all but its head stays.
+
+        Args:
+            body: As it came; a stream's.
+        """
+        rest = {key: value for key, value in body.items() if key not in HEAD}
+        return self._stamp(str(body["type"]), str(body["source"]), rest)
 
     def _stamp(self, kind: str, source: str | None, body: dict[str, object]) -> Message:
         topic = HEARTBEAT_TOPIC if source is None else f"{kind}/{source}/"

@@ -55,6 +55,10 @@ class BatchRecognizer:
             dated=dated,
         )
 
+    def forget(self, name: str) -> None:
+        """End a stream's memory; one that there is not does no harm."""
+        self._memories.pop(name, None)
+
     def adopt(self, models: Models, places: Sequence[int | None]) -> None:
         """Go on with another head on the same trunks; see `StreamMemory.adopt`."""
         same_codes = have_same_codes(self.models.head, models.head)

@@ -15,11 +15,11 @@ answers, libzmq lets nobody in: `ZAP_ENFORCE_DOMAIN` is set.
 from __future__ import annotations
 
 import logging
+from typing import Protocol
 
 import zmq
 from zmq.utils import z85
 
-from realtime.outputs.socket.allowed_clients import AllowedClients
 from realtime.outputs.socket.curve_files import ServerKeys
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,31 @@ _FOR_NOW, _FOR_GOOD = b"300", b"400"  # "temporary error", "authentication failu
 _N_FRAMES = 7  # version, request id, domain, address, identity, mechanism, CURVE's public key
 
 
+class Clients(Protocol):
+    """Who may come in; see `AllowedClients`."""
+
+    def name_of(self, public: bytes) -> str | None:
+        """Return the name of a client's public key (40 bytes of Z85); None for a stranger."""
+        ...
+
+
+class OneClient:
+    """Lets one key in.
+
+    Args:
+        public: The key, 40 bytes of Z85.
+        name: Its holder's.
+    """
+
+    def __init__(self, public: bytes, name: str) -> None:
+        self._public = public
+        self._name = name
+
+    def name_of(self, public: bytes) -> str | None:
+        """Return the name of the one key; None for any other."""
+        return self._name if public == self._public else None
+
+
 class Doorkeeper:
     """Answers libzmq's questions about clients; for the publisher's thread.
 
@@ -39,7 +64,7 @@ class Doorkeeper:
         context: The publisher's own; a context has one doorkeeper.
     """
 
-    def __init__(self, clients: AllowedClients, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    def __init__(self, clients: Clients, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         self._clients = clients
         self.socket = context.socket(zmq.REP)
         self.socket.setsockopt(zmq.LINGER, 0)
@@ -71,7 +96,7 @@ class Doorkeeper:
         self.socket.close(linger=0)
 
 
-def decide(request: list[bytes], clients: AllowedClients) -> list[bytes]:
+def decide(request: list[bytes], clients: Clients) -> list[bytes]:
     """Return ZAP's reply to a request; anything odd is refused."""
     request_id = request[1] if len(request) > 1 else b""
     name, status = None, _FOR_GOOD

@@ -34,7 +34,7 @@ from realtime.outputs.socket.front_door import FrontDoor
 from realtime.outputs.socket.ipc_claim import IpcClaim
 from realtime.outputs.socket.last_values import LastValues
 from realtime.outputs.socket.listening import listen
-from realtime.outputs.socket.zap import Doorkeeper
+from realtime.outputs.socket.zap import Clients, Doorkeeper
 from realtime.outputs.wire import Message
 from realtime.stats import Stats
 from realtime.threads.mailbox import Mailbox
@@ -69,6 +69,7 @@ class ZmqPublisher:
         clock: The run's clock.
         insecure: Allow an endpoint that other machines can reach, without encryption.
         context: ZeroMQ's context, for `inproc` endpoints; its own one if None.
+        clients: Who may subscribe where there are keys; None for the `clients` beside them.
 
     Raises:
         UsageError: The endpoint can be reached from other machines, and there are neither keys
@@ -85,7 +86,9 @@ class ZmqPublisher:
         *,
         insecure: bool = False,
         context: zmq.Context[zmq.Socket[bytes]] | None = None,
+        clients: Clients | None = None,
     ) -> None:
+        self._clients = clients
         self._keys = None if config.curve is None else read_server_keys(Path(config.curve))
         if self._keys is None and not insecure:
             require_local(config.bind)
@@ -149,7 +152,8 @@ class ZmqPublisher:
         self._socket = publisher
         try:
             if self._keys is not None and self._config.curve is not None:
-                clients = AllowedClients(Path(self._config.curve) / CLIENTS_FOLDER)
+                folder = Path(self._config.curve) / CLIENTS_FOLDER
+                clients = self._clients or AllowedClients(folder)
                 self._doorkeeper = Doorkeeper(clients, self._context)
                 self._doorkeeper.guard(publisher, self._keys)
                 self._poller.register(self._doorkeeper.socket, zmq.POLLIN)

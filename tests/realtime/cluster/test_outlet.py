@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from realtime.clock import NS_PER_S, Timeline
-from realtime.cluster.outlet import BLOCK, MAX_BEHIND, MAX_BEHIND_SLOTS, Outlet
+from realtime.cluster.outlet import BLOCK, HELD, MAX_BEHIND, MAX_BEHIND_SLOTS, Outlet
 from realtime.cluster.protocol import RAW, FromEdge, PictureSent, SoundSent, Start, from_edge
 from realtime.config import SourceConfig
 from realtime.packets import SAMPLE_RATE, SLOT_NS
@@ -107,21 +107,53 @@ def test_gap_is_not_sent_as_silence() -> None:
     assert edge.outlet.n_lost_samples == BLOCK
 
 
-def test_what_nobody_wants_is_counted_on() -> None:
+def test_what_nobody_takes_is_held_for_a_while_and_sent_then() -> None:
     edge = Edge()
     edge.see(0)
     edge.hear(BLOCK)
     edge.send()
-    edge.see(1, 2)
-    edge.hear(BLOCK)
-    edge.outlet.pass_over()
-    edge.see(3)
-    edge.hear(BLOCK)
+    for slot in range(1, 30):  # nearly two seconds
+        edge.see(slot)
+        edge.hear(BLOCK)
+        edge.outlet.hold()
     edge.sent.clear()
     edge.send()
 
-    assert edge.pictures() == [(3, 3)]
-    assert edge.blocks() == [(2 * BLOCK, BLOCK)]
+    assert edge.pictures() == [(slot, slot) for slot in range(1, 30)]
+    assert edge.blocks() == [(k * BLOCK, BLOCK) for k in range(1, 30)]
+    assert edge.outlet.n_lost_pictures == edge.outlet.n_lost_samples == 0
+
+
+def test_what_is_held_too_long_is_lost_and_counted_on() -> None:
+    edge = Edge()
+    edge.see(0)
+    edge.hear(BLOCK)
+    edge.send()
+    for slot in range(1, 60):
+        edge.see(slot)
+        edge.outlet.hold()
+    edge.sent.clear()
+    edge.send()
+
+    first = 59 - HELD * MAX_BEHIND_SLOTS
+    assert edge.pictures() == [(slot, slot) for slot in range(first, 60)]
+    assert edge.outlet.n_lost_pictures == first - 1
+
+
+def test_no_more_than_half_a_second_waits_once_all_that_was_held_has_gone() -> None:
+    edge = Edge()
+    edge.see(0)
+    edge.outlet.hold()
+    edge.send()
+    edge.room = 0
+    for slot in range(1, 30):
+        edge.see(slot)
+        edge.send()
+    edge.room = 1000
+    edge.sent.clear()
+    edge.send()
+
+    assert edge.pictures()[0] == (29 - MAX_BEHIND_SLOTS, 29 - MAX_BEHIND_SLOTS)
 
 
 def test_it_is_over_when_both_senses_have_ended_and_all_was_sent() -> None:

@@ -195,10 +195,22 @@ def test_actor_that_is_not_needed_is_stopped() -> None:
     pool.want(4)
     pool.settle()
     pool.want(1)
-    for _ in range(400):
+    for _ in range(800):
         pool.step()
 
     assert len(pool.hosted) == 2  # one and one to spare
+
+
+def test_new_actor_gets_a_stream_of_one_that_has_several() -> None:
+    limits = Limits(streams_per_actor=4, spare_actors=1)
+    pool = Pool(room=1, limits=limits)
+    pool.want(2)
+    pool.settle()
+    assert pool.counts() == [2]
+    pool.room = 2
+    pool.settle()
+
+    assert pool.counts() == [1, 1]
 
 
 def test_stream_of_another_bundle_gets_another_actor() -> None:

@@ -12,6 +12,7 @@ from realtime.cluster.protocol import (
     RAW,
     Answer,
     Ask,
+    At,
     Bye,
     Hello,
     PictureSent,
@@ -35,6 +36,7 @@ FROM_POOL = (
     Ask(nonce=9, wanted=True, edge_ns=5, t_ns=6, drift=2e-4),
     Refused(reason="no"),
     Who(),
+    At(endpoint="tcp://127.0.0.1:5571"),
 )
 
 
@@ -44,8 +46,10 @@ def test_message_of_an_edge_comes_as_it_was_sent(message: Hello | Answer | Start
 
 
 @pytest.mark.parametrize("message", FROM_POOL)
-def test_message_of_a_pool_comes_as_it_was_sent(message: Welcome | Ask | Refused | Who) -> None:
-    assert from_pool(message.pack()) == message
+def test_message_of_a_pool_comes_as_it_was_sent(
+    message: Welcome | Ask | Refused | Who | At,
+) -> None:
+    assert from_pool(message.pack()) == message  # type: ignore[attr-defined]
 
 
 def test_samples_come_as_they_were_sent() -> None:
