@@ -1,11 +1,11 @@
 """A day of events in a history while recording: what it costs recognition, its size, its queries.
 
-    python benchmarks/history_cost.py [--events 10000] [--rounds 3] [--seconds 40]
+    python benchmarks/history_cost.py [--events 10000] [--rates 0.12 10] [--rounds 3] [--seconds 40]
 
 The demo scene runs as it plays, in turn without and with history and recordings, so that the
-machine's load is the same for both. With them, a day's events are written to the same history by
-the run's own thread while it runs, evenly over all rounds: a day's events in a minute or two, each
-with its trace. Compare rows of one run.
+machine's load is the same for all. The history holds a day's events from the start. While it runs,
+more are told by the run's own thread at each of the rates, each with its trace: 10,000 a day are
+0.12 a second. Compare rows of one run.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ from rich.console import Console
 from rich.table import Table
 from web_page import bodies
 
+from realtime.clock import BootClock
 from realtime.config import HistoryConfig, RecordConfig, RunConfig, SourceConfig, WindowConfig
+from realtime.outputs.history.output import History
 from realtime.outputs.history.reader import HistoryReader, Wanted
 from realtime.outputs.history.schema import open_to_read
 from realtime.outputs.wire import Message
 from realtime.packets import Prediction
 from realtime.pipeline import Pipeline
+from realtime.stats import Stats
 
 HOP_S = 1.0  # that a slow machine keeps up: latency is of no use where it only grows
 
@@ -38,26 +41,45 @@ def main() -> int:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=10_000, metavar="N", help="of the day")
+    parser.add_argument(
+        "--rates", type=float, nargs="+", default=[0.12, 10.0], metavar="HZ",
+        help="events told a second of stream, beside the demo's own",
+    )  # fmt: skip
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of each kind")
     parser.add_argument("--seconds", type=float, default=40.0, metavar="S", help="of each round")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        latencies: dict[str, list[tuple[float, float]]] = {"without": [], "with": []}
-        events = bodies(arguments.events)
-        events_hz = 1.05 * arguments.events / arguments.rounds / arguments.seconds
+        fill(folder / "history.db", arguments.events)
+        told = bodies(1_000_000, run="told")
+        latencies: dict[float | None, list[tuple[float, float]]] = {
+            rate: [] for rate in (None, *arguments.rates)
+        }
         for _ in range(arguments.rounds):
-            latencies["without"] += run(None, iter(()), arguments.seconds, 0.0)
-            latencies["with"] += run(folder, events, arguments.seconds, events_hz)
+            for rate, measured in latencies.items():
+                measured += run(
+                    None if rate is None else folder, told, arguments.seconds, rate or 0
+                )
         table = Table(
             "history and recording", "decisions", "latency p50 ms", "p95", "step p50 ms", "p95"
         )
-        for kind, measured in latencies.items():
+        for rate, measured in latencies.items():
             values: NDArray[np.float64] = np.percentile(measured, (50, 95), axis=0).T.ravel()
+            kind = "without" if rate is None else f"with, {rate:g} events a second"
             table.add_row(kind, str(len(measured)), *(f"{value:.0f}" for value in values))
         Console().print(table)
         print_history(folder / "history.db")
     return 0
+
+
+def fill(path: Path, n_events: int) -> None:
+    """Write a day's events, as a run would have."""
+    history = History(HistoryConfig(file=str(path)), None, BootClock(), Stats())
+    history.open()
+    for body in bodies(n_events):
+        history.write(Message("event/bench/", {"type": "event", **body}))
+        history.tick()
+    history.close()
 
 
 def run(

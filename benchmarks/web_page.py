@@ -67,8 +67,8 @@ def fill(history: Path, n_events: int) -> None:
     store.close()
 
 
-def bodies(n_events: int) -> Iterator[dict[str, Any]]:
-    """Yield an offset message for each event, evenly over the last day."""
+def bodies(n_events: int, run: str = "bench") -> Iterator[dict[str, Any]]:
+    """Yield an offset message for each event of a run, evenly over the last day."""
     began = datetime.now(UTC) - timedelta(days=1)
     for n in range(n_events):
         onset_s = 86_400 * n / n_events
@@ -77,7 +77,7 @@ def bodies(n_events: int) -> Iterator[dict[str, Any]]:
             for name, t_s in (("onset", onset_s), ("offset", onset_s + 3), ("sent", onset_s + 4))
         }
         yield {
-            "id": f"bench-hall-{n}", "run": "bench", "source": ("hall", "yard")[n % 2],
+            "id": f"{run}-hall-{n}", "run": run, "source": ("hall", "yard")[n % 2],
             "label": LABELS[n % len(LABELS)], "phase": "offset", "reason": "quiet",
             "confidence": 0.5 + 0.5 * (n % 100) / 100, **times,
             "evidence": {"picture": 0.3, "sound": 0.7, "alone": {"picture": 0.2, "sound": 0.8}},

@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from realtime.command_line.flags import PROFILES
 from research.streaming.command import exit_code_of
 from research.streaming.material import MaterialError, load_material
 from research.streaming.render import write_stream
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-clips", action="store_true", help="leave DATA/clips out")
     parser.add_argument("--backend", default="auto", help="auto, torch or openvino")
+    parser.add_argument("--profile", choices=list(PROFILES), default="full", help="as live (full)")
     parser.add_argument("--on", type=float, metavar="P", help="of run_stream.py, for all labels")
     parser.add_argument("--off", type=float, metavar="P", help="likewise; with --on")
     parser.add_argument("--keep-media", action="store_true", help="keep the composed files")
@@ -80,6 +82,7 @@ def _evaluate(options: argparse.Namespace, settings: SceneSettings) -> int:
         "snr_db": list(settings.snr_db),
         "bed_db": settings.bed_db,
         "collar_s": COLLAR_S,
+        **({} if options.profile == "full" else {"profile": options.profile}),
         **_thresholds(options),
     }
     _hold_to(options.to / "settings.json", told)
@@ -144,6 +147,7 @@ def _recognize(media: Path, events: Path, options: argparse.Namespace, bar: "_Ba
         events,
         bundle=options.bundle,
         backend=options.backend,
+        profile=options.profile,
         settings=_thresholds(options),
         progress=bar.move,
     )

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from realtime.config import RunConfig, SourceConfig
+from realtime.command_line.flags import PROFILES
+from realtime.config import RunConfig, SourceConfig, WindowConfig
 from realtime.packets import Prediction
 from realtime.pipeline import Pipeline
 from weights.files import written_whole
@@ -20,6 +21,7 @@ def recognize_file(
     *,
     bundle: str,
     backend: str = "auto",
+    profile: str = "full",
     settings: dict[str, object] | None = None,
     progress: Callable[[float], None] = lambda _: None,
     observe: Callable[[Prediction], None] | None = None,
@@ -31,6 +33,7 @@ def recognize_file(
         events: JSON lines, the messages of `run_stream.py --log-json`; whole or not at all.
         bundle: Name or folder.
         backend: What runs the trunks.
+        profile: Of `run_stream.py`: full or small.
         settings: Of the event tracker, in place of the bundle's.
         progress: Told how many seconds of the stream were recognized.
         observe: Told every prediction.
@@ -44,6 +47,7 @@ def recognize_file(
         bundle=bundle,
         backend=backend,
         events=settings or {},
+        window=WindowConfig(**PROFILES[profile]),  # type: ignore[arg-type]
         dashboard=False,
         log_json=True,
     )
