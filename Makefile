@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # For instance PIP_ARGS="--index-url https://download.pytorch.org/whl/cpu --extra-index-url https://pypi.org/simple"
 PIP_ARGS ?=
+# Processes of `make test`; each wants a core and 2 GB.
+WORKERS ?= 2
 CONSTRAINTS ?= -c constraints.txt
 BIN := $(VENV)/bin
 
@@ -12,7 +14,7 @@ demo: $(VENV)/.installed  ## run the built-in scene, as it plays (40 s)
 	$(BIN)/python run_stream.py --source demo --pace
 
 test: $(VENV)/.installed-dev  ## the tests that need no device, GPU, network or real time
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: $(VENV)/.installed-dev  ## format, lint, types and the room plan
 	$(BIN)/ruff format --check .
