@@ -26,12 +26,25 @@ READY_S = 240.0
 class Process:
     """A command whose stdout and stderr are kept in files."""
 
-    def __init__(self, folder: Path, name: str, words: list[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        words: list[str],
+        *,
+        prefix: list[str] | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.out, self.log = folder / f"{name}.out", folder / f"{name}.log"
         environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        environ.update(environment or {})
         with self.out.open("w") as out, self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *words], cwd=ROOT, env=environ, stdout=out, stderr=log
+                [*(prefix or []), sys.executable, "-m", *words],
+                cwd=ROOT,
+                env=environ,
+                stdout=out,
+                stderr=log,
             )
         atexit.register(self.kill)
 

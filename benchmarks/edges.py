@@ -16,6 +16,7 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -87,17 +88,18 @@ def faults(arguments: argparse.Namespace, folder: Path) -> None:
     time.sleep(3)
     first = edge(folder, "killed", to, "demo", arguments, "--loop")
     time.sleep(17)
-    rows.append(("kill -9, started again after 3 s", "killed", "cut", began, counters(ear, began)))
+    lost = counters(ear, began)
+    rows.append(("kill -9, started again after 3 s", "killed", "cut", began, 20.0, lost))
     began = time.monotonic()
     cable.is_cut = True
     time.sleep(10)
     cable.is_cut = False
     time.sleep(20)
-    rows.append(("network cut for 10 s", "cut", "killed", began, counters(ear, began)))
+    rows.append(("network cut for 10 s", "cut", "killed", began, 30.0, counters(ear, began)))
     print(f"{'fault':34} {'told lost':>10} {'back':>7} {'no decision':>12} {'other stream':>13}"
           f" {'pictures':>9} {'sound':>7} {'ids':>9}")  # fmt: skip
-    for what, name, beside, since, (pictures_lost, sound_s) in rows:
-        until = since + 30
+    for what, name, beside, since, lasts_s, (pictures_lost, sound_s) in rows:
+        until = since + lasts_s
         lost, back = states(ear, name, since, until)
         ids = [body["id"] for _, body in ear.of("event", name) if body["phase"] == "onset"]
         numbers = [int(re.findall(r"\d+", text)[-1]) for text in ids]
@@ -137,11 +139,15 @@ def states(ear: Ear, name: str, since: float, until: float) -> tuple[str, str]:
 
 
 def gap(ear: Ear, name: str, since: float, until: float) -> float:
-    """Return the longest time without a decision that had both senses, s."""
+    """Return the longest time without a decision whose newest second had both senses, s.
+
+    Not `senses`, which are those of the whole window: one that was lost is among them for ten
+    seconds more.
+    """
     decided = [
         at
         for at, body in ear.of("prediction", name)
-        if since - 2 <= at <= until and len(body["senses"]) == 2
+        if since - 2 <= at <= until and len(body["newest_senses"]) == 2
     ]
     ends = [*decided, until]
     return max((b - a for a, b in itertools.pairwise(ends)), default=float("nan"))
@@ -150,13 +156,17 @@ def gap(ear: Ear, name: str, since: float, until: float) -> float:
 def cost(arguments: argparse.Namespace, folder: Path) -> None:
     """Latency and cores of the same streams, twice each way, in turn."""
     n = arguments.streams
+    rows = [(form, measured(form, n, arguments, folder)) for form in ("single", "pool") * 2]
+    print_cost(rows, n)
+
+
+def print_cost(rows: Sequence[tuple[str, tuple[float, ...]]], n: int) -> None:
+    """Print what `measured` returned of each form, a stream of `n`."""
     print(f"{'':8} {'latency p50':>12} {'p95':>8} {'cores a stream':>15} {'of these edges':>15}"
           f" {'kB/s a stream':>14}")  # fmt: skip
-    for _ in range(2):
-        for form in ("single", "pool"):
-            p50, p95, cores, at_edges, kb_s = measured(form, n, arguments, folder)
-            print(f"{form:8} {p50:>9.0f} ms {p95:>5.0f} ms {cores / n:>15.2f} {at_edges / n:>15.2f}"
-                  f" {kb_s / n:>14.1f}", flush=True)  # fmt: skip
+    for form, (p50, p95, cores, at_edges, kb_s) in rows:
+        print(f"{form:8} {p50:>9.0f} ms {p95:>5.0f} ms {cores / n:>15.2f} {at_edges / n:>15.2f}"
+              f" {kb_s / n:>14.1f}", flush=True)  # fmt: skip
 
 
 def measured(

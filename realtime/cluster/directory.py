@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 GONE_NS = 10 * NS_PER_S  # an edge says hello every second
 MAX_WAIT_MS, MAX_BATCH = 100, 64
-MAX_BYTES = 256  # a hello has some 130
+MAX_BYTES = 512  # a hello has some 130, CURVE's longest command 300
 _HWM = 16
 _HEARTBEAT_MS, _HEARTBEAT_TIMEOUT_MS, _HANDSHAKE_MS = 1000, 3000, 3000
 _WAIT = "no recognizer has room for this stream yet; it is asked again"

@@ -38,15 +38,15 @@ class PoolFigures:
         for move in view.moves:
             if move in known:
                 continue
-            node = view.actors[move.after].report.node if move.after in view.actors else "?"
+            there = _place(view, move.after)
             if move.before is None:
-                logger.info("%s is recognized by %s on node %s", move.stream, move.after, node)
+                logger.info("%s is recognized by %s %s", move.stream, move.after, there)
             else:
                 logger.warning(
-                    "%s goes on at %s on node %s (%s: %s)",
+                    "%s goes on at %s %s; before: %s, %s",
                     move.stream,
                     move.after,
-                    node,
+                    there,
                     move.before,
                     move.why,
                 )
@@ -117,3 +117,11 @@ class PoolFigures:
     def _newest(self) -> View | None:
         with self._lock:
             return self._view
+
+
+def _place(view: View, actor: str) -> str:
+    news = view.actors.get(actor)
+    if news is None:
+        return ""
+    host = news.edges.removeprefix("tcp://").rpartition(":")[0]
+    return f"(node {news.report.node} at {host}, process {news.pid})"

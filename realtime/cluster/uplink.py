@@ -123,6 +123,11 @@ class Uplink:
             raise
         self._home_due_ns = clock.now_ns()
 
+    @property
+    def place(self) -> str:
+        """Where samples are sent."""
+        return self._work.endpoint
+
     def serve(self, outlet: Outlet | None, timeline: GridTimeline | None) -> None:
         """Send what an outlet has from now on; its grid is kept on the pool's."""
         self._outlet, self._timeline = outlet, timeline
