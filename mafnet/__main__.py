@@ -49,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     try:
         options = make_parser().parse_args(given)
+        if given[:1] != ["train"] and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise MafnetError(f"{given[0]} runs in one process: torchrun is for train alone")
         return int(options.run(options))
     except (MafnetError, WeightsError) as error:
         print(clean(f"error: {error}"), file=sys.stderr)

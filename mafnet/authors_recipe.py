@@ -16,6 +16,7 @@ from numpy.random import Generator
 from mafnet.compute import MixedPrecision
 from mafnet.feature_set import Batch
 from mafnet.model import MAFnet
+from mafnet.processes import ALONE, Processes
 from mafnet.rates import NO_RATES, by_factor
 from mafnet.tf_adam import LR, TensorFlowAdam
 
@@ -37,6 +38,7 @@ class AuthorsRecipe:
         lr: The authors' 1e-4 unless told otherwise.
         mixed: Precision of the forward pass; None is float32, as theirs.
         rates: What parts' rates are multiplied with (`mafnet.rates`); theirs are all one.
+        processes: Who computes shares of each batch.
     """
 
     def __init__(
@@ -46,8 +48,11 @@ class AuthorsRecipe:
         *,
         mixed: MixedPrecision | None = None,
         rates: Mapping[str, float] = NO_RATES,
+        processes: Processes = ALONE,
     ) -> None:
         self._model = model
+        self._processes = processes
+        self._joined = processes.joined(model)
         self._mixed = mixed or MixedPrecision()
         self.lr = lr
         self._optimisers = {
@@ -65,7 +70,8 @@ class AuthorsRecipe:
         """Draw a path and take a step.
 
         Returns:
-            The loss before the step and how many of the batch were named rightly.
+            The loss before the step and how many of the batch were named rightly. Of several
+            processes: what their sum is the batch's of.
         """
         return self.step_on(batch, str(random.choice(list(PATHS), p=np.array(PROBABILITIES))))
 
@@ -73,11 +79,14 @@ class AuthorsRecipe:
         """Take a step on a given path: all, sound or picture."""
         self._model.train()
         self._model.zero_grad(set_to_none=True)
+        weight = self._processes.weight(len(batch.target))
+        batch = batch.rows(self._processes.share(len(batch.target)))
         with self._mixed.autocast():
-            logits = self._model(batch.visual, batch.audio, batch.present).logits
-        loss = F.cross_entropy(logits.float(), batch.target)
+            logits = self._joined(batch.visual, batch.audio, batch.present).logits
+        loss = weight * F.cross_entropy(logits.float(), batch.target)
         self._mixed.step(loss, self._optimisers[path])
-        return loss.item(), int((logits.argmax(dim=1) == batch.target).sum())
+        n_right = int((logits.argmax(dim=1) == batch.target).sum())
+        return loss.item() / self._processes.n, n_right
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs, tensors and plain values only."""

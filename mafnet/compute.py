@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from mafnet.errors import MafnetError
+from mafnet.processes import ALONE, Processes
 from weights.devices import DEVICE_HELP, DeviceError, find_device
 
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -33,11 +34,13 @@ class Compute:
         precision: Of the forward pass in training; validation and tests are always float32.
         n_workers: Threads that load batches ahead; 0 loads between two steps. Batches and their
             order are the same.
+        processes: Who else trains the same network.
     """
 
     device: torch.device = _CPU
     precision: Precision = "float32"
     n_workers: int = 0
+    processes: Processes = ALONE
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

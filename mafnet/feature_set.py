@@ -54,6 +54,10 @@ class Batch:
         """Return the batch in memory that a GPU copies from by itself."""
         return self._with(Tensor.pin_memory)
 
+    def rows(self, which: slice | Tensor) -> "Batch":
+        """Return some of the videos."""
+        return self._with(lambda tensor: tensor[which])
+
     def _with(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         return Batch(
             visual=change(self.visual),

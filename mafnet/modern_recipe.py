@@ -17,6 +17,7 @@ from torch import Tensor
 from mafnet.compute import MixedPrecision
 from mafnet.feature_set import Batch
 from mafnet.model import MAFnet
+from mafnet.processes import ALONE, Processes
 from mafnet.rates import NO_RATES, by_factor
 
 LR = 5e-4
@@ -39,6 +40,7 @@ class ModernRecipe:
         mixed: Precision of the forward pass; None is float32.
         rates: What parts' rates are multiplied with; see `mafnet.rates`.
         label_weights: `(n_labels,)` float32, of each label's videos in the loss; None: all alike.
+        processes: Who computes shares of each batch.
     """
 
     def __init__(
@@ -50,8 +52,11 @@ class ModernRecipe:
         mixed: MixedPrecision | None = None,
         rates: Mapping[str, float] = NO_RATES,
         label_weights: Tensor | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         self._model = model
+        self._processes = processes
+        self._joined = processes.joined(model)
         self._label_weights = label_weights
         self._mixed = mixed or MixedPrecision()
         self._n_steps = n_steps
@@ -77,24 +82,35 @@ class ModernRecipe:
         for group in self._optimiser.param_groups:
             group["lr"] = self.lr * group["factor"]
         self._optimiser.zero_grad(set_to_none=True)
-        mixed, partner, weight = _mix(batch, random)
+        # All is drawn for the whole batch, by every process alike.
+        partner, weight = _draw_mixing(batch, random)
+        present = _drop_senses(batch, random)
+        share = self._processes.share(len(batch.target))
+        share_weight = self._processes.weight(len(batch.target))
+        batch, other = batch.rows(share), batch.rows(partner[share])
+        weight = weight[share]
         with self._mixed.autocast():
-            output = self._model(mixed.visual, mixed.audio, _drop_senses(mixed, random))
+            output = self._joined(
+                torch.lerp(other.visual, batch.visual, weight[:, None, None]),
+                torch.lerp(other.audio, batch.audio, weight[:, None, None, None, None]),
+                present[share],
+            )
         logits = output.logits.float()
-        if batch.label_sets is None:
+        if batch.label_sets is None or other.label_sets is None:
             losses = weight * self._losses(logits, batch.target)
-            losses = losses + (1 - weight) * self._losses(logits, batch.target[partner])
+            losses = losses + (1 - weight) * self._losses(logits, other.target)
         else:
-            both = torch.lerp(batch.label_sets[partner], batch.label_sets, weight[:, None])
+            both = torch.lerp(other.label_sets, batch.label_sets, weight[:, None])
             losses = label_set_losses(logits, both)
-        loss = losses.mean()
+        loss = share_weight * losses.mean()
         self._mixed.step(loss, self._optimiser, self._clip)
         self._step += 1
-        if batch.label_sets is not None:
-            own = torch.where((weight >= 0.5)[:, None], batch.label_sets, batch.label_sets[partner])
-            return loss.item(), int(own.gather(1, logits.argmax(dim=1)[:, None]).sum())
-        heavier = torch.where(weight >= 0.5, batch.target, batch.target[partner])
-        return loss.item(), int((logits.argmax(dim=1) == heavier).sum())
+        told = loss.item() / self._processes.n
+        if batch.label_sets is not None and other.label_sets is not None:
+            heavier = torch.where((weight >= 0.5)[:, None], batch.label_sets, other.label_sets)
+            return told, int(heavier.gather(1, logits.argmax(dim=1)[:, None]).sum())
+        heavier = torch.where(weight >= 0.5, batch.target, other.target)
+        return told, int((logits.argmax(dim=1) == heavier).sum())
 
     def _losses(self, logits: Tensor, target: Tensor) -> Tensor:
         losses = F.cross_entropy(logits, target, label_smoothing=SMOOTHING, reduction="none")
@@ -134,7 +150,7 @@ def label_set_losses(logits: Tensor, label_sets: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, label_sets, reduction="none").sum(dim=1)
 
 
-def _mix(batch: Batch, random: Generator) -> tuple[Batch, Tensor, Tensor]:
+def _draw_mixing(batch: Batch, random: Generator) -> tuple[Tensor, Tensor]:
     n_videos = len(batch.target)
     device = batch.target.device
     partner = torch.from_numpy(random.permutation(n_videos)).to(device)
@@ -143,14 +159,7 @@ def _mix(batch: Batch, random: Generator) -> tuple[Batch, Tensor, Tensor]:
     if batch.present is not None:  # what one of the two lacks cannot be mixed
         same = (batch.present == batch.present[partner]).flatten(1).all(dim=1)
         weight = torch.where(same, weight, 1.0)
-    mixed = Batch(
-        visual=torch.lerp(batch.visual[partner], batch.visual, weight[:, None, None]),
-        audio=torch.lerp(batch.audio[partner], batch.audio, weight[:, None, None, None, None]),
-        present=batch.present,
-        target=batch.target,
-        label_sets=batch.label_sets,
-    )
-    return mixed, partner, weight
+    return partner, weight
 
 
 def _drop_senses(batch: Batch, random: Generator) -> Tensor:

@@ -88,7 +88,8 @@ def train(
         resume: Go on from the folder's checkpoint; a run that has ended is left as it is, unless
             the config has more epochs, or more patience where that ran out.
         start: What fine-tuning begins with; None draws all weights from the seed.
-        compute: The device, the precision, and who loads batches.
+        compute: The device, the precision, who loads batches, and who else trains: then all
+            processes call this alike, and the first alone writes and tells the watcher.
 
     Returns:
         The run's last state. Where no epoch was saved (the authors' rule, and none beat the first),
@@ -101,6 +102,11 @@ def train(
             loss is not finite.
     """
     _check_splits(training, validation, config)
+    if config.batch_size < compute.processes.n:
+        raise RunError(
+            f"{compute.processes.n} processes share batches of {config.batch_size}: start fewer, "
+            "or give a larger --batch-size"
+        )
     model = make_model(training, config)
     if start is not None:
         start.apply(model, training.labels)
@@ -200,13 +206,21 @@ def make_recipe(
     mixed = MixedPrecision(compute.device.type, compute.precision)
     rates = dict(config.rates)
     if config.recipe == "authors":
-        return AuthorsRecipe(model, mixed=mixed, rates=rates, **rate)
+        return AuthorsRecipe(model, mixed=mixed, rates=rates, processes=compute.processes, **rate)
     weights = None
     if config.balance == "weights" and training is not None:
         counted = label_weights(training.target, len(training.labels))
         weights = torch.from_numpy(counted).to(compute.device)
     n_all = n_steps * config.n_epochs
-    return ModernRecipe(model, n_all, mixed=mixed, rates=rates, label_weights=weights, **rate)
+    return ModernRecipe(
+        model,
+        n_all,
+        mixed=mixed,
+        rates=rates,
+        label_weights=weights,
+        processes=compute.processes,
+        **rate,
+    )
 
 
 def validate(model: MAFnet, features: FeatureSet, compute: Compute = _CPU) -> tuple[float, float]:
@@ -222,7 +236,9 @@ def _validated(
     """Return the mean loss, and how many videos of each label were named rightly."""
     model.eval()
     loss, n_right = 0.0, np.zeros(len(features.labels), np.int64)
-    for batch in load_batches(features, in_order(len(features), _N_VALIDATE), compute):
+    processes = compute.processes
+    own = in_order(len(features), _N_VALIDATE)[processes.rank :: processes.n]
+    for batch in load_batches(features, own, compute):
         logits = model(batch.visual, batch.audio, batch.present).logits
         said = logits.argmax(dim=1)
         if batch.label_sets is None:
@@ -233,7 +249,8 @@ def _validated(
             is_right = batch.label_sets.gather(1, said[:, None])[:, 0] > 0
         right = said[is_right]
         n_right += np.bincount(right.cpu().numpy(), minlength=len(n_right))
-    return loss / len(features), n_right
+    loss, *of_labels = processes.total(loss, *n_right.tolist())
+    return loss / len(features), np.array(of_labels).astype(np.int64)
 
 
 def _one_epoch(
@@ -253,15 +270,16 @@ def _one_epoch(
     loss, n_right = 0.0, 0
     rows = np.split(order[: n_steps * config.batch_size], n_steps)
     for k, batch in enumerate(load_batches(training, rows, compute)):
-        step_loss, step_right = recipe.step(batch, random)
+        step_loss, step_right = compute.processes.total(*recipe.step(batch, random))
         if not math.isfinite(step_loss):
             raise RunError(
                 f"the loss of epoch {epoch + 1}, step {k + 1} is {step_loss}: --lr is too high, or "
                 "the features are too large"
             )
         loss += step_loss
-        n_right += step_right
-        watcher.on_step(epoch, k + 1, n_steps)
+        n_right += int(step_right)
+        if compute.processes.is_first:
+            watcher.on_step(epoch, k + 1, n_steps)
     return loss / n_steps, n_right / (n_steps * config.batch_size)
 
 

@@ -5,6 +5,7 @@ before the first step.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ from mafnet.run_folder import EpochRow, RunState
 from mafnet.start import PARTS, load_start
 from mafnet.tensorboard_log import FOLDER as CURVES
 from mafnet.tensorboard_log import TensorBoardLog
+from mafnet.torchrun import among_processes
 from mafnet.train import Watcher, train
 from mafnet.train_config import TrainConfig
 from mafnet.train_remarks import remarks_after, remarks_before
@@ -149,13 +151,19 @@ def _train(options: argparse.Namespace) -> int:
     except ValueError as error:
         print(clean(f"error: {error}"), file=sys.stderr)
         return 2
+    with among_processes(compute, options.device, os.environ) as own:
+        return _train_with(options, config, own)
+
+
+def _train_with(options: argparse.Namespace, config: TrainConfig, compute: Compute) -> int:
     training = load_features(options, "train")
     validation = load_features(options, "val")
     if options.per_label is not None:  # who has so few to train on has no more to choose with
         training = fewer(training, options.per_label, config.seed)
         validation = fewer(validation, options.per_label, config.seed)
     background = training.background(options.background)
-    for remark in remarks_before(training, validation, background, config):
+    is_first = compute.processes.is_first
+    for remark in remarks_before(training, validation, background, config) if is_first else ():
         print(clean(f"warning: {remark}"), file=sys.stderr)
     start = None
     if options.start is not None:
@@ -164,7 +172,8 @@ def _train(options: argparse.Namespace) -> int:
         config = replace(config, film=own.film, attention=own.attention)
         n_shared = len(start.shared(training.labels))
         told = f"{n_shared} of {len(training.labels)} labels are the bundle's and begin as there"
-        print(clean(f"starts from the bundle {start.bundle.name}: {told}"))
+        if is_first:
+            print(clean(f"starts from the bundle {start.bundle.name}: {told}"))
     with tempfile.TemporaryDirectory(prefix="trunks-") as folder:
         trunks = None
         if not options.no_bundle:
@@ -177,9 +186,10 @@ def _train(options: argparse.Namespace) -> int:
                     f"{error}; --no-bundle trains without trunks, for tests alone"
                 ) from error
         run = options.to / "run"
-        with TrainDisplay(config.n_epochs) as display, ExitStack() as stack:
-            watcher: Watcher = display
-            if options.tensorboard:
+        with ExitStack() as stack:
+            display = TrainDisplay(config.n_epochs)
+            watcher: Watcher = stack.enter_context(display) if is_first else display
+            if options.tensorboard and is_first:
                 watcher = stack.enter_context(TensorBoardLog(run / CURVES, display))
             state = train(
                 run,
@@ -191,6 +201,8 @@ def _train(options: argparse.Namespace) -> int:
                 start=start,
                 compute=compute,
             )
+        if not is_first:
+            return 0
         saved = state.saved
         print(
             f"{state.epoch} epochs; the weights are epoch {saved.epoch + 1}'s, "

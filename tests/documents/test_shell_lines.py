@@ -34,7 +34,7 @@ DOCUMENTS = [
 ]
 COMMANDS = sorted({tuple(words) for name in DOCUMENTS for words in shell_commands(name)})
 TARGETS = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
-OTHERS = {"apt-get", "bash", "docker", "pip", "ray", "source"}  # not ours
+OTHERS = {"apt-get", "bash", "docker", "pip", "ray", "source", "torchrun"}  # not ours
 GUIDES_OWN = "my_"  # programs of extending.md, which test_extending runs
 
 pytestmark = pytest.mark.timeout(120)
