@@ -16,7 +16,7 @@ from mafnet.compute import Compute, MixedPrecision, check_precision
 from mafnet.errors import FeaturesError, MafnetError
 from mafnet.feature_set import Batch, FeatureSet
 from mafnet.model import MAFnet, MAFnetConfig
-from mafnet.modern_recipe import ModernRecipe, _drop_senses, _mix
+from mafnet.modern_recipe import ModernRecipe, _draw_mixing, _drop_senses
 from mafnet.norm import BatchNorm
 from mafnet.train import train
 from mafnet.train_config import TrainConfig
@@ -96,11 +96,12 @@ def test_run_that_threads_feed_is_bit_for_bit_the_run_without(recipe: Any, tmp_p
 def test_nothing_of_a_step_stays_behind_when_a_batch_is_on_another_device() -> None:
     batch = small_set([0, 1, 2]).batch(np.arange(3))
     there = replace(batch, present=torch.ones(3, 1, 2, dtype=torch.bool)).to(META)
-    mixed, partner, weight = _mix(there, np.random.default_rng(0))
-    present = _drop_senses(mixed, np.random.default_rng(0))
-    output = model().to(META).eval()(mixed.visual, mixed.audio, present)
+    partner, weight = _draw_mixing(there, np.random.default_rng(0))
+    present = _drop_senses(there, np.random.default_rng(0))
+    mixed = torch.lerp(there.visual[partner], there.visual, weight[:, None, None])
+    output = model().to(META).eval()(mixed, there.audio, present)
     assert {t.device for t in (partner, weight, present, output.logits)} == {META}
-    trained = model().to(META).train()(mixed.visual, mixed.audio)
+    trained = model().to(META).train()(mixed, there.audio)
     assert trained.logits.device == META
 
 
