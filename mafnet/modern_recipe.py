@@ -90,11 +90,7 @@ class ModernRecipe:
         batch, other = batch.rows(share), batch.rows(partner[share])
         weight = weight[share]
         with self._mixed.autocast():
-            output = self._joined(
-                torch.lerp(other.visual, batch.visual, weight[:, None, None]),
-                torch.lerp(other.audio, batch.audio, weight[:, None, None, None, None]),
-                present[share],
-            )
+            output = self._joined(*_mixed(batch, other, weight), present[share])
         logits = output.logits.float()
         if batch.label_sets is None or other.label_sets is None:
             losses = weight * self._losses(logits, batch.target)
@@ -160,6 +156,13 @@ def _draw_mixing(batch: Batch, random: Generator) -> tuple[Tensor, Tensor]:
         same = (batch.present == batch.present[partner]).flatten(1).all(dim=1)
         weight = torch.where(same, weight, 1.0)
     return partner, weight
+
+
+def _mixed(batch: Batch, other: Batch, weight: Tensor) -> tuple[Tensor, Tensor]:
+    return (
+        torch.lerp(other.visual, batch.visual, weight[:, None, None]),
+        torch.lerp(other.audio, batch.audio, weight[:, None, None, None, None]),
+    )
 
 
 def _drop_senses(batch: Batch, random: Generator) -> Tensor:

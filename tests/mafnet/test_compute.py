@@ -16,7 +16,7 @@ from mafnet.compute import Compute, MixedPrecision, check_precision
 from mafnet.errors import FeaturesError, MafnetError
 from mafnet.feature_set import Batch, FeatureSet
 from mafnet.model import MAFnet, MAFnetConfig
-from mafnet.modern_recipe import ModernRecipe, _draw_mixing, _drop_senses
+from mafnet.modern_recipe import ModernRecipe, _draw_mixing, _drop_senses, _mixed
 from mafnet.norm import BatchNorm
 from mafnet.train import train
 from mafnet.train_config import TrainConfig
@@ -97,11 +97,11 @@ def test_nothing_of_a_step_stays_behind_when_a_batch_is_on_another_device() -> N
     batch = small_set([0, 1, 2]).batch(np.arange(3))
     there = replace(batch, present=torch.ones(3, 1, 2, dtype=torch.bool)).to(META)
     partner, weight = _draw_mixing(there, np.random.default_rng(0))
+    visual, audio = _mixed(there, there.rows(partner), weight)
     present = _drop_senses(there, np.random.default_rng(0))
-    mixed = torch.lerp(there.visual[partner], there.visual, weight[:, None, None])
-    output = model().to(META).eval()(mixed, there.audio, present)
+    output = model().to(META).eval()(visual, audio, present)
     assert {t.device for t in (partner, weight, present, output.logits)} == {META}
-    trained = model().to(META).train()(mixed, there.audio)
+    trained = model().to(META).train()(visual, audio)
     assert trained.logits.device == META
 
 
