@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realtime.errors import OutputError, UsageError
-from realtime.outputs.private_files import open_private
+from realtime.outputs.private_files import make_private_folders, open_private
 
 MIN_LENGTH = 8
 MAX_LENGTH = 1000  # characters; longer is no password but a load
@@ -97,7 +97,7 @@ def read_password(path: Path) -> PasswordHash:
 
 
 def write_password(path: Path, password: str) -> None:
-    """Write a password's hash into a new file, with mode 0600.
+    """Write a password's hash into a new file, with mode 0600; folders that lack have 0700.
 
     Raises:
         UsageError: The password is too short or too long.
@@ -107,6 +107,7 @@ def write_password(path: Path, password: str) -> None:
     salt, key = (base64.b64encode(part).decode() for part in (made.salt, made.key))
     line = f"scrypt:{made.n}:{made.r}:{made.p}:{salt}:{key}\n"
     try:
+        make_private_folders(path.parent)
         number = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         with os.fdopen(number, "w", encoding="ascii") as file:
             file.write(line)

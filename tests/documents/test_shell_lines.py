@@ -23,15 +23,12 @@ import realtime.cluster.edge_command
 import realtime.cluster.pool_command
 import realtime.completion
 import weights.__main__
+from documents.command_table import DOCUMENTS
 from integration.processes import TIMEOUT_S, environment
 from integration.readme_blocks import ROOT, blocks, shell_commands
 from realtime.command_line.config_file import read_config_file
 from realtime.command_line.flags import make_parser
 
-DOCUMENTS = [
-    "README.md",
-    *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "docs").rglob("*.md"))),
-]
 COMMANDS = sorted({tuple(words) for name in DOCUMENTS for words in shell_commands(name)})
 TARGETS = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
 OTHERS = {"apt-get", "bash", "docker", "pip", "ray", "source", "torchrun"}  # not ours

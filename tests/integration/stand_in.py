@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wave
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,17 +12,34 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-SOUNDS = {"Bark": 300.0, "Siren": 1500.0}  # hertz
-COLOURS = {"Bark": (200, 40, 40), "Siren": (30, 60, 220)}
+LABELS = ("Bark", "Siren")
+SOUNDS = {
+    "Bark": 300.0,
+    "Siren": 1500.0,
+    "Cat": 700.0,
+    "Drum": 120.0,
+    "Acoustic guitar": 440.0,
+    "Background": 60.0,
+    "Kettle": 3100.0,
+}  # hertz
+COLOURS = {
+    "Bark": (200, 40, 40),
+    "Siren": (30, 60, 220),
+    "Cat": (90, 160, 40),
+    "Drum": (200, 200, 60),
+    "Acoustic guitar": (150, 90, 40),
+    "Background": (90, 90, 90),
+    "Kettle": (210, 210, 220),
+}
 N_OF_SPLIT = {"train": 3, "val": 2, "test": 2}
 _RATE = 16_000
 _FPS = 8
 
 
-def write_tables(folder: Path) -> list[Path]:
+def write_tables(folder: Path, labels: Sequence[str] = LABELS) -> list[Path]:
     """Write separate sounds and pictures of each label and split; return both tables."""
     sounds, pictures = ["file,label,split"], ["file,label,split"]
-    for label, split, k in _all():
+    for label, split, k in _all(labels):
         stem = f"{label}-{split}-{k}"
         _write_wave(folder / f"{stem}.wav", _tone(label, 1.0, k))
         colour = Image.new("RGB", (64, 48), COLOURS[label])
@@ -39,7 +57,7 @@ def write_ave(folder: Path) -> None:
     header = "Category&VideoID&Quality&StartTime&EndTime"
     lines: dict[str, list[str]] = {split: [] for split in N_OF_SPLIT}
     (folder / "AVE").mkdir(parents=True)
-    for label, split, k in _all():
+    for label, split, k in _all(LABELS):
         write_video(folder / "AVE" / f"{label}{split}{k}.mp4", label, 1.0, k)
         lines[split].append(f"{label}&{label}{split}{k}&good&0&1")
     everything = [line for of_split in lines.values() for line in of_split]
@@ -68,9 +86,9 @@ def write_video(path: Path, label: str, seconds: float, seed: int = 0) -> None:
         container.mux(audio.encode(None))
 
 
-def _all() -> list[tuple[str, str, int]]:
+def _all(labels: Sequence[str]) -> list[tuple[str, str, int]]:
     return [
-        (label, split, k) for label in SOUNDS for split, n in N_OF_SPLIT.items() for k in range(n)
+        (label, split, k) for label in labels for split, n in N_OF_SPLIT.items() for k in range(n)
     ]
 
 

@@ -26,6 +26,15 @@ def test_password_is_known_again_and_stands_nowhere(tmp_path: Path) -> None:
         write_password(path, PASSWORD)
 
 
+def test_folder_that_is_not_there_yet_is_made_for_this_user_alone(tmp_path: Path) -> None:
+    path = tmp_path / ".mafnet" / "web-password"
+
+    write_password(path, PASSWORD)
+
+    assert read_password(path).fits(PASSWORD)
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
 def test_two_hashes_of_a_password_differ() -> None:
     one, other = PasswordHash.of(PASSWORD), PasswordHash.of(PASSWORD)
     assert one.salt != other.salt
