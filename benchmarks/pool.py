@@ -72,6 +72,7 @@ class Pool:
 
     def wait_until_apart(self) -> None:
         """Wait until each host has a stream, both decide, and all has been calm for a while."""
+        self.hosts.revive_ray(OTHER, HEAD, 1)
         wanted = {HEAD, OTHER}
         self.ear.wait_for(lambda: {self.place(name)[0] for name in self.names} == wanted)
         since = time.monotonic()

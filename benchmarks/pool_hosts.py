@@ -118,6 +118,12 @@ class Hosts:
                 raise SystemExit(f"Ray does not start on {host}: {started.log.read_text()[-500:]}")
             time.sleep(0.2)
 
+    def revive_ray(self, host: str, head: str, n_cpus: int) -> None:
+        """Start a host's part of the cluster anew where it has ended, as systemd would."""
+        if self._ray[host].process.poll() is not None:
+            self.kill_all(host)
+            self.start_ray(host, head, n_cpus)
+
     def close(self) -> None:
         """Take all hosts away, with what runs on them. May be called again."""
         for host in list(self._numbers):

@@ -69,7 +69,8 @@ class Event:
         duration_s: From onset to offset; None while it goes on.
         confidence: Its highest score so far, 0 to 1.
         score: Its score at this moment, 0 to 1.
-        reason: Why it ended: `quiet`, `stream ended`, `paused`, `finer`, `sense gone` or `no data`.
+        reason: Why it ended: `quiet`, `stream ended`, `paused`, `finer`, `sense gone`,
+            `recognizer lost` or `no data`.
         top: The likeliest labels at this moment, likeliest first.
         evidence: Which seconds and senses decided; None where no decision was taken.
         senses: The senses that the window had.

@@ -246,7 +246,8 @@ class Event:
         offset_t_ns: Stream time at which it ended; None while it goes on.
         reason: Why an offset came: `quiet`, `stream ended`, `paused` where somebody paused the
             source, `finer` where an event of a label that belongs to this one began, `sense gone`
-            where what carried it was lost, or `no data` after a time without predictions.
+            where what carried it was lost, `recognizer lost` where a pool moved the stream, or
+            `no data` after a time without predictions.
         alone: What picture and sound alone said when the score was highest, 0 to 1 each, None of a
             sense that was missing then; None where nobody asked.
     """

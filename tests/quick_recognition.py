@@ -128,6 +128,9 @@ class QuickBatch:
         quick = QuickRecognizer(self.models, n_clips, stride_ns, self._clock, stats, dated)
         self._streams[name] = quick
 
+    def forget(self, name: str) -> None:
+        self._streams.pop(name, None)
+
     def encode(self, work: Sequence[tuple[str, Sequence[GridFrame]]]) -> None:
         for name, frames in work:
             self._streams[name].show(frames)
@@ -171,3 +174,15 @@ def use_quick_recognition(monkeypatch: Any, **events: Any) -> None:
     monkeypatch.setattr(batch, "BatchRecognizer", QuickBatch)
     monkeypatch.setattr(pipeline, "load_models", lambda bundle, config: quick_models())
     monkeypatch.setattr(pipeline, "find_bundle", lambda name: quick_bundle(**events))
+
+
+def use_quick_recognition_in_actors(monkeypatch: Any) -> None:
+    """Have `realtime.cluster.pool_actor` run with the stand-in."""
+    from realtime import bundle_settings
+    from realtime.cluster import stream_host
+    from realtime.recognition import batch
+
+    monkeypatch.setattr(batch, "BatchRecognizer", QuickBatch)
+    monkeypatch.setattr(stream_host, "load_models", lambda bundle, config: quick_models())
+    for module in (stream_host, bundle_settings):
+        monkeypatch.setattr(module, "find_bundle", lambda name: quick_bundle())

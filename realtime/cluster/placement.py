@@ -275,7 +275,9 @@ class Placement:
         actor = self._choose(self._wanted[stream])
         if actor is None:
             return []
-        _, why = self._before.get(stream, (None, "new"))
+        before, why = self._before.get(stream, (None, "new"))
+        if before is not None:
+            self._rebalanced_ns = now_ns  # what is new has time to settle
         self._pin(stream, actor, now_ns, why)
         return [Give(stream=stream, actor=actor.name)]
 

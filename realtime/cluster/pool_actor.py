@@ -31,7 +31,7 @@ from realtime.outputs.socket.curve_files import read_server_keys
 from realtime.outputs.socket.zap import OneClient
 from realtime.outputs.socket.zmq_publisher import ZmqPublisher
 from realtime.outputs.wire import Message
-from realtime.sources.registry import register_source
+from realtime.sources.registry import forget_source, register_source
 from realtime.stats import Stats
 from realtime.threads.mailbox import Mailbox, Policy
 from realtime.threads.worker import Worker
@@ -173,6 +173,7 @@ class PoolActor:
         """Let go of all; nothing of it is left running."""
         self._host.close()
         self._hub.close()
+        forget_source(SCHEME)
         self._mailbox.close()
         self._publishing.join(_JOIN_S)
 

@@ -224,6 +224,9 @@ class RemotePool:
             "lifetime": "detached",
             "get_if_exists": True,
             "num_cpus": 0,
+            # Beside Ray's own head: a registry that is cut off from it would end actors that are
+            # well, as soon as it is not cut off any more.
+            "resources": {"node:__internal_head__": 0.001},
             "max_restarts": -1,
             "max_concurrency": 8,
         }

@@ -15,7 +15,6 @@ ALWAYS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
     "RAY_DISABLE_DOCKER_CPU_WARNING": "1",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 # Ray's own switch, meant for other systems: a node's address is then 127.0.0.1, and nothing listens
 # elsewhere. Without it Ray 2.60 listens on all interfaces, even where it is given 127.0.0.1.

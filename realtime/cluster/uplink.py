@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SILENT_NS = 4 * NS_PER_S  # a pool asks twice a second, also while it loads its networks
-HELLO_NS = NS_PER_S // 2
+HELLO_NS, UNCONNECTED_NS = NS_PER_S // 2, NS_PER_S // 50
 MAX_WAIT_MS = 100
 TOLD_NS = NS_PER_S  # a recognizer's edge asks its pool so often whether it is still the one
 _MAX_BATCH = 32
@@ -174,8 +174,9 @@ class Uplink:
         if self._asked_ns is not None:
             self._hello_due_ns = now_ns + HELLO_NS
         elif now_ns >= self._hello_due_ns:
-            self._hello_due_ns = now_ns + HELLO_NS
+            self._hello_due_ns = now_ns + UNCONNECTED_NS
             if self._work.has_room():
+                self._hello_due_ns = now_ns + HELLO_NS
                 self._work.send(self._hello.pack())
         if self._work is not self._home and now_ns >= self._home_due_ns:
             self._home_due_ns = now_ns + TOLD_NS

@@ -60,6 +60,11 @@ def register_source(scheme: str, kind: SourceKind) -> None:
     _kinds[scheme] = kind
 
 
+def forget_source(scheme: str) -> None:
+    """Have nobody read the URLs of a scheme any more; one that nobody reads does no harm."""
+    _kinds.pop(scheme, None)
+
+
 def kind_of(location: str | None) -> SourceKind | None:
     """Return what reads a URL; None where nobody added anything for its scheme."""
     scheme, mark, _ = (location or "").partition("://")
