@@ -6,6 +6,7 @@ Each label in turn is left out: its row of the head, its classes and its referen
 files of different recordings teach it, and test files where there are fewer. Test files of other
 recordings are asked. Hours of nothing and of other sounds count what is told that is not there.
 With `--ask val` validation files are asked and an hour of theirs: all settings are chosen by that.
+What ten corrections do is told first; `--corrections` tells that alone.
 """
 
 import argparse
@@ -18,11 +19,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mafnet.load import load_head
-from mafnet.model import MAFnet
 from realtime.events.tracker import EventTracker
 from realtime.packets import Event, LabelScores, Phase, join_scores
 from research.sound_corpus import load_corpus
+from research.teaching_corrections import correct_tables
 from research.teaching_ear import Ear
 from research.teaching_material import (
     Busy,
@@ -33,18 +33,15 @@ from research.teaching_material import (
     hear_nothing,
     see_pictures,
 )
-from teaching.deny import deny
-from teaching.learn import begins_at, learn, peak, scores
-from teaching.lessons import FAINT, LEAST, LEAST_ENDED, MARGIN
+from teaching.learn import begins_at, learn, scores
+from teaching.lessons import LEAST
 from teaching.reference import Reference, load_reference
 from teaching.replay import NS_PER_HOP, WINDOW_CLIPS
 from weights.bundle import Bundle, load_bundle
 from weights.event_spec import EventSpec
 
 LABELS = ("Rooster", "Siren", "Snoring", "Computer keyboard", "Laughter")
-LOW_ON = 0.3  # corrections are tried where more is told wrongly than at the starter's thresholds
-MOST_KINDS, LEAST_FALSE, LEAST_RIGHT = 6, 14, 5
-N_CLIPS, N_DRAWS, N_CORRECTED = 5, 10, 10
+N_CLIPS, N_DRAWS = 5, 10
 COLLAR_S = 1.0
 LEAST_HOPS = 3  # of a file of one second: in a stream its neighbours hold most of it too
 NEAR, AROUND = 0.4, 20  # of the threshold; hops around it that the tracker is given
@@ -202,61 +199,6 @@ def picture_table(pictures: Pictures, reference: Reference, label: str, ask: str
     )
 
 
-@torch.inference_mode()
-def heard_of(model: MAFnet, rows: Array) -> Array:
-    """Return what the classes say of each hop, `(n, n_labels)`."""
-    assert model.evidence is not None
-    visual = torch.zeros(len(rows), model.config.visual_dim)
-    said: Array = model.evidence(visual, torch.from_numpy(rows)[:, :, None, None])[:, 1].numpy()
-    return said
-
-
-def correct_table(files: Files, bundle: Bundle, reference: Reference) -> None:
-    """Print what ten corrected events of a kind do to the others, and to the label elsewhere."""
-    model, rng, groups = load_head(bundle), np.random.default_rng(0), bundle.events.groups
-    begins = begins_at(LOW_ON, bundle.events.window_weight, WINDOW_CLIPS)
-    said = [heard_of(model, rows) for rows in files.rows]
-    peaks = np.array([[peak(own) for own in each.T] for each in said])  # (n_files, n_labels)
-    kinds = []
-    for place, label in enumerate(bundle.labels):
-        right = np.flatnonzero((files.labels == label) & (peaks[:, place] >= begins))
-        for source in np.unique(files.labels):
-            is_related = groups.get(str(source)) == label or groups.get(label) == source
-            false = np.flatnonzero((files.labels == source) & (peaks[:, place] >= begins))
-            is_kind = len(false) >= LEAST_FALSE and len(right) >= LEAST_RIGHT
-            if is_kind and source != label and not is_related:
-                kinds.append((len(false), str(source), label, place, false, right))
-    for _, source, label, place, false, right in sorted(kinds, reverse=True)[:MOST_KINDS]:
-        picked = [int(k) for k in rng.permutation(false)[:N_CORRECTED]]
-        fired = [files.rows[k][said[k][:, place] >= min(begins, FAINT)] for k in picked]
-        highest = max(float(said[k][:, place].max()) for k in picked)
-        rows, _ = reference.but(label, frozenset({source}))
-        denial = deny(fired, reference.of(label), rows, highest - begins + MARGIN)
-        needed = [peak(said[k][:, place]) - begins for k in picked]
-        still = sum(peak(-each) > -n for each, n in zip(denial.taken, needed, strict=True))
-        is_refused = denial.is_bounded and still > (1 - LEAST_ENDED) * len(picked)
-        taken = 0.0 if is_refused else 1.0
-        after = {
-            int(k): peak(
-                said[k][:, place]
-                - taken * np.maximum(0, scores(denial.weights, files.rows[int(k)]))
-            )
-            for k in [*false, *right]
-        }
-        rest = [int(k) for k in false if int(k) not in picked]
-        told = {
-            "kind": f"{source} told as {label}",
-            "corrected": len(picked),
-            "refused": is_refused,
-            "bounded": denial.is_bounded,
-            "others_before": len(rest),
-            "others_after": sum(after[k] >= begins for k in rest),
-            "right_before": len(right),
-            "right_after": sum(after[int(k)] >= begins for k in right),
-        }
-        print(json.dumps(told), flush=True)
-
-
 def main() -> None:
     """Print both tables, a line of JSON a row."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -265,6 +207,9 @@ def main() -> None:
     parser.add_argument("--labels", nargs="*", default=LABELS)
     parser.add_argument("--picture", default="Accordion", help="a label that is seen (Accordion)")
     parser.add_argument("--ask", choices=("val", "test"), default="test")
+    parser.add_argument(
+        "--corrections", action="store_true", help="their tables alone, which want no teacher"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     with (options.data / "sounds.csv").open(newline="", encoding="utf-8-sig") as table:
@@ -273,16 +218,16 @@ def main() -> None:
     bundle = load_bundle("starter")
     sound, picture = load_reference(bundle)
     ear = Ear(bundle)
-    files = hear_files(
-        load_corpus(options.data, options.features), ear, options.features / "pooled.npz"
-    )
+    corpus = load_corpus(options.data, options.features)
+    files = hear_files(corpus, ear, options.features / "pooled.npz")
+    correct_tables(files, corpus, bundle, ear, sound, options.ask)
+    if options.corrections:
+        return
     empty = hear_nothing(options.data, bundle, ear, options.features, options.ask)
     busy = hear_busy(options.data, bundle, ear, options.features)
     pictures = see_pictures(options.data, options.features / "pictures.npz")
     teach_table(files, empty, busy, bundle, sound, options.labels, options.ask)
     picture_table(pictures, picture, options.picture, options.ask)
-    if options.ask == "test":
-        correct_table(files, bundle, sound)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from research.streaming.scene import SceneSettings, compose
 from research.streams import Eyes
 from research.teaching_ear import Ear, hops
 from research.teaching_material import hear_nothing
-from teaching.reference import packed_empty
+from teaching.reference import packed as coded
 from weights.bundle import Bundle, load_bundle
 from weights.files import written_whole
 from weights.tensor_files import save_tensors
@@ -112,7 +112,7 @@ def main() -> None:
     tensors = {**packed("sound", sound, heard, names), **packed("picture", picture, shown, names)}
     rooms, noise, quiet = hear_nothing(options.data, bundle, ear, options.features, "train")
     hour = np.concatenate([rooms[::4], noise[::4], quiet[::16]])[::2]
-    tensors |= {name: torch.from_numpy(each) for name, each in packed_empty(hour).items()}
+    tensors |= {name: torch.from_numpy(each) for name, each in coded("empty", hour).items()}
     told = {
         "labels": json.dumps(names),
         "audio": bundle.audio.sha256,

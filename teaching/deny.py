@@ -4,6 +4,8 @@ A row learns the corrected false events against everything else, the label's own
 so that it hears nothing where the label is right. What it hears is taken off the label's evidence,
 so it is scaled until a held-back false event would not have begun. It begins over what the label's
 own sounds reach, held back, even where false events lie lower: these stay, and the label does too.
+Where many of its own are known, from near and in rooms, it begins there in any case: the same
+source sounds otherwise the next time, and nothing but the label is lost by denying more.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from teaching.learn import MAX_FOLDS, ROOM, Array, fit, scores
 
 APART = 0.5  # logits between the label's own sounds and where a row begins to deny
 SPREAD = 2.0  # standard deviations of the label's own sounds that are not touched (docs/lab)
+MANY = 20  # of the label's own sounds tell what it reaches
 LOWEST = 0.2  # of a false event's hops lie under where a row begins, where nothing bounds it
 WEAKEST = 0.1  # of the others: the hop that must still be denied enough
 MOST_GAIN = 20.0
@@ -65,7 +68,10 @@ def deny(false: Sequence[Array], own: Array, others: Array, enough: float, seed:
     row = fit(false, [(np.concatenate([others, own]), 1.0), (own, ROOM)])
     all_held = np.concatenate(held)
     wanted = float(np.quantile(all_held, LOWEST)) - APART
-    begins = max(wanted, own_reach(own_held)) if len(own) else min(0.0, wanted)
+    begins = min(0.0, wanted)
+    if len(own):
+        reach = own_reach(own_held)
+        begins = reach if len(own) >= MANY else max(wanted, reach)
     denied: NDArray[np.float32] = all_held[all_held > begins] - begins
     gain = MOST_GAIN
     if len(denied):
@@ -81,4 +87,5 @@ def deny(false: Sequence[Array], own: Array, others: Array, enough: float, seed:
 
 def own_reach(held: Array) -> float:
     """Return the logit over which hardly any sound of a label's own lies, of held-back scores."""
-    return max(float(held.max()), float(held.mean() + SPREAD * held.std())) + APART
+    usual = float(held.mean() + SPREAD * held.std())
+    return usual if len(held) >= MANY else max(float(held.max()), usual) + APART

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from teaching.deny import deny
 from teaching.learn import begins_at, learn, peak, scores, threshold
-from teaching.reference import packed_empty, unpacked_empty
+from teaching.reference import Reference, packed, unpacked
 
 WIDTH = 64
 Array = NDArray[np.float32]
@@ -119,6 +119,21 @@ def test_what_is_like_the_label_itself_is_denied_no_further_than_the_label_allow
     assert sum(peak(-each) < -4.0 for each in denial.taken) <= 3
 
 
+def test_source_that_sounds_otherwise_later_is_denied_where_much_of_the_label_is_known() -> None:
+    others, _ = other_things()
+    own = np.concatenate([cluster(200 + k, 3, 10) for k in range(20)])
+    false = [cluster(k, 6, 3, 5.0) for k in range(10)]
+    later = cluster(60, 50, 3, 3.0)  # the same, farther away
+
+    few, many = (deny(false, rows, others, enough=4.0) for rows in (own[:6], own))
+
+    share = [float((scores(each.weights, later) > 0).mean()) for each in (few, many)]
+    assert share[0] < 0.5 < 0.9 <= share[1]
+    assert (many.own == 0).mean() >= 0.9
+    elsewhere = scores(many.weights, cluster(300, 50, 10))
+    assert (elsewhere <= 0).mean() >= 0.9
+
+
 def test_nothing_of_an_hour_in_which_nothing_happens_is_told() -> None:
     reference, nothing = other_things()
     hum = cluster(400, 600, 4)
@@ -134,6 +149,19 @@ def test_hour_of_nothing_is_unpacked_nearly_as_it_was() -> None:
     rng = np.random.default_rng(0)
     rows = (rng.normal(size=(300, 8)) @ rng.normal(size=(8, 128)) + 3).astype(np.float32)
 
-    packed = {name: torch.from_numpy(each) for name, each in packed_empty(rows).items()}
+    kept = {name: torch.from_numpy(each) for name, each in packed("empty", rows).items()}
 
-    np.testing.assert_allclose(unpacked_empty(packed), rows, atol=0.3)
+    np.testing.assert_allclose(unpacked("empty", kept), rows, atol=0.3)
+
+
+def test_reference_joins_more_of_a_label_to_it_and_to_no_other_things() -> None:
+    rows = cluster(1, 4, 3)
+    own = {"Cat": cluster(2, 7, 10), "Owl": cluster(3, 2, 11)}
+
+    reference = Reference(
+        rows=rows, labels=("Cat", "Dog", "Cat", "Background"), empty=rows[:0], own=own
+    )
+
+    assert len(reference.of("Cat")) == 2 + 7
+    assert len(reference.of("Owl")) == 2
+    assert len(reference.but("Cat")[0]) == 2
