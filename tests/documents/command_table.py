@@ -36,6 +36,7 @@ class Run:
         needs: What it reads besides what its words name.
         beside: Commands of the documents that run meanwhile, and are ended after it.
         types: What is typed.
+        silent: It does what it should and says nothing.
     """
 
     add: str = ""
@@ -45,6 +46,7 @@ class Run:
     needs: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     types: str = ""
+    silent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
