@@ -2,6 +2,7 @@
 
     python -m benchmarks.pool faults            # what is lost, and for how long
     python -m benchmarks.pool cost --streams 2  # latency, cores, bytes: against one process
+    python -m benchmarks.pool events --clip clip.mp4  # those of one machine, and when dated
     python -m benchmarks.pool faults --only actor
 
 Two hosts with a recognizer each, two with an edge, and this one, where events are heard. They are
@@ -23,83 +24,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.edge_processes import Ear, Process
+from benchmarks.edge_processes import Ear
 from benchmarks.edges import gap, measured, print_cost, states
-from benchmarks.pool_hosts import GCS_PORT, Hosts, are_allowed, make_keys
+from benchmarks.pool_events import events
+from benchmarks.pool_hosts import are_allowed
+from benchmarks.pool_scene import HEAD, OTHER, SETTLE_S, Pool
 
-HEAD, OTHER = "one", "two"
 EDGES = ["door", "yard"]
-EDGE_PORT, EVENT_PORT = 5570, 5556
-SETTLE_S = 15.0
-
-
-class Pool:
-    """Two hosts of a cluster, a front on the first, an edge on each of two others."""
-
-    def __init__(self, folder: Path, profile: str, edges: list[str], n_actors: int = 2) -> None:
-        self.folder = folder
-        self.hosts = Hosts(folder)
-        self.names = edges
-        keys, self.keys = make_keys(folder, edges)
-        for host in (HEAD, OTHER):
-            self.hosts.start_ray(host, HEAD, 1)
-        address = self.hosts.address(HEAD)
-        words = ["realtime.pool", "--ray", f"{address}:{GCS_PORT}", "--actors", str(n_actors)]
-        words += ["--bind", f"tcp://{address}:{EDGE_PORT}", "--curve", str(keys)]
-        words += [word for name in edges for word in ("--edge", name)]
-        words += ["--", "--bind", f"tcp://{address}:{EVENT_PORT}", "--insecure", "--no-dashboard"]
-        words += ["--profile", profile]
-        self.front = self.hosts.start(HEAD, "pool", words)
-        self.ear = Ear(f"tcp://{address}:{EVENT_PORT}")
-        self.ear.wait_for(lambda: self.ear.of("heartbeat"))
-        self.edges = {name: self.edge(name) for name in edges}
-
-    def edge(self, name: str) -> Process:
-        """Start an edge on its host."""
-        to = f"tcp://{self.hosts.address(HEAD)}:{EDGE_PORT}"
-        words = ["realtime.edge", "--source", "demo", "--loop", "--name", name, "--to", to]
-        words += ["--curve", str(self.keys[name]), "-v"]
-        return self.hosts.start(f"edge-{name}", f"edge-{name}-{time.monotonic_ns()}", words)
-
-    def place(self, name: str) -> tuple[str, int]:
-        """Return where a stream is recognized: host and process."""
-        found = re.findall(rf"{name} (?:is recognized by|goes on at) .*", self.said())
-        told = re.search(r"at ([\d.]+), process (\d+)", found[-1]) if found else None
-        if told is None:
-            return "", 0
-        host = HEAD if told[1] == self.hosts.address(HEAD) else OTHER
-        return host, int(told[2])
-
-    def wait_until_apart(self) -> None:
-        """Wait until each host has a stream, both decide, and all has been calm for a while."""
-        self.hosts.revive_ray(OTHER, HEAD, 1)
-        wanted = {HEAD, OTHER}
-        self.ear.wait_for(lambda: {self.place(name)[0] for name in self.names} == wanted)
-        since = time.monotonic()
-        self.ear.wait_for(
-            lambda: all(
-                sum(at > since for at, _ in self.ear.of("prediction", name)) >= 10
-                for name in self.names
-            )
-        )
-        time.sleep(SETTLE_S)
-
-    def said(self) -> str:
-        """Return the front's log."""
-        return self.front.log.read_text()
-
-    def close(self) -> None:
-        """End all."""
-        self.ear.close()
-        for each in (*self.edges.values(), self.front):
-            each.end()
-        self.hosts.close()
+DEMO = ["--source", "demo", "--loop"]
 
 
 def main() -> int:
     """Run a comparison."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["faults", "cost"])
+    parser.add_argument("what", choices=["faults", "cost", "events"])
+    parser.add_argument("--clip", type=Path)
     parser.add_argument("--streams", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--pictures", choices=["jpeg", "raw"], default="jpeg")
@@ -114,7 +53,7 @@ def main() -> int:
         folder = (arguments.keep or Path(scratch)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
         print(f"load average at the start: {Path('/proc/loadavg').read_text().split()[0]}")
-        {"faults": faults, "cost": cost}[arguments.what](arguments, folder)
+        {"faults": faults, "cost": cost, "events": events}[arguments.what](arguments, folder)
     return 0
 
 
@@ -170,7 +109,7 @@ FAULTS: list[Callable[[Pool, str], float]] = [actor, registry, edge, network, ca
 
 def faults(arguments: argparse.Namespace, folder: Path) -> None:
     """Do one fault after the other, each once all is well."""
-    pool = Pool(folder, arguments.profile, EDGES)
+    pool = Pool(folder, arguments.profile, dict.fromkeys(EDGES, DEMO))
     print(f"{'fault':36} {'no decision':>12} {'other':>8} {'not heard':>10} {'told lost':>10}"
           f" {'back':>8} {'events':>28} {'ids':>8}", flush=True)  # fmt: skip
     for fault in FAULTS:
@@ -232,7 +171,7 @@ def cost(arguments: argparse.Namespace, folder: Path) -> None:
     rows: list[tuple[str, tuple[float, ...]]] = [
         (form, measured(form, arguments.streams, arguments, folder)) for form in ("single", "pool")
     ]
-    pool = Pool(folder, arguments.profile, names)
+    pool = Pool(folder, arguments.profile, dict.fromkeys(names, DEMO))
     pool.ear.wait_for(lambda: all(len(pool.ear.of("prediction", name)) >= 12 for name in names))
     time.sleep(SETTLE_S)
     rows.append(("ray", _measured_on_ray(pool, arguments.seconds)))
