@@ -25,7 +25,7 @@ from weights.bundle import Bundle
 LOW_ON = 0.3  # more is told wrongly than at the starter's thresholds
 MOST_KINDS, LEAST_FALSE, LEAST_RIGHT = 6, 14, 5
 N_CORRECTED = 10
-MOST_SOURCES = 20
+MOST_SOURCES = 18
 TRIED = 3  # recordings of a class and the label that it is taken for
 LEAST_S = 4.0  # of a recording: both halves have two seconds
 N_BATCH, MOST_BATCHES, FEWEST = 20, 3, 2  # mixes of a half; with fewer told no more are made
