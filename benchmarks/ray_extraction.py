@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=500)
     parser.add_argument("--seconds", type=int, default=2, help="of each clip")
     parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="must not exist")
+    parser.add_argument("--timed-only", action="store_true", help="kill nothing")
     args = parser.parse_args()
     data = args.to / "data"
     args.to.mkdir(parents=True)
@@ -51,8 +52,11 @@ def main() -> None:
         whole = data / "bark" / f"{3 * k:05d}.mp4"
         (data / "bark" / f"broken-{k}.mp4").write_bytes(whole.read_bytes()[: 40 * k])
     clips = ["--folders", str(data), "--clips", str(args.seconds), "--half"]
-    print("| run | seconds | clips a second | of which steady | load before |")
-    print("|---|---|---|---|---|")
+    print(
+        "| run | seconds | clips a second | amid the run | processor s a clip | "
+        "MB at 1, 5, 9 tenths | load before |"
+    )
+    print("|---|---|---|---|---|---|---|")
     for workers in (1, 2):
         _timed(f"plain, --workers {workers}", args, [*clips, "--workers", str(workers)])
     _ray("start", "--head", "--node-ip-address=127.0.0.1", f"--port={_PORT}", "--num-cpus=2",
@@ -61,7 +65,8 @@ def main() -> None:
         for n in (1, 2):
             cluster = ["--ray", _ADDRESS, "--workers", "1", "--actors", str(n)]
             _timed(f"Ray, {n} actor{'s'[: n - 1]} of one core", args, [*clips, *cluster])
-        _killed(args, [*clips, "--ray", _ADDRESS, "--workers", "1"])
+        if not args.timed_only:
+            _killed(args, [*clips, "--ray", _ADDRESS, "--workers", "1"])
     finally:
         _ray("stop")
 
@@ -98,17 +103,30 @@ def _timed(name: str, args: argparse.Namespace, flags: list[str]) -> None:
     to = args.to / re.sub(r"\W+", "-", name)
     load, began = os.getloadavg()[0], time.monotonic()
     running, written = _start(args, to, flags), []
+    of_processes: dict[int, float] = {}  # processor seconds, as each was seen last
+    resident: list[tuple[int, float]] = []  # parts, and the largest process that computes
     while running.poll() is None:
         time.sleep(0.2)
         written.append((time.monotonic(), len(list((to / "parts").glob("*.npz")))))
+        actors = _actors()
+        if written[-1][1]:
+            largest = max(map(_rss, actors or [running.pid]))
+            resident.append((written[-1][1], largest))
+        for pid in (running.pid, *actors):
+            of_processes[pid] = max(_processor_s(pid), of_processes.get(pid, 0.0))
     seconds = time.monotonic() - began
     if running.returncode:
         raise SystemExit(f"{name} ended with {running.returncode}: see {to}.log")
     # From a tenth to nine tenths of the files: without starts, ends and joining.
     middle = [at for at in written if 0.1 * args.clips <= at[1] <= 0.9 * args.clips]
     steady = (middle[-1][1] - middle[0][1]) / (middle[-1][0] - middle[0][0])
-    print(f"| {name} | {seconds:.1f} | {args.clips / seconds:.2f} | {steady:.2f} | {load:.1f} |")
-    sys.stdout.flush()
+    processor = sum(of_processes.values()) / args.clips
+    tenths = [next((mb for n, mb in resident if n >= args.clips * k / 10), 0.0) for k in (1, 5, 9)]
+    print(
+        f"| {name} | {seconds:.1f} | {args.clips / seconds:.2f} | {steady:.2f} | "
+        f"{processor:.3f} | {', '.join(f'{mb:.0f}' for mb in tenths)} | {load:.1f} |",
+        flush=True,
+    )
 
 
 def _killed(args: argparse.Namespace, flags: list[str]) -> None:
@@ -171,18 +189,34 @@ def _apart(one: Path, other: Path) -> str:
 
 def _resident(driver: int) -> tuple[float, float, float]:
     """Return megabytes resident: the driver, the largest actor, the raylet."""
-    actors, raylet = [0.0], 0.0
+    actors = [_rss(pid) for pid in _actors()]
+    return _rss(driver), max(actors, default=0.0), max(map(_rss, _named("raylet/raylet")))
+
+
+def _actors() -> list[int]:
+    return _named("ShardWorker")
+
+
+def _named(part: str) -> list[int]:
+    """Return the processes whose program or title has a part in it."""
+    found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
-                name = (folder / "cmdline").read_bytes()
-                if b"ShardWorker" in name:
-                    actors.append(_rss(int(folder.name)))
-                elif name.split(b"\0")[0].endswith(b"raylet/raylet"):
-                    raylet = _rss(int(folder.name))
+                title = (folder / "cmdline").read_bytes().split(b"\0")[0]
             except OSError:  # it has ended
                 continue
-    return _rss(driver), max(actors), raylet
+            if part.encode() in title:
+                found.append(int(folder.name))
+    return found
+
+
+def _processor_s(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _rss(pid: int) -> float:

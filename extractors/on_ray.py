@@ -11,6 +11,7 @@ The one module of this package that imports Ray.
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Generator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 HERE: Final = "local"  # the address that starts Ray on this machine, for this command alone
 _MOST_FILES_A_SHARD: Final = 64
 _SHARDS_AN_ACTOR: Final = 16  # at least, while files last: then all end at about the same time
+_ANSWER_S: Final = 5.0
 _SHARDS_A_ROUND: Final = 5_000  # that Ray hears of at a time: some 50 MB of names, ten seconds
 
 
@@ -153,6 +155,7 @@ def _join(address: str) -> None:
         raise BackendError(
             f"--ray {address}: run the command on a machine of the cluster, with --ray auto"
         )
+    _look_for(address)
     try:
         ray.init(
             address=address,
@@ -161,8 +164,22 @@ def _join(address: str) -> None:
             include_dashboard=False if address == HERE else None,  # None: not asked of another's
         )
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        reason = first_line(error)
-        raise BackendError(
-            f"cannot join the Ray cluster at {address} ({reason}): start one with `ray start "
-            f"--head`, or use --ray {HERE}"
-        ) from error
+        raise _not_joined(address, error) from error
+
+
+def _look_for(address: str) -> None:
+    """Raise BackendError where nobody listens: Ray would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not (colon and port.isdecimal()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        raise _not_joined(address, error) from error
+
+
+def _not_joined(address: str, error: Exception) -> BackendError:
+    return BackendError(
+        f"cannot join the Ray cluster at {address} ({first_line(error)}): start one with `ray "
+        f"start --head`, or use --ray {HERE}"
+    )
