@@ -179,8 +179,8 @@ def main() -> None:
         told = ", ".join(f"{n}: {ms:.1f}" for n, ms in of_sizes.items())
         print(f"{cpu.name}, ms by {what} at once: {told}")
     print(
-        "| run | streams | actors | at once | p50 ms | p95 ms | decisions | busy | level | moved | "
-        "gap s | MB/s in |"
+        "| run | streams | actors | at once | p50 ms | p95 ms | told | busy | level | moved | "
+        "gap s | MB/s |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     results = []
