@@ -1,6 +1,6 @@
 """Several hosts on one machine: network namespaces that a bridge joins, and a Ray cluster on them.
 
-Needs Linux, root and `ip`. A host has an address of its own, 10.77.0.N, and its own loopback. Its
+Needs Linux, root and `ip`. A host has an address of its own, 10.77.X.N, and its own loopback. Its
 cable can be pulled, after which nothing arrives any more, not even an end.
 """
 
@@ -18,7 +18,6 @@ from pathlib import Path
 from benchmarks.edge_processes import ROOT, TICKS, Process
 from realtime.client.keys import main as keys_main
 
-NETWORK = "10.77.0"
 GCS_PORT = 6379
 _RAY_READY_S = 120.0
 _RAY_ENVIRONMENT = {
@@ -47,6 +46,7 @@ class Hosts:
         self.folder = folder
         self._numbers: dict[str, int] = {}
         self._mark = secrets.token_hex(2)
+        self._network = f"10.77.{secrets.randbelow(250)}"  # several may be at it
         self._bridge: str | None = f"mafnet{self._mark}"
         self._ray: dict[str, Process] = {}
         self._token = folder / "ray-token"
@@ -54,7 +54,7 @@ class Hosts:
         self._token.chmod(0o600)
         atexit.register(self.close)
         _ip("link", "add", self._bridge, "type", "bridge")
-        _ip("addr", "add", f"{NETWORK}.254/24", "dev", self._bridge)
+        _ip("addr", "add", f"{self._network}.254/24", "dev", self._bridge)
         _ip("link", "set", self._bridge, "up")
 
     def address(self, host: str) -> str:
@@ -65,10 +65,10 @@ class Hosts:
             _ip("netns", "add", space)
             _ip("link", "add", near, "type", "veth", "peer", "name", far, "netns", space)
             _ip("link", "set", near, "master", str(self._bridge), "up")
-            _ip("-n", space, "addr", "add", f"{NETWORK}.{number}/24", "dev", far)
+            _ip("-n", space, "addr", "add", f"{self._network}.{number}/24", "dev", far)
             _ip("-n", space, "link", "set", far, "up")
             _ip("-n", space, "link", "set", "lo", "up")
-        return f"{NETWORK}.{self._numbers[host]}"
+        return f"{self._network}.{self._numbers[host]}"
 
     def start(self, host: str, name: str, words: list[str]) -> Process:
         """Start a module of ours on a host."""
