@@ -103,6 +103,7 @@ def _begin(words: list[str], folder: str, environ: dict[str, str], said: str, ty
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
     for name, number in (("stdout", 1), ("stderr", 2)):
         setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115
+    multiprocessing.set_start_method(None, force=True)  # the system's own, as in a shell
     os.chdir(folder)
     os.environ.update(environ)
     sys.path[:] = [str(ROOT), *(path for path in sys.path if "/tests" not in path)]

@@ -23,9 +23,18 @@ from integration.test_rtsp_camera import has_server
 
 TABLE = read_table()
 TIMEOUT_S = 600.0  # a loaded machine
-N_AT_A_TIME = 2
-# What stands behind these is written, not read.
-OUTPUTS = {"--to", "--record", "--report", "--results", "--history", "--explain", "--json"}
+N_AT_A_TIME = 3
+# What stands behind these is written, or no file.
+OTHERS = {
+    "--recipe",
+    "--to",
+    "--record",
+    "--report",
+    "--results",
+    "--history",
+    "--explain",
+    "--json",
+}
 
 pytestmark = [
     pytest.mark.device,
@@ -103,7 +112,7 @@ class Bench:
 
     def _put_inputs(self, words: list[str], home: Path) -> None:
         for before, word in zip(["", *words], words, strict=False):
-            is_input = before not in OUTPUTS and self._made.knows(word)
+            is_input = before not in OTHERS and self._made.knows(word)
             if is_input and not (home / word).exists():
                 self._made.put(word, home)
 
@@ -181,6 +190,6 @@ def outcomes(
     bench.close()
 
 
-@pytest.mark.parametrize("command", TABLE.run)
+@pytest.mark.parametrize("command", TABLE.run, ids=list(TABLE.run))
 def test_command_runs(command: str, outcomes: dict[str, Future[None]]) -> None:
     outcomes[command].result()
