@@ -11,7 +11,7 @@ from pathlib import Path
 import grimp
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("realtime", "mafnet", "extractors", "export", "weights")
+PACKAGES = ("realtime", "mafnet", "extractors", "export", "teaching", "weights")
 BEGINNING = "realtime.command_line.main"
 
 
