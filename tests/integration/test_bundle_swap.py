@@ -89,7 +89,7 @@ class Run:
         state = self.pipeline.bundle_state()
         scheduler = self.pipeline._scheduler
         assert scheduler is not None
-        return bool(state.fault) or scheduler._between is not None
+        return bool(state.fault or scheduler._between)
 
     def _take(self, message: Message) -> None:
         kinds = {"event": self.events, "status": self.statuses}
