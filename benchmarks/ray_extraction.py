@@ -41,34 +41,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--clips", type=int, default=500)
     parser.add_argument("--seconds", type=int, default=2, help="of each clip")
-    parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="must not exist")
-    parser.add_argument("--timed-only", action="store_true", help="kill nothing")
+    parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="where all goes")
+    parser.add_argument("--only", choices=["timed", "killed"], help="go on in a folder of before")
     args = parser.parse_args()
     data = args.to / "data"
-    args.to.mkdir(parents=True)
-    for k in range(args.clips):
-        _make_clip(data / ("bark", "siren", "Background")[k % 3] / f"{k:05d}.mp4", k, args.seconds)
-    for k in range(_N_BROKEN):
-        whole = data / "bark" / f"{3 * k:05d}.mp4"
-        (data / "bark" / f"broken-{k}.mp4").write_bytes(whole.read_bytes()[: 40 * k])
+    if not data.exists():
+        _make_clips(data, args.clips, args.seconds)
     clips = ["--folders", str(data), "--clips", str(args.seconds), "--half"]
-    print(
-        "| run | seconds | clips a second | amid the run | processor s a clip | "
-        "MB at 1, 5, 9 tenths | load before |"
-    )
-    print("|---|---|---|---|---|---|---|")
-    for workers in (1, 2):
-        _timed(f"plain, --workers {workers}", args, [*clips, "--workers", str(workers)])
+    if args.only != "killed":
+        print(
+            "| run | seconds | clips a second | processor s a clip | "
+            "MB at 1, 5, 9 tenths | load before |"
+        )
+        print("|---|---|---|---|---|---|")
+        for workers in (1, 2):
+            _timed(f"plain, --workers {workers}", args, [*clips, "--workers", str(workers)])
     _ray("start", "--head", "--node-ip-address=127.0.0.1", f"--port={_PORT}", "--num-cpus=2",
          "--include-dashboard=false")  # fmt: skip
     try:
-        for n in (1, 2):
+        for n in (1, 2) if args.only != "killed" else ():
             cluster = ["--ray", _ADDRESS, "--workers", "1", "--actors", str(n)]
             _timed(f"Ray, {n} actor{'s'[: n - 1]} of one core", args, [*clips, *cluster])
-        if not args.timed_only:
+        if args.only != "timed":
             _killed(args, [*clips, "--ray", _ADDRESS, "--workers", "1"])
     finally:
         _ray("stop")
+
+
+def _make_clips(data: Path, n_clips: int, seconds: int) -> None:
+    for k in range(n_clips):
+        _make_clip(data / ("bark", "siren", "Background")[k % 3] / f"{k:05d}.mp4", k, seconds)
+    for k in range(_N_BROKEN):
+        whole = data / "bark" / f"{3 * k:05d}.mp4"
+        (data / "bark" / f"broken-{k}.mp4").write_bytes(whole.read_bytes()[: 40 * k])
 
 
 def _make_clip(path: Path, k: int, seconds: int) -> None:
@@ -102,28 +107,25 @@ def _start(args: argparse.Namespace, to: Path, flags: list[str]) -> subprocess.P
 def _timed(name: str, args: argparse.Namespace, flags: list[str]) -> None:
     to = args.to / re.sub(r"\W+", "-", name)
     load, began = os.getloadavg()[0], time.monotonic()
-    running, written = _start(args, to, flags), []
+    running = _start(args, to, flags)
     of_processes: dict[int, float] = {}  # processor seconds, as each was seen last
     resident: list[tuple[int, float]] = []  # parts, and the largest process that computes
     while running.poll() is None:
         time.sleep(0.2)
-        written.append((time.monotonic(), len(list((to / "parts").glob("*.npz")))))
+        n_parts = len(list((to / "parts").glob("*.npz")))
         actors = _actors()
-        if written[-1][1]:
+        if n_parts:
             largest = max(map(_rss, actors or [running.pid]))
-            resident.append((written[-1][1], largest))
+            resident.append((n_parts, largest))
         for pid in (running.pid, *actors):
             of_processes[pid] = max(_processor_s(pid), of_processes.get(pid, 0.0))
     seconds = time.monotonic() - began
     if running.returncode:
         raise SystemExit(f"{name} ended with {running.returncode}: see {to}.log")
-    # From a tenth to nine tenths of the files: without starts, ends and joining.
-    middle = [at for at in written if 0.1 * args.clips <= at[1] <= 0.9 * args.clips]
-    steady = (middle[-1][1] - middle[0][1]) / (middle[-1][0] - middle[0][0])
     processor = sum(of_processes.values()) / args.clips
     tenths = [next((mb for n, mb in resident if n >= args.clips * k / 10), 0.0) for k in (1, 5, 9)]
     print(
-        f"| {name} | {seconds:.1f} | {args.clips / seconds:.2f} | {steady:.2f} | "
+        f"| {name} | {seconds:.1f} | {args.clips / seconds:.2f} | "
         f"{processor:.3f} | {', '.join(f'{mb:.0f}' for mb in tenths)} | {load:.1f} |",
         flush=True,
     )

@@ -8,7 +8,7 @@ turns at the trunks, which use all cores or the GPU by themselves.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -118,17 +118,29 @@ class ThreadRunner(Protocol):
         """Yields outcomes as a `Runner` does."""
 
 
-def on_threads(encoders: Encoders, n_workers: int) -> ThreadRunner:
-    """Return a runner of threads of this process, `n_workers` files at a time."""
+def on_threads(
+    encoders: Encoders, n_workers: int, kept: ThreadPoolExecutor | None = None
+) -> ThreadRunner:
+    """Return a runner of threads of this process.
+
+    Args:
+        encoders: The trunks.
+        n_workers: Files at a time.
+        kept: Threads that outlive a run, in place of ones that end with it.
+    """
 
     def run(items: Sequence[MediaItem], work: Work, parts: PartFolder) -> Generator[Outcome]:
-        pool = ThreadPoolExecutor(n_workers, thread_name_prefix="extract")
+        pool = kept or ThreadPoolExecutor(n_workers, thread_name_prefix="extract")
+        futures = [pool.submit(work.do, item, encoders, parts) for item in items]
         try:
-            futures = [pool.submit(work.do, item, encoders, parts) for item in items]
             for future in as_completed(futures):
                 yield future.result()
         finally:
             # Also when interrupted: what runs ends and is kept, what waits is dropped.
-            pool.shutdown(wait=True, cancel_futures=True)
+            for future in futures:
+                future.cancel()
+            wait(futures)
+            if kept is None:
+                pool.shutdown()
 
     return run

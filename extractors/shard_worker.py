@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -71,6 +72,8 @@ class ShardWorker:
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._work = _Guarded(job.work)
         self._n_threads = job.n_threads
+        # The same threads for all shards: each new one may take memory of its own for good.
+        self._pool = ThreadPoolExecutor(job.n_threads, thread_name_prefix="extract")
         self._fault = ""
         try:
             self._parts = PartFolder.shared(job.folder, job.recipe)
@@ -95,8 +98,9 @@ class ShardWorker:
         others = [item for item in items if item not in suspects]
         outcomes: list[Outcome] = []
         try:
-            for some, n_threads in ((suspects, 1), (others, self._n_threads)):
-                outcomes += on_threads(self._encoders, n_threads)(some, self._work, self._parts)
+            run = on_threads(self._encoders, self._n_threads, self._pool)
+            for some in (*([each] for each in suspects), others):
+                outcomes += run(some, self._work, self._parts)
         except StoreError as error:
             return fault_rows(str(error), self._name)
         return done_rows([(items[each.item], each) for each in outcomes], self._name)
