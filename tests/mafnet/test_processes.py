@@ -68,7 +68,7 @@ def _by_processes(n: int, command: list[str]) -> list[subprocess.CompletedProces
     ]
     done = []
     for process in running:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=240)
         done.append(subprocess.CompletedProcess(process.args, process.returncode, out, err))
     return done
 
