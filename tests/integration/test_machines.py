@@ -160,7 +160,8 @@ def can_mount() -> bool:
 def test_recording_stops_and_goes_on_when_a_real_disk_is_full(
     random_bundle: Path, tmp_path: Path
 ) -> None:
-    with small_disk(tmp_path / "disk", 4) as disk:
+    # Room for all that is recorded after the filler, and for the history with its write-ahead log.
+    with small_disk(tmp_path / "disk", 32) as disk:
         machine = Machine(tmp_path, random_bundle, disk / "events")
         filler = disk / "filler"
         with machine.running() as process:
