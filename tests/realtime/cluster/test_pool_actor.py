@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,50 +99,55 @@ def actor(keys: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[
     made.close()
 
 
+@pytest.fixture
+def feed(actor: PoolActor, keys: tuple[Path, Path]) -> Iterator[RelayFeed]:
+    with closing(RelayFeed(keys[0])) as made:
+        made.follow({"a": actor.report().events})
+        yield made
+
+
+@pytest.fixture
+def edge(actor: PoolActor, keys: tuple[Path, Path]) -> Iterator[Edge]:
+    with closing(Edge(actor.report().edges, keys[1])) as made:
+        yield made
+
+
 def test_stream_is_recognized_from_when_it_is_taken_until_it_is_let_go_of(
-    actor: PoolActor, keys: tuple[Path, Path]
+    feed: RelayFeed, edge: Edge, actor: PoolActor
 ) -> None:
-    feed = RelayFeed(keys[0])
-    feed.follow({"a": actor.report().events})
-    edge = Edge(actor.report().edges, keys[1])
     actor.take("door")
     kinds: set[object] = set()
-    wait_for(lambda: bool(kinds.update(b["type"] for _, b in feed.receive())) or len(kinds) >= 3)
-    assert {"prediction", "status", "heartbeat"} <= kinds
+
+    def has_heard() -> bool:
+        kinds.update(body["type"] for _, body in feed.receive())
+        return {"prediction", "status", "heartbeat"} <= kinds
+
+    wait_for(has_heard)
     wait_for(lambda: actor.report().senses["door"] == {"picture": "ok", "sound": "ok"})
     assert set(actor.report().report.streams) == {"door"}
 
     actor.release("door")
     feed.receive()
     said = [body for _ in range(8) for _, body in feed.receive()]
-    edge.close()
-    feed.close()
-
     assert not [body for body in said if body["type"] != "heartbeat"]  # not even an end
     assert actor.report().report.streams == frozenset()
 
 
-def test_stream_that_comes_back_is_recognized_again(
-    actor: PoolActor, keys: tuple[Path, Path]
-) -> None:
-    edge = Edge(actor.report().edges, keys[1])
+@pytest.mark.usefixtures("edge")
+def test_stream_that_comes_back_is_recognized_again(actor: PoolActor) -> None:
     for _ in range(2):
         actor.take("door")
         wait_for(lambda: actor.report().senses["door"] == {"picture": "ok", "sound": "ok"})
         wait_for(lambda: actor.report().counts["door"].get("predictions", 0) > 0)
         actor.release("door")
-    edge.close()
 
 
 def test_events_of_an_actor_are_for_the_pools_key_alone(
-    actor: PoolActor, keys: tuple[Path, Path]
+    feed: RelayFeed, actor: PoolActor, keys: tuple[Path, Path]
 ) -> None:
     with Subscriber(actor.report().events, ("heartbeat",), curve=keys[1]) as edges_key:
         assert edges_key.receive(1.0) is None
-    feed = RelayFeed(keys[0])
-    feed.follow({"a": actor.report().events})
     wait_for(lambda: bool(feed.receive()))
-    feed.close()
 
 
 def test_node_with_another_version_is_refused() -> None:
