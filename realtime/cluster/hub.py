@@ -2,9 +2,7 @@
 
 Place in the flow: edges → here → the links' queues → `realtime.cluster.edge_reader`, in each
 stream's capture thread, where pictures are decoded. What came is only measured here, so that no
-edge costs another one time. Whoever sends what no edge would send is hung up on
-(`realtime.cluster.guard`). With CURVE an edge speaks for the stream that its key is named after,
-and for no other.
+edge costs another one time.
 """
 
 from __future__ import annotations
@@ -13,37 +11,14 @@ import logging
 import threading
 from pathlib import Path
 
-import zmq
-
 from realtime.clock import NS_PER_MS, Clock
-from realtime.cluster.endpoint import DEFAULT_ENDPOINT, check_endpoint, is_here
-from realtime.cluster.guard import Guard
+from realtime.cluster.edge_door import MAX_WAIT_MS, EdgeDoor, Entry, why_not
 from realtime.cluster.link import Link
-from realtime.cluster.protocol import (
-    Answer,
-    Bye,
-    FromEdge,
-    Hello,
-    Refused,
-    Welcome,
-    Who,
-    from_edge,
-    max_bytes,
-)
-from realtime.errors import OutputError, UsageError
-from realtime.outputs.socket.allowed_clients import AllowedClients
-from realtime.outputs.socket.binding import bindable
-from realtime.outputs.socket.curve_files import CLIENTS_FOLDER, read_server_keys
-from realtime.outputs.socket.zap import Doorkeeper
+from realtime.cluster.protocol import Answer, Bye, Hello, Refused, Welcome, Who, max_bytes
 from realtime.threads.worker import Worker
 
 logger = logging.getLogger(__name__)
 
-MAX_WAIT_MS = 100
-MAX_BATCH = 64  # messages between two looks at everything else
-RECEIVE_HWM, SEND_HWM = 16, 16  # messages of one connection
-HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS = 1000, 3000  # a cut network shows within three seconds
-HANDSHAKE_MS = 3000
 RECEIVE_BYTES = 256 << 10  # of the kernel: what is older than this is no use to anybody
 
 
@@ -57,27 +32,13 @@ class Hub:
     """
 
     def __init__(self, endpoint: str, curve: Path | None, clock: Clock) -> None:
-        check_endpoint(endpoint, "--bind")
-        if curve is None and not is_here(endpoint):
-            raise UsageError(
-                f"{endpoint} can be reached from other machines, and pictures and sound would not "
-                f"be encrypted; give --curve DIR, or bind to loopback, such as {DEFAULT_ENDPOINT}"
-            )
-        self._asked_endpoint = endpoint
-        self._keys = None if curve is None else read_server_keys(curve)
-        self._curve = curve
+        self._door = EdgeDoor(endpoint, curve, clock)
         self._clock = clock
         self._links: dict[str, Link] = {}
         self._by_peer: dict[bytes, Link] = {}
         self._welcome: Welcome | None = None
-        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
-        self._router: zmq.Socket[bytes] | None = None
-        self._guard: Guard | None = None
-        self._doorkeeper: Doorkeeper | None = None
         self._stop = threading.Event()
-        self._worker = Worker("edge-hub", self.step, self._stop, lambda _: self._close_sockets())
-        self.endpoint = endpoint
-        self.n_malformed = 0
+        self._worker = Worker("edge-hub", self.step, self._stop, lambda _: self._door.close())
 
     def open(self, welcome: Welcome) -> None:
         """Bind.
@@ -89,36 +50,8 @@ class Hub:
             OutputError: The endpoint is taken or cannot be used.
         """
         self._welcome = welcome
-        self._context = zmq.Context()
-        router = self._router = self._context.socket(zmq.ROUTER)
-        for option, value in (
-            (zmq.LINGER, 0),
-            (zmq.RCVHWM, RECEIVE_HWM),
-            (zmq.SNDHWM, SEND_HWM),
-            (zmq.RCVBUF, RECEIVE_BYTES),
-            (zmq.MAXMSGSIZE, max_bytes(welcome.size)),
-            (zmq.HANDSHAKE_IVL, HANDSHAKE_MS),
-            (zmq.HEARTBEAT_IVL, HEARTBEAT_MS),
-            (zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS),
-            (zmq.IPV6, int(self._asked_endpoint.startswith("tcp://["))),
-        ):
-            router.setsockopt(option, value)
-        self._guard = Guard(router)
-        try:
-            if self._keys is not None and self._curve is not None:
-                clients = AllowedClients(self._curve / CLIENTS_FOLDER)
-                self._doorkeeper = Doorkeeper(clients, self._context)
-                self._doorkeeper.guard(router, self._keys)
-            router.bind(bindable(self._asked_endpoint))
-        except zmq.ZMQError as error:
-            self._close_sockets()
-            reason = "is taken by another program" if error.errno == zmq.EADDRINUSE else str(error)
-            raise OutputError(
-                f"edges cannot be let in at {self._asked_endpoint}: it {reason}; choose another "
-                "address with --bind"
-            ) from error
-        self.endpoint = router.getsockopt_string(zmq.LAST_ENDPOINT)
-        self._guard.bound(self.endpoint)
+        size = welcome.size
+        self._door.open(max_bytes(size), side=size, receive_bytes=RECEIVE_BYTES)
 
     def link(self, name: str) -> Link:
         """Return the link of a stream, which is expected from now on; any thread."""
@@ -138,12 +71,22 @@ class Hub:
         if not self._worker.join(1.0):
             logger.warning("ended without waiting for edge-hub")
             return
-        self._close_sockets()
+        self._door.close()
+
+    @property
+    def endpoint(self) -> str:
+        """Where edges come to, with its port once it is open."""
+        return self._door.endpoint
 
     @property
     def size(self) -> int:
         """The side of the pictures that edges are asked for; 1 before `open`."""
         return 1 if self._welcome is None else self._welcome.size
+
+    @property
+    def n_malformed(self) -> int:
+        """How many messages came that no edge would send."""
+        return self._door.n_malformed
 
     @property
     def error(self) -> Exception | None:
@@ -153,7 +96,7 @@ class Hub:
     @property
     def n_hung_up(self) -> int:
         """How many connections were ended for what they sent."""
-        return 0 if self._guard is None else self._guard.n_hung_up
+        return self._door.n_hung_up
 
     def now_ns(self) -> int:
         """Return the time on the pool's clock."""
@@ -161,75 +104,45 @@ class Hub:
 
     def step(self) -> bool:
         """Wait for a message, at most 0.1 s; take what came and ask what is due."""
-        router, guard = self._router, self._guard
-        if router is None or guard is None:
-            raise ValueError("open the hub first")
-        self._answer_doorkeeper()
-        router.poll(self._wait_ms())
-        self._answer_doorkeeper()
-        guard.look(self._clock.now_ns())
-        for _ in range(MAX_BATCH):
-            if not router.poll(0):
-                break
-            self._take(router, guard, router.recv_multipart(zmq.NOBLOCK, copy=False))
+        self._door.wait(self._wait_ms())
+        for entry in self._door.entries():
+            self._take(entry)
         now_ns = self._clock.now_ns()
         for link in list(self._links.values()):
             question = link.ask(now_ns)
             if question is not None and link.peer is not None:
-                self._send(router, link.peer, question.pack())
+                self._door.send(link.peer, question.pack())
         return True
 
-    def _take(self, router: zmq.Socket[bytes], guard: Guard, frames: list[zmq.Frame]) -> None:
-        now_ns = self._clock.now_ns()
-        descriptor = int(frames[0].get(zmq.SRCFD))
-        if not guard.admits(descriptor, now_ns):
-            return
-        peer = frames[0].bytes
-        try:
-            if len(frames) != 2:
-                raise ValueError(f"a message has one frame, got {len(frames) - 1}")
-            message = from_edge(frames[1].bytes, self.size)
-        except ValueError as error:
-            self.n_malformed += 1
-            guard.hang_up(descriptor, now_ns, f"it is no edge: {error}")
-            return
+    def _take(self, entry: Entry) -> None:
+        now_ns, peer, message = self._clock.now_ns(), entry.peer, entry.message
         if isinstance(message, Hello):
-            user = None if self._keys is None else str(frames[1].get("User-Id"))
-            self._send(router, peer, self._greet(message, peer, user, now_ns))
+            self._door.send(peer, self._greet(message, entry, now_ns))
             return
         link = self._by_peer.get(peer)
         if link is None or link.peer != peer or self._links.get(link.name) is not link:
             self._by_peer.pop(peer, None)
-            self._send(router, peer, Who().pack())
-            return
-        self._hand_over(link, message, now_ns)
-
-    def _hand_over(self, link: Link, message: FromEdge, now_ns: int) -> None:
-        if isinstance(message, Bye):
+            self._door.send(peer, Who().pack())
+        elif isinstance(message, Bye):
             link.forget()
-            return
-        link.hear(now_ns)
-        if isinstance(message, Answer):
+        elif isinstance(message, Answer):
+            link.hear(now_ns)
             link.answered(message, now_ns)
         else:
+            link.hear(now_ns)
             link.put(message, now_ns)
 
-    def _greet(self, hello: Hello, peer: bytes, user: str | None, now_ns: int) -> bytes:
+    def _greet(self, hello: Hello, entry: Entry, now_ns: int) -> bytes:
         link = self._links.get(hello.name)
-        reason: str | None
-        if user is not None and user != hello.name:
-            reason = f"this key is {user}'s, who may not send as {hello.name}; give --name {user}"
-        elif link is None:
-            known = ", ".join(sorted(self._links)) or "none"
-            reason = f"no edge called {hello.name} is expected here; expected: {known}"
-        else:
-            reason = link.greet(hello, peer, now_ns)
+        reason = why_not(hello.name, entry.user, self._links)
+        if reason is None and link is not None:
+            reason = link.greet(hello, entry.peer, now_ns)
         if reason is not None or link is None or self._welcome is None:
             return Refused(reason=reason or "").pack()
         self._by_peer = {
             known: other for known, other in self._by_peer.items() if other is not link
         }
-        self._by_peer[peer] = link
+        self._by_peer[entry.peer] = link
         return self._welcome.pack()
 
     def _wait_ms(self) -> int:
@@ -238,27 +151,3 @@ class Hub:
         if due_ns is None:
             return MAX_WAIT_MS
         return max(0, min(MAX_WAIT_MS, -((now_ns - due_ns) // NS_PER_MS)))
-
-    def _send(self, router: zmq.Socket[bytes], peer: bytes, message: bytes) -> None:
-        try:
-            router.send_multipart((peer, message), zmq.NOBLOCK)
-        except zmq.ZMQError as error:  # it has gone
-            logger.debug("an edge could not be told: %s", error)
-
-    def _answer_doorkeeper(self) -> None:
-        if self._doorkeeper is not None:
-            self._doorkeeper.answer()
-
-    def _close_sockets(self) -> None:
-        if self._guard is not None:
-            self._guard.close()
-            self._guard = None
-        if self._router is not None:
-            self._router.close(linger=0)
-            self._router = None
-        if self._doorkeeper is not None:
-            self._doorkeeper.close()
-            self._doorkeeper = None
-        if self._context is not None:
-            self._context.term()
-            self._context = None

@@ -78,10 +78,7 @@ class Link:
         is_same = self.hello is not None and self.hello.session == hello.session
         if not is_same:
             if self.is_heard(now_ns) and self.hello is not None:
-                return (
-                    f"an edge called {self.name} is there already; give another --name, or end "
-                    "the other one"
-                )
+                return is_there_already(self.name)
             self.clock, self.progress = EdgeClock(), Progress()
             self._has_told = self._has_fitted = False
             with self._lock:
@@ -207,3 +204,8 @@ class Link:
         if not self._has_fitted and self.clock.fitted:
             self._has_fitted = True
             logger.info("edge %s: its clock drifts %+.0f ppm", self.name, -self.clock.drift * 1e6)
+
+
+def is_there_already(name: str) -> str:
+    """Return why a second edge of a name is refused."""
+    return f"an edge called {name} is there already; give another --name, or end the other one"
