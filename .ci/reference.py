@@ -109,8 +109,8 @@ def _commands() -> Iterator[str]:
     import realtime.client.keys
     import realtime.client.rules
     import realtime.client.subscribe
-    import realtime.cluster.edge_command
-    import realtime.cluster.pool_command
+    import realtime.cluster.edge.command
+    import realtime.cluster.pool.command
     import realtime.command_line.flags
     import realtime.completion
     import weights.__main__
@@ -131,8 +131,8 @@ def _commands() -> Iterator[str]:
         ("mafnet-keys", realtime.client.keys.make_parser(), {}),
         ("mafnet-history", realtime.client.history.make_parser(), {}),
         ("mafnet-rules", realtime.client.rules.make_parser(), {}),
-        ("python -m realtime.edge", realtime.cluster.edge_command.make_parser(), {}),
-        ("python -m realtime.pool", realtime.cluster.pool_command.make_parser(), {}),
+        ("python -m realtime.edge", realtime.cluster.edge.command.make_parser(), {}),
+        ("python -m realtime.pool", realtime.cluster.pool.command.make_parser(), {}),
         ("mafnet-weights", weights.__main__.make_parser(), {}),
         ("python -m mafnet", mafnet.__main__.make_parser(), {"train": "mafnet-train"}),
         ("python -m extractors", extractors.__main__.make_parser(), {}),

@@ -30,10 +30,10 @@ from benchmarks.edge_processes import Process
 from realtime import Event, Recognizer, recognize
 from realtime.buffers.signal import DataSignal
 from realtime.clock import NS_PER_S, BootClock, Timeline
-from realtime.cluster.edge_reader import EdgeReader
-from realtime.cluster.hub import Hub
-from realtime.cluster.skewed_clock import SkewedClock
-from realtime.cluster.welcome import welcome_of
+from realtime.cluster.edge.skewed_clock import SkewedClock
+from realtime.cluster.ingest.edge_reader import EdgeReader
+from realtime.cluster.ingest.hub import Hub
+from realtime.cluster.ingest.welcome import welcome_of
 from realtime.config import RunConfig, SourceConfig
 from realtime.errors import SourceError
 from realtime.packets import SAMPLE_RATE

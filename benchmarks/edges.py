@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.edge_processes import Cable, Ear, Process, free_port
-from realtime.cluster.pictures import decode, encode
-from realtime.cluster.protocol import JPEG, RAW
+from realtime.cluster.wire.pictures import decode, encode
+from realtime.cluster.wire.protocol import JPEG, RAW
 
 
 def main() -> int:

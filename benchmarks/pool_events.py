@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.pool_scene import Pool
 from realtime import Event, recognize
 from realtime.clock import BootClock, WallClock
-from realtime.cluster.skewed_clock import SkewedClock
+from realtime.cluster.edge.skewed_clock import SkewedClock
 from realtime.command_line.flags import make_parser
 from realtime.command_line.settings import make_config
 

@@ -25,7 +25,7 @@ import realtime.scheduler
 from benchmarks.pool_costs import Costs, measured, published
 from benchmarks.simulated_actor import GRID, SimulatedActor, SimulatedStream
 from realtime.clock import NS_PER_S
-from realtime.cluster.placement import Give, Limits, Placement, Report, Start, Stop, TakeBack
+from realtime.cluster.pool.placement import Give, Limits, Placement, Report, Start, Stop, TakeBack
 
 TICK_NS = NS_PER_S // 5  # how often actors are heard and streams placed
 WARM_NS = 4 * NS_PER_S  # decisions before this do not count

@@ -1,8 +1,8 @@
-"""`python -m realtime.edge`: captures for a pool (`realtime.cluster.edge_command`)."""
+"""`python -m realtime.edge`: captures for a pool (`realtime.cluster.edge.command`)."""
 
 import sys
 
-from realtime.cluster.edge_command import main
+from realtime.cluster.edge.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,8 +1,8 @@
-"""`python -m realtime.pool`: recognizes what edges send (`realtime.cluster.pool_command`)."""
+"""`python -m realtime.pool`: recognizes what edges send (`realtime.cluster.pool.command`)."""
 
 import sys
 
-from realtime.cluster.pool_command import main
+from realtime.cluster.pool.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

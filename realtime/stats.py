@@ -99,7 +99,7 @@ class Stats:
      `rules_held`, `rules_told`, `rules_failed` (tries) and `rules_lost`; of sources
      that come back `reconnect_attempts`, `reconnects`, `hung_drivers` (calls given up),
      `withheld_frames` and `withheld_blocks` (frozen, black, silent); of edges those of
-     `realtime.cluster.edge_reader.EdgeReader`; of a recorder `recordings`,
+     `realtime.cluster.ingest.edge_reader.EdgeReader`; of a recorder `recordings`,
      `broken_recordings`, `lost_recordings`, `record_failures`, `event_log_failures`, and of its
      recordings together `record_dropped_frames` and `record_dropped_blocks`.
 

@@ -177,9 +177,9 @@ def use_quick_recognition(monkeypatch: Any, **events: Any) -> None:
 
 
 def use_quick_recognition_in_actors(monkeypatch: Any) -> None:
-    """Have `realtime.cluster.pool_actor` run with the stand-in."""
+    """Have `realtime.cluster.pool.actor` run with the stand-in."""
     from realtime import bundle_settings
-    from realtime.cluster import stream_host
+    from realtime.cluster.pool import stream_host
     from realtime.recognition import batch
 
     monkeypatch.setattr(batch, "BatchRecognizer", QuickBatch)

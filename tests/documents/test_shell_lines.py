@@ -19,8 +19,8 @@ import realtime.client.history
 import realtime.client.keys
 import realtime.client.rules
 import realtime.client.subscribe
-import realtime.cluster.edge_command
-import realtime.cluster.pool_command
+import realtime.cluster.edge.command
+import realtime.cluster.pool.command
 import realtime.completion
 import weights.__main__
 from documents.command_table import DOCUMENTS
@@ -46,14 +46,14 @@ def parsers() -> dict[str, Callable[[list[str]], object]]:
     live = make_parser().parse_args
 
     def pool(words: list[str]) -> object:
-        own, others = realtime.cluster.pool_command.split(words)
-        return realtime.cluster.pool_command.make_parser().parse_args(own), live(others)
+        own, others = realtime.cluster.pool.command.split(words)
+        return realtime.cluster.pool.command.make_parser().parse_args(own), live(others)
 
     return {
         "run_stream.py": live,
         "mafnet-live": live,
         "mafnet-subscribe": realtime.client.subscribe.make_parser().parse_args,
-        "realtime.edge": realtime.cluster.edge_command.make_parser().parse_args,
+        "realtime.edge": realtime.cluster.edge.command.make_parser().parse_args,
         "realtime.pool": pool,
         "mafnet-keys": realtime.client.keys.make_parser().parse_args,
         "mafnet-history": realtime.client.history.make_parser().parse_args,

@@ -69,8 +69,8 @@ def test_edge_and_pool_say_one_sentence_when_they_cannot_begin(tmp_path: Path) -
 
 def test_edge_loads_no_networks() -> None:
     program = (
-        "import sys, realtime.cluster.edge_command, realtime.cluster.capture\n"
-        "from realtime.cluster.protocol import Welcome\n"
+        "import sys, realtime.cluster.edge.command, realtime.cluster.edge.capture\n"
+        "from realtime.cluster.wire.protocol import Welcome\n"
         "print([m for m in ('torch', 'openvino', 'rich') if m in sys.modules])"
     )
     result = subprocess.run(

@@ -1,0 +1,1 @@
+"""Several recognizers as one: who has which stream, and their events at one address."""

@@ -1,0 +1,1 @@
+"""What edges and recognizers say to one another: records, pictures, addresses."""

@@ -1,0 +1,151 @@
+"""One stream's messages from several actors: numbers, times and events go on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from realtime.clock import NS_PER_S, format_utc
+from realtime.cluster.pool.continuing import PATIENCE_NS, REASON, Continuing
+
+BEGAN = datetime(2026, 12, 1, 12, tzinfo=UTC)
+
+
+def moment(t_s: float, began_s: float = 0.0) -> dict[str, Any]:
+    """Return a moment of an actor's stream that began so long after the pool's."""
+    return {"t_s": t_s, "utc": format_utc(BEGAN + timedelta(seconds=began_s + t_s))}
+
+
+def event(
+    number: int, phase: str, onset_s: float, end_s: float | None = None, **more: Any
+) -> dict[str, Any]:
+    began_s = more.pop("began_s", 0.0)
+    return {
+        "type": "event",
+        "source": "door",
+        "id": f"actor-door-{number}",
+        "phase": phase,
+        "label": "Siren",
+        "confidence": 0.9,
+        "onset": moment(onset_s, began_s),
+        "offset": None if end_s is None else moment(end_s, began_s),
+        "duration_s": None if end_s is None else end_s - onset_s,
+        "evidence": None,
+        "quality": {"latency_ms": 50.0},
+        **({} if end_s is None else {"reason": "quiet"}),
+        **more,
+    }
+
+
+def decision(end_s: float, began_s: float = 0.0) -> dict[str, Any]:
+    evidence = {"clip_end_t_s": [end_s], "strongest": {"clip_end_t_s": end_s}, "picture": 1.0}
+    return {
+        "type": "prediction",
+        "source": "door",
+        "end": moment(end_s, began_s),
+        "evidence": evidence,
+    }
+
+
+def joined(behind_ns: int = 0) -> Continuing:
+    made = Continuing("pool", lambda actor: behind_ns if actor == "b" else 0)
+    made.moved("door", "a", 0)
+    return made
+
+
+def test_events_are_numbered_through_all_actors() -> None:
+    pool = joined()
+    told = [pool.take("a", event(1, "onset", 1.0)), pool.take("a", event(1, "offset", 1.0, 2.0))]
+    pool.moved("door", "b", 0)
+    told.append(pool.take("b", event(1, "onset", 1.0, began_s=10.0)))
+
+    assert [body["id"] for body in told if body] == ["pool-door-1", "pool-door-1", "pool-door-2"]
+
+
+def test_stream_time_goes_on() -> None:
+    pool = joined()
+    pool.take("a", decision(5.0))
+    pool.moved("door", "b", 0)
+    told = pool.take("b", decision(1.0, began_s=7.0))
+
+    assert told is not None
+    assert told["end"] == moment(8.0)
+    assert told["evidence"]["clip_end_t_s"] == [8.0]
+    assert told["evidence"]["strongest"]["clip_end_t_s"] == 8.0
+
+
+def test_dates_of_a_node_whose_clock_is_wrong_are_put_right() -> None:
+    pool = joined(behind_ns=5 * NS_PER_S)
+    pool.take("a", decision(5.0))
+    pool.moved("door", "b", 0)
+    told = pool.take("b", decision(1.0, began_s=7.0 - 5.0))
+
+    assert told is not None
+    assert told["end"] == moment(8.0)
+
+
+def test_event_is_carried_on_when_the_new_actor_tells_its_label() -> None:
+    pool = joined()
+    pool.take("a", event(1, "onset", 1.0))
+    pool.moved("door", "b", 0)
+    told = pool.take("b", event(1, "onset", 0.5, began_s=6.0))
+    ended = pool.take("b", event(1, "offset", 0.5, 3.0, began_s=6.0))
+
+    assert told is not None
+    assert (told["id"], told["phase"], told["onset"]) == ("pool-door-1", "update", moment(1.0))
+    assert ended is not None
+    assert (ended["id"], ended["offset"]["t_s"], ended["duration_s"]) == ("pool-door-1", 9.0, 8.0)
+    assert pool.due(10 * PATIENCE_NS) == []
+
+
+def test_event_ends_with_the_reason_when_nobody_tells_it_any_more() -> None:
+    pool = joined()
+    pool.take("a", event(1, "onset", 1.0))
+    pool.take("a", decision(4.0))
+    pool.moved("door", "b", 0)
+    assert pool.due(PATIENCE_NS - 1) == []
+    (told,) = pool.due(PATIENCE_NS)
+
+    assert (told["id"], told["phase"], told["reason"]) == ("pool-door-1", "offset", REASON)
+    assert (told["offset"]["t_s"], told["duration_s"]) == (4.0, 3.0)
+    assert pool.due(2 * PATIENCE_NS) == []
+
+
+def test_actor_that_has_a_stream_no_more_is_not_heeded() -> None:
+    pool = joined()
+    pool.moved("door", "b", 0)
+
+    assert pool.take("a", event(1, "onset", 1.0)) is None
+
+
+def test_event_whose_beginning_was_not_heard_begins_with_what_is() -> None:
+    pool = joined()
+    told = pool.take("a", event(4, "update", 1.0))
+    unknown = pool.take("a", event(5, "offset", 1.0, 2.0))
+
+    assert told is not None
+    assert told["phase"] == "onset"
+    assert unknown is None
+
+
+def test_stream_is_said_to_be_on_its_way_when_it_moves() -> None:
+    pool = joined()
+    senses = {
+        "picture": {"state": "ok", "detail": "edge"},
+        "sound": {"state": "absent", "detail": ""},
+    }
+    pool.take("a", {"type": "status", "source": "door", "state": "running", "senses": senses})
+    told = pool.moved("door", None, 0)
+
+    assert told is not None
+    assert told["senses"]["picture"]["state"] == "reconnecting"
+    assert told["senses"]["sound"]["state"] == "absent"
+    assert pool.moved("door", None, 0) is None  # once
+
+
+def test_all_ends_when_the_pool_does() -> None:
+    pool = joined()
+    pool.take("a", event(1, "onset", 1.0))
+
+    assert [body["phase"] for body in pool.finish()] == ["offset"]
+    assert pool.finish() == []
