@@ -18,10 +18,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from realtime.asked_outputs import asked_outputs, explain_page, recorded_events
+from realtime.asked_page import open_asked_page
 from realtime.buffers.signal import DataSignal
 from realtime.build import (
     load_models,
@@ -33,7 +33,7 @@ from realtime.bundle_swap import BundleSwap
 from realtime.clock import NS_PER_S, BootClock, Clock, WallClock
 from realtime.config import RunConfig
 from realtime.controls import Controls
-from realtime.errors import SourceError, UsageError
+from realtime.errors import SourceError
 from realtime.output_threads import OutputThreads
 from realtime.outputs.base import DashboardSnapshot, RunView
 from realtime.outputs.explain.event_trace import EventTraces
@@ -348,35 +348,17 @@ class Pipeline:
         )
         for output in (*self._outputs, *([] if explains is None else [explains]), *asked):
             self._output_threads.open_output(output)
-        self._open_web()
-        self._loading.run(lambda: self._open_recognition(run, opened, signal))
-
-    def _open_web(self) -> None:
-        config = self._config
-        if config.web is None:
-            return
-        try:
-            from realtime.web.server import WebPage  # imports Starlette: only where wanted
-        except ImportError as error:
-            raise UsageError(
-                "--web needs the packages starlette and uvicorn; "
-                "run `pip install starlette uvicorn`"
-            ) from error
-        self._web = WebPage(
-            config.web,
+        self._web = open_asked_page(
+            config,
             view=lambda: None if self._recognize is None else self.view(),
             newest_frame=self._newest_frame,
             newest_sound=self._newest_sound,
-            history=None if config.history is None else Path(config.history.file),
-            recordings=None if config.record is None else Path(config.record.directory),
             known_labels=lambda: self._bundle.labels,
-            bundle=config.bundle,
             bundle_state=self.bundle_state,
             take_bundle=self.take_bundle,
             clock=self._clock,
         )
-        port = self._web.open()
-        logger.info("page on http://%s:%d/", config.web.bind.rpartition(":")[0], port)
+        self._loading.run(lambda: self._open_recognition(run, opened, signal))
 
     def _newest_frame(self, name: str) -> GridFrame | None:
         if self._controls.is_paused(name):

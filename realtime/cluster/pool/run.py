@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from realtime.asked_outputs import asked_outputs
+from realtime.asked_page import open_asked_page
 from realtime.bundle_settings import event_settings, find_bundle
 from realtime.clock import NS_PER_S, BootClock, WallClock
 from realtime.cluster.ingest.directory import Directory
@@ -271,7 +272,16 @@ class PoolRun:
         logs = [] if self._json_stream is None else [JsonLog(self._json_stream)]
         for output in (*logs, *asked):
             self._outputs.open_output(output)
-        self._open_web()
+        self._web = open_asked_page(
+            config,
+            view=self.view,
+            newest_frame=lambda _: None,
+            newest_sound=lambda *_: None,
+            known_labels=lambda: self._bundle.labels,
+            bundle_state=self.bundle_state,
+            take_bundle=self.take_bundle,
+            clock=self._clock,
+        )
         self._directory.open()
         logger.info("edges come in at %s", self._directory.endpoint)
         self._cluster = self._join(config)
@@ -281,33 +291,6 @@ class PoolRun:
             Worker("pool-clocks", self._ask_clocks, self._stop, self._ended),
             Worker("relay", self._relay.step, self._stop, self._relay_ended),
         ]
-
-    def _open_web(self) -> None:
-        if self._config.web is None:
-            return
-        try:
-            from realtime.web.server import WebPage  # imports Starlette: only where wanted
-        except ImportError as error:
-            raise UsageError(
-                "--web needs the packages starlette and uvicorn; "
-                "run `pip install starlette uvicorn`"
-            ) from error
-        history = self._config.history
-        self._web = WebPage(
-            self._config.web,
-            view=self.view,
-            newest_frame=lambda _: None,
-            newest_sound=lambda *_: None,
-            history=None if history is None else Path(history.file),
-            recordings=None,
-            known_labels=lambda: self._bundle.labels,
-            bundle=self._config.bundle,
-            bundle_state=self.bundle_state,
-            take_bundle=self.take_bundle,
-            clock=self._clock,
-        )
-        port = self._web.open()
-        logger.info("page on http://%s:%d/", self._config.web.bind.rpartition(":")[0], port)
 
     def _watch(self) -> bool:
         """Look how the pool stands, and pass it on."""
