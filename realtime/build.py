@@ -67,8 +67,12 @@ def make_stream(
     opened: OpenedSource,
     recognizer: BatchRecognizer,
     stats: Stats,
+    catches_up: bool = False,
 ) -> Stream:
-    """Join one source's rings and its assembler to a stream, and begin the recognizer's memory."""
+    """Join one source's rings and its assembler to a stream, and begin the recognizer's memory.
+
+    One that `catches_up` may begin with its past, as `ClipAssembler` says.
+    """
     assembler = ClipAssembler(
         source,
         run.config.window,
@@ -79,6 +83,7 @@ def make_stream(
         stats,
         rings.lag,
         grid_hz_of(run.bundle, run.config.window.grid_hz),
+        catches_up=catches_up,
     )
     recognizer.add(
         source.name,

@@ -17,9 +17,13 @@ RING_S = 4  # a reader may run this far ahead of recognition; a held frame may b
 
 
 def _sound_ring_s(source: SourceConfig) -> int:
-    """How much sound is kept: a microphone's waits where the camera beside it lags behind."""
+    """How much sound is kept: a microphone's waits where the camera beside it lags behind.
+
+    An edge may send a window at once, of which recognition keeps three seconds that it has heard.
+    """
     lags = source.camera is not None and is_network(source.camera)
-    return RING_S + (MAX_LAG_NS // NS_PER_S if lags else 0)
+    is_edge = source.media is not None and source.media.startswith("edge://")
+    return RING_S + (MAX_LAG_NS // NS_PER_S if lags else 0) + (RING_S if is_edge else 0)
 
 
 class Rings:

@@ -9,7 +9,8 @@ cut at every common divisor of hop and second; `Clip.decide` marks those on the 
 
 A clip waits for a sense that is late (`realtime.clips.patience`). A live stream that has fallen
 behind skips to the newest hop (newest wins, counted in `skipped_clips`); before that happens,
-`set_level` has less of it computed (`realtime.load_governor`).
+`set_level` has less of it computed (`realtime.load_governor`). A stream that another recognizer had
+before may begin with its past: then the window is made of it first.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ from realtime.stats import Stats
 MIN_SHOWN_SLOTS = CLIP_SLOTS // 2  # with fewer pictures than this the picture is missing
 NO_PICTURE = (-1,) * CLIP_SLOTS
 MAX_BACKLOG_NS = NS_PER_S // 2  # a live stream further behind than this (or a hop) skips
+CATCH_UP_NS = 4 * NS_PER_S  # for so long a stream that was taken over may be behind
+RETOLD_NS = 5 * NS_PER_S  # of its past, is decided on anew: nobody may have decided on it
+_LOOK_NS = 20 * NS_PER_MS
 
 
 class ClipAssembler:
@@ -54,6 +58,8 @@ class ClipAssembler:
         stats: Counts `clips` and `skipped_clips`.
         lag: By how much the source delivers late in its way; every clip waits so much longer.
         grid_hz: Pictures a second that are handed out at most; what `frames` was made for.
+        catches_up: Whether a live stream may begin with its past, which comes at once and of which
+            nothing is skipped. Decisions are due on the last `RETOLD_NS` of it.
     """
 
     def __init__(
@@ -67,6 +73,8 @@ class ClipAssembler:
         stats: Stats,
         lag: Lag | None = None,
         grid_hz: int = GRID_HZ,
+        *,
+        catches_up: bool = False,
     ) -> None:
         self._lag = lag or Lag()
         self._live = source.live
@@ -89,6 +97,8 @@ class ClipAssembler:
         self._end_slot = CLIP_SLOTS  # exclusive end of the next clip, in sixteenths
         self._index = 0
         self._missing: set[Sense] = set()
+        self._catches_up = catches_up
+        self._began_ns: int | None = None  # when a stream that catches up began to come
         self.finished = False
 
     @property
@@ -138,6 +148,8 @@ class ClipAssembler:
         """
         while not self.finished:
             now_ns = self._clock.now_ns()
+            if self._is_catching_up(now_ns):
+                return (self._cut(), 0) if self._has_come() else (None, _LOOK_NS)
             wait_ns = self._patience.wait_ns(now_ns, self._end_slot)
             if wait_ns > 0:
                 return None, wait_ns
@@ -157,6 +169,27 @@ class ClipAssembler:
         if self._pictures is None or not self._dated or self._timeline.epoch_ns is None:
             return ()
         return self._pictures.take(self._end_slot, END_SLOT, self._level.grid_stride, limit)
+
+    def _is_catching_up(self, now_ns: int) -> bool:
+        """Whether the next clip is of the past with which a stream began."""
+        if not self._catches_up or self._timeline.epoch_ns is None:
+            return False
+        if self._began_ns is None:
+            self._began_ns = now_ns
+        behind_ns = now_ns - self._timeline.time_ns(self._end_slot * SLOT_NS)
+        is_late = now_ns - self._began_ns >= CATCH_UP_NS
+        self._catches_up = behind_ns > MAX_BACKLOG_NS and not is_late
+        return self._catches_up
+
+    def _has_come(self) -> bool:
+        """Whether a clip of the past is whole, or what it lacks will not come: they come alike."""
+        is_whole, is_passed = self._patience.is_whole, self._patience.is_passed
+        return is_whole(self._end_slot) or is_passed(self._end_slot + CLIP_SLOTS)
+
+    def _is_worth_deciding(self, end_t_ns: int) -> bool:
+        if not self._catches_up or self._began_ns is None:
+            return True
+        return self._timeline.time_ns(end_t_ns) > self._began_ns - RETOLD_NS
 
     def _is_over(self) -> bool:
         """Whether nothing is left for the next clip.
@@ -191,6 +224,7 @@ class ClipAssembler:
 
     def _cut(self) -> Clip:
         end_slot, index = self._end_slot, self._index
+        is_hop = (end_slot - CLIP_SLOTS) % self._hop_slots == 0
         end_t_ns = end_slot * SLOT_NS
         end_ns = self._timeline.time_ns(end_t_ns)
         new_frames: tuple[GridFrame, ...] = ()
@@ -222,7 +256,7 @@ class ClipAssembler:
         return Clip(
             index=index,
             end_t_ns=end_t_ns,
-            decide=(end_slot - CLIP_SLOTS) % self._hop_slots == 0,
+            decide=is_hop and self._is_worth_deciding(end_t_ns),
             waveform=waveform,
             slots=slots,
             new_frames=new_frames,

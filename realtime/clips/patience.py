@@ -74,6 +74,15 @@ class Patience:
             self._late |= incomplete
         return due_ns - now_ns
 
+    def is_whole(self, end_slot: int) -> bool:
+        """Return whether all of a clip has come."""
+        return all(self._is_complete(sense, end_slot) for sense in Sense)
+
+    def is_passed(self, end_slot: int) -> bool:
+        """Return whether one sense that there is has come up to `end_slot`."""
+        there = {Sense.PICTURE: self._frames, Sense.SOUND: self._audio}
+        return any(r is not None and self._is_complete(s, end_slot) for s, r in there.items())
+
     def _is_worth_waiting(self, sense: Sense, now_ns: int) -> bool:
         """Whether a sense is on time so far, or late but so little that it may come in time."""
         if sense not in self._late:

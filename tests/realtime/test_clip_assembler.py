@@ -33,6 +33,7 @@ class Bench:
         hold_s: float = 0.5,
         lag_s: float = 0.0,
         grid_hz: int = GRID_HZ,
+        catches_up: bool = False,
     ) -> None:
         lag = Lag()
         lag.set(round(lag_s * NS_PER_S))
@@ -56,6 +57,7 @@ class Bench:
             self.stats,
             lag,
             grid_hz,
+            catches_up=catches_up,
         )
 
     def show(self, first_slot: int, stop_slot: int) -> None:
@@ -487,3 +489,57 @@ def test_one_stall_makes_no_camera_slow() -> None:
     assert live_on(bench, 10.0, 12.0, 1, hears=True).has_picture
 
     assert not live_on(bench, 12.0, 13.5, 0, hears=True).has_picture
+
+
+def test_stream_that_was_taken_over_makes_its_window_of_the_past() -> None:
+    bench = Bench("live", catches_up=True)
+    bench.now(12.0)
+    bench.hear(2.0)
+    bench.show(0, 24)
+    first = bench.clips()
+    bench.hear(12.0)
+    bench.show(24, 12 * CLIP_SLOTS)
+    clips = first + bench.clips()
+
+    assert [clip.end_t_ns for clip in first] == [k * NS_PER_S // 4 for k in (4, 5, 6)]
+    assert [clip.index for clip in clips] == list(range(45))
+    assert all(clip.has_picture and clip.has_sound for clip in clips)
+    assert [clip.end_t_ns > 7 * NS_PER_S for clip in clips] == [clip.decide for clip in clips]
+    assert bench.stats.snapshot().count("skipped_clips") == 0
+
+
+def test_past_of_one_sense_alone_is_not_waited_for() -> None:
+    bench = Bench("live", catches_up=True)
+    bench.now(12.0)
+    bench.hear(4.0)
+    clips = bench.clips()
+
+    assert [clip.end_t_ns // NS_PER_S for clip in clips] == [1, 1, 1, 1, 2, 2, 2, 2, 3]
+
+
+def test_past_that_does_not_come_is_given_up() -> None:
+    bench = Bench("live", catches_up=True)
+    bench.now(12.0)
+    bench.hear(2.0)
+    bench.show(0, 32)
+    bench.clips()
+    bench.now(16.0)
+    bench.hear(16.0)
+    bench.show(32, 16 * CLIP_SLOTS)
+    clip = bench.clip()
+
+    assert clip is not None
+    assert clip.end_t_ns == 16 * NS_PER_S
+
+
+def test_stream_that_begins_now_has_no_past_to_catch_up_with() -> None:
+    bench = Bench("live", catches_up=True)
+    bench.now(0.5)
+    assert bench.clip() is None
+    bench.now(3.0)
+    bench.hear(3.0)
+    bench.show(0, 48)
+    clip = bench.clip()
+
+    assert clip is not None
+    assert clip.end_t_ns == 3 * NS_PER_S

@@ -1,33 +1,47 @@
-"""What an edge has captured and not sent yet: its rings, read from the newest end.
+"""What an edge has captured, in the order of its time, ready to be sent; the newest wins.
 
-The rings are the queue. What could not be sent for half a second is passed over, for the newest
-wins; pictures are numbered and samples counted whether they are sent or not, so that the pool
-counts every loss. For one thread.
+Sound and pictures leave the rings as messages. Those that could not be sent for half a second are
+passed over; pictures are numbered and samples counted whether they are sent or not, so that the
+pool counts every loss. The messages of the last seconds are kept, sent or not: a recognizer that
+takes the stream over from another gets them first, and has its window whole. For one thread.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
+from realtime.clock import NS_PER_S
 from realtime.cluster.wire.pictures import encode
 from realtime.cluster.wire.protocol import FULL_SCALE, PictureSent, SoundSent, Start
-from realtime.packets import SAMPLE_RATE
+from realtime.packets import SAMPLE_RATE, GridFrame
 from realtime.rings import Rings
 
 logger = logging.getLogger(__name__)
 
 BLOCK = SAMPLE_RATE // 25  # 40 ms: what a decision waits for its last sound at most
-MAX_BEHIND_SLOTS = 8
-MAX_BEHIND = SAMPLE_RATE // 2
-HELD = 5  # times as much is held while nobody takes it: two and a half seconds, of the rings' four
-_AT_ONCE = 4  # pictures that are copied out together
+MAX_BEHIND_NS = NS_PER_S // 2
+HELD_NS = 5 * NS_PER_S // 2  # while nobody takes it
+WINDOW_NS = 13 * NS_PER_S  # for the next recognizer: ten clips, and three seconds for the move
+MAX_KEPT_BYTES = 7 << 20  # less than a hub lets in at once; three seconds of raw pictures
 _FAR_SLOT = 1 << 61
 
 Send = Callable[[bytes], None]
 Room = Callable[[], bool]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Kept:
+    time_ns: int
+    message: bytes
+    n_pictures: int = 0
+    n_samples: int = 0
+    is_sent: bool = False
 
 
 class Outlet:
@@ -39,14 +53,10 @@ class Outlet:
         quality: Of JPEG, 1 to 95.
 
     Attributes:
-        n_lost_pictures: That were captured and not sent.
-        n_lost_samples: Likewise.
         n_bytes: That were sent.
     """
 
     def __init__(self, rings: Rings, coding: int, quality: int) -> None:
-        self.n_lost_pictures = 0
-        self.n_lost_samples = 0
         self.n_bytes = 0
         self._rings = rings
         self._coding = coding
@@ -55,16 +65,46 @@ class Outlet:
         self._next_slot = 0
         self._number = 0
         self._next_index: int | None = None
-        self._n_held = 1  # how many times as far behind it may be
+        self._frame: GridFrame | None = None  # the next that is not kept yet
+        self._kept: deque[_Kept] = deque()
+        self._n_kept_bytes = 0
+        self._n_due = 0  # of what is kept, the newest so many are to be sent
+        self._keep_ns = HELD_NS
+        self._behind_ns = MAX_BEHIND_NS
+        self._n_gone_pictures = self._n_gone_samples = 0  # that nobody keeps, and nobody was sent
+
+    @property
+    def n_lost_pictures(self) -> int:
+        """How many pictures were captured and not sent."""
+        return self._n_gone_pictures + sum(k.n_pictures for k in self._passed_over())
+
+    @property
+    def n_lost_samples(self) -> int:
+        """Likewise."""
+        return self._n_gone_samples + sum(k.n_samples for k in self._passed_over())
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something waits to be sent."""
+        return self._n_due > 0
 
     @property
     def is_over(self) -> bool:
         """Whether both senses have ended and all of them was sent or passed over."""
         frames, sounds = self._rings.frames, self._rings.sounds
-        if not (frames.ended and sounds.ended):
+        if not (frames.ended and sounds.ended) or self._n_due or self._frame is not None:
             return False
         is_heard = self._next_index is None or self._next_index >= sounds.end_index
         return is_heard and not frames.read(self._next_slot, _FAR_SLOT, limit=1)
+
+    def keep(self, keep_ns: int) -> None:
+        """Keep so much of the past for `replay`, as far as it fits `MAX_KEPT_BYTES`."""
+        self._keep_ns = keep_ns
+
+    def replay(self) -> None:
+        """Send again what is kept: another recognizer has the stream."""
+        self._n_due = len(self._kept)
+        self._behind_ns = max(self._behind_ns, self._keep_ns)
 
     def send(self, send: Send, has_room: Room) -> None:
         """Send what there is as long as there is room; pass over what waited too long."""
@@ -77,80 +117,94 @@ class Outlet:
             logger.debug("the stream began at %d ns of this machine's clock", epoch_ns)
             send(Start(epoch_ns=epoch_ns).pack())
             self._has_started = True
-        self._send_sound(send, has_room)
-        self._send_pictures(send, has_room)
-        if has_room():
-            self._n_held = 1
+        self._collect()
+        while self._n_due and has_room():
+            kept = self._kept[len(self._kept) - self._n_due]
+            send(kept.message)
+            kept.is_sent = True
+            self.n_bytes += len(kept.message)
+            self._n_due -= 1
+        if not self._n_due:
+            self._behind_ns = MAX_BEHIND_NS
 
     def hold(self) -> None:
         """Keep the newest two seconds and a half: nobody wants them now, but perhaps soon."""
-        self._n_held = HELD
-        self._lose_old()
+        self._behind_ns = max(self._behind_ns, HELD_NS)
+        self._collect()
 
-    def _lose_old(self) -> None:
-        newest = self._rings.frames.newest_at(_FAR_SLOT)
-        if newest is not None:
-            self._lose_pictures(newest[0] - self._n_held * MAX_BEHIND_SLOTS)
-        end = self._rings.sounds.end_index - self._n_held * MAX_BEHIND
-        if self._next_index is not None and end > self._next_index:
-            self._lose_sound(end)
+    def _passed_over(self) -> list[_Kept]:
+        n_done = len(self._kept) - self._n_due
+        return [kept for kept in islice(self._kept, n_done) if not kept.is_sent]
 
-    def _send_sound(self, send: Send, has_room: Room) -> None:
+    def _collect(self) -> None:
+        """Take what is new out of the rings, in the order of its time; forget what is old."""
+        while True:
+            time_ns = self._sound_ns()
+            if self._frame is None:
+                frames = self._rings.frames.read(self._next_slot, _FAR_SLOT, limit=1)
+                self._frame = frames[0] if frames else None
+            if self._frame is not None and (time_ns is None or self._frame.time_ns < time_ns):
+                self._keep_picture(self._frame)
+                self._frame = None
+            elif time_ns is not None:
+                self._keep_sound(time_ns)
+            else:
+                break
+        self._forget()
+
+    def _forget(self) -> None:
+        if not self._kept:
+            return
+        newest_ns = self._kept[-1].time_ns
+        while self._n_due:
+            if newest_ns - self._kept[-self._n_due].time_ns <= self._behind_ns:
+                break
+            self._n_due -= 1
+        keep_ns = max(self._keep_ns, self._behind_ns)
+        while newest_ns - self._kept[0].time_ns > keep_ns or self._n_kept_bytes > MAX_KEPT_BYTES:
+            kept = self._kept.popleft()
+            self._n_kept_bytes -= len(kept.message)
+            self._n_due = min(self._n_due, len(self._kept))
+            if not kept.is_sent:
+                self._n_gone_pictures += kept.n_pictures
+                self._n_gone_samples += kept.n_samples
+
+    def _append(self, kept: _Kept) -> None:
+        self._kept.append(kept)
+        self._n_kept_bytes += len(kept.message)
+        self._n_due += 1
+
+    def _sound_ns(self) -> int | None:
+        """Return when the next block of sound begins; None where it is not whole yet."""
         ring = self._rings.sounds
         if not ring.clock.ready:
-            return
-        end = ring.end_index
+            return None
         if self._next_index is None:
             self._next_index = ring.first_index
-        self._lose_old()
-        while has_room():
-            n = min(BLOCK, end - self._next_index)
-            if n <= 0 or (n < BLOCK and not ring.ended):
-                return
-            index = self._next_index
-            span = ring.read(index, index + n)
-            if span.n_gap or span.n_missing:  # the pool finds it missing, and hears no silence
-                self._lose_sound(index + n)
-                continue
+        n = ring.end_index - self._next_index
+        is_there = n >= BLOCK or (n > 0 and ring.ended)
+        return ring.clock.time_at(self._next_index) if is_there else None
+
+    def _keep_sound(self, time_ns: int) -> None:
+        ring, index = self._rings.sounds, self._next_index or 0
+        n = min(BLOCK, ring.end_index - index)
+        span = ring.read(index, index + n)
+        if span.n_gap or span.n_missing:  # the pool finds it missing, and hears no silence
+            self._n_gone_samples += n
+        else:
             scaled = np.clip(np.rint(span.samples * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1.0)
             body = scaled.astype("<i2").tobytes()
-            message = SoundSent(index=index, time_ns=ring.clock.time_at(index), body=body).pack()
-            send(message)
-            self.n_bytes += len(message)
-            self._next_index = index + n
-            ring.release(self._next_index)
+            message = SoundSent(index=index, time_ns=time_ns, body=body).pack()
+            self._append(_Kept(time_ns=time_ns, message=message, n_samples=n))
+        self._next_index = index + n
+        ring.release(self._next_index)
 
-    def _send_pictures(self, send: Send, has_room: Room) -> None:
-        ring = self._rings.frames
-        self._lose_old()
-        while has_room():
-            frames = ring.read(self._next_slot, _FAR_SLOT, limit=1)
-            if not frames:
-                return
-            frame = frames[0]
-            body = encode(frame.image, self._coding, self._quality)
-            message = PictureSent(
-                number=self._number, time_ns=frame.time_ns, coding=self._coding, body=body
-            ).pack()
-            send(message)
-            self.n_bytes += len(message)
-            self._number += 1
-            self._next_slot = frame.slot + 1
-            ring.release(self._next_slot)
-
-    def _lose_pictures(self, before_slot: int) -> None:
-        """Pass over the pictures before a slot."""
-        while True:
-            frames = self._rings.frames.read(self._next_slot, before_slot - 1, limit=_AT_ONCE)
-            if not frames:
-                return
-            self.n_lost_pictures += len(frames)
-            self._number += len(frames)
-            self._next_slot = frames[-1].slot + 1
-            self._rings.frames.release(self._next_slot)
-
-    def _lose_sound(self, until: int) -> None:
-        if self._next_index is not None:
-            self.n_lost_samples += until - self._next_index
-        self._next_index = until
-        self._rings.sounds.release(until)
+    def _keep_picture(self, frame: GridFrame) -> None:
+        body = encode(frame.image, self._coding, self._quality)
+        message = PictureSent(
+            number=self._number, time_ns=frame.time_ns, coding=self._coding, body=body
+        ).pack()
+        self._append(_Kept(time_ns=frame.time_ns, message=message, n_pictures=1))
+        self._number += 1
+        self._next_slot = frame.slot + 1
+        self._rings.frames.release(self._next_slot)

@@ -2,11 +2,12 @@
 
 One thread steps it. A pool that is not there, or that does not ask for four seconds, gets another
 hello; meanwhile nothing is sent and nothing piles up: libzmq keeps eight messages, the kernel a
-quarter of a megabyte, and the rest waits in the rings, where the newest wins.
+quarter of a megabyte, and the rest waits in the outlet, where the newest wins.
 
 A pool of several recognizers says which of them to send to. Then there are two connections: `home`,
 the one address that the edge was told, which says where to go and says it again when that changes;
-and `work`, to the recognizer. With any other pool they are one.
+and `work`, to the recognizer. With any other pool they are one. A recognizer that takes over gets
+the last window first.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import zmq
 from realtime.buffers.signal import DataSignal
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock
 from realtime.cluster.edge.line import Line
+from realtime.cluster.edge.outlet import WINDOW_NS, Outlet
 from realtime.cluster.wire.endpoint import check_endpoint, is_here
 from realtime.cluster.wire.protocol import (
     Answer,
@@ -40,13 +42,12 @@ from weights.printable import clean
 
 if TYPE_CHECKING:
     from realtime.cluster.edge.grid_timeline import GridTimeline
-    from realtime.cluster.edge.outlet import Outlet
 
 logger = logging.getLogger(__name__)
 
 SILENT_NS = 4 * NS_PER_S  # a pool asks twice a second, also while it loads its networks
 HELLO_NS, UNCONNECTED_NS = NS_PER_S // 2, NS_PER_S // 50
-MAX_WAIT_MS = 100
+MAX_WAIT_MS, BEHIND_WAIT_MS = 100, 5
 TOLD_NS = NS_PER_S  # a recognizer's edge asks its pool so often whether it is still the one
 _MAX_BATCH = 32
 _BYE_MS = 300
@@ -131,13 +132,17 @@ class Uplink:
     def serve(self, outlet: Outlet | None, timeline: GridTimeline | None) -> None:
         """Send what an outlet has from now on; its grid is kept on the pool's."""
         self._outlet, self._timeline = outlet, timeline
+        if outlet is not None and self._work is not self._home:
+            outlet.keep(WINDOW_NS)
 
     def step(self) -> None:
         """Wait for a question or for something to send, at most 0.1 s."""
         now_ns = self._clock.now_ns()
         self._look_for_pool(now_ns)
         until_hello_ms = -((now_ns - self._hello_due_ns) // NS_PER_MS)
-        ready = dict(self._poller.poll(max(1, min(MAX_WAIT_MS, until_hello_ms))))
+        is_behind = self.wanted and self._outlet is not None and self._outlet.is_behind
+        most_ms = BEHIND_WAIT_MS if is_behind else MAX_WAIT_MS
+        ready = dict(self._poller.poll(max(1, min(most_ms, until_hello_ms))))
         if self._bell.fileno() in ready:
             self._bell.silence()
         for line in (self._home, self._work):
@@ -204,6 +209,9 @@ class Uplink:
         self._work = line
         self._asked_ns, self.wanted, self.refused = None, False, ""
         self._hello_due_ns, self._home_due_ns = now_ns, now_ns + TOLD_NS
+        if self._outlet is not None:
+            self._outlet.keep(WINDOW_NS)
+            self._outlet.replay()
 
     def _hear(self, line: Line, frames: list[bytes], now_ns: int) -> None:
         try:

@@ -8,6 +8,7 @@ looked for every second, and goes on with its name and its numbers when the edge
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,14 +35,30 @@ if TYPE_CHECKING:
 
 RETRY_S = (1.0,)  # asking costs nothing
 MAX_AGE_NS = 3 * NS_PER_S  # older samples fit no ring any more
+WINDOW_AGE_NS = 16 * NS_PER_S  # but for a window of a stream that another recognizer had
+_AHEAD_PICTURES, _AHEAD_SAMPLES = 16, 6 * SAMPLE_RATE  # of the rings', before the reader waits
+_MAX_REPLAY_NS = 5 * NS_PER_S
+_ROOM_S = 0.005
 MAX_EARLY_NS = 100 * NS_PER_MS  # beyond what the exchange of times may err
 _WAIT_S = 0.25
 _MAX_GAP = 10 * SAMPLE_RATE  # a longer one is no gap but another stretch
 
 
-def edge_kind(hub: Hub, retry_s: tuple[float, ...] = RETRY_S) -> SourceKind:
-    """Return what reads `edge://NAME` from a hub; one that is not there is looked for so often."""
-    return SourceKind(make=lambda config, inlet: EdgeReader(config, inlet, hub), retry_s=retry_s)
+def edge_kind(
+    hub: Hub, retry_s: tuple[float, ...] = RETRY_S, *, takes_window: bool = False
+) -> SourceKind:
+    """Return what reads `edge://NAME` from a hub.
+
+    Args:
+        hub: Where edges come in.
+        retry_s: How often one that is not there is looked for.
+        takes_window: Whether a stream may begin with its last window, sent at once.
+    """
+
+    def make(config: SourceConfig, inlet: Inlet) -> EdgeReader:
+        return EdgeReader(config, inlet, hub, takes_window=takes_window)
+
+    return SourceKind(make=make, retry_s=retry_s)
 
 
 class EdgeReader:
@@ -54,9 +71,12 @@ class EdgeReader:
         config: Of the source; `media` is the URL.
         inlet: Where pictures and sound go.
         hub: Where edges come in.
+        takes_window: Whether the first samples may be a window old, and come at once.
     """
 
-    def __init__(self, config: SourceConfig, inlet: Inlet, hub: Hub) -> None:
+    def __init__(
+        self, config: SourceConfig, inlet: Inlet, hub: Hub, *, takes_window: bool = False
+    ) -> None:
         self._name = edge_name(config.media or "")
         self._hub = hub
         self._link = hub.link(self._name)
@@ -66,6 +86,8 @@ class EdgeReader:
         self._audio: AudioIntake | None = None
         self._session: int | None = None
         self._has_begun = False
+        self._takes_window = takes_window and inlet.timeline.epoch_ns is None
+        self._replay_until_ns: int | None = None
         self._n_passed_over = 0  # samples since the last that were handed on
 
     @property
@@ -158,13 +180,16 @@ class EdgeReader:
         if self._video is None:
             self._inlet.stats.count("edge_bad_messages")
             return
-        if progress.next_number is not None and picture.number > progress.next_number:
+        if progress.next_number is not None:
             n_lost = picture.number - progress.next_number
+            if n_lost < 0:  # it came before: its recognizer was another one meanwhile
+                return
             self._inlet.stats.count("edge_lost_pictures", n_lost)
         progress.next_number = picture.number + 1
         time_ns = self._dated(picture.time_ns, arrived_ns)
         if time_ns is None:
             return
+        self._wait_for_room()
         try:
             image = decode(picture.body, picture.coding, self._hub.size)
         except ValueError:
@@ -175,8 +200,10 @@ class EdgeReader:
     def _take_sound(self, block: SoundSent, arrived_ns: int) -> None:
         progress = self._link.progress
         n_lost = 0 if progress.next_index is None else block.index - progress.next_index
-        if self._audio is None or n_lost < 0:
+        if self._audio is None:
             self._inlet.stats.count("edge_bad_messages")
+            return
+        if n_lost < 0:  # it came before
             return
         progress.next_index = block.index + block.n_samples
         if n_lost:
@@ -187,6 +214,7 @@ class EdgeReader:
             self._n_passed_over = n_before + block.n_samples
             return
         self._n_passed_over = 0
+        self._wait_for_room()
         if n_before and self._audio.has_begun:
             if n_before > _MAX_GAP:
                 raise SourceError(f"edge {self._name} left out {n_before // SAMPLE_RATE} s")
@@ -203,10 +231,26 @@ class EdgeReader:
         if time_ns > arrived_ns + MAX_EARLY_NS:
             self._inlet.stats.count("edge_false_times")
             return None
-        if time_ns < arrived_ns - MAX_AGE_NS:
+        if time_ns < arrived_ns - (WINDOW_AGE_NS if self._takes_window else MAX_AGE_NS):
             self._inlet.stats.count("edge_late_messages")
             return None
+        if self._takes_window and time_ns > arrived_ns - NS_PER_S:
+            self._takes_window = False  # from here on it is live
         return min(time_ns, arrived_ns)
+
+    def _wait_for_room(self) -> None:
+        """While a window comes at once, wait for recognition: the rings hold four seconds."""
+        if not self._takes_window:
+            return
+        frames, sounds = self._inlet.frames, self._inlet.sounds
+        if self._replay_until_ns is None:
+            self._replay_until_ns = self._hub.now_ns() + _MAX_REPLAY_NS
+        while self._hub.now_ns() < self._replay_until_ns:
+            n_samples = sounds.end_index - sounds.first_index
+            if len(frames) <= _AHEAD_PICTURES and n_samples <= _AHEAD_SAMPLES:
+                return
+            time.sleep(_ROOM_S)
+        self._takes_window = False
 
 
 def _as_it_is(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -20,7 +20,7 @@ from realtime.outputs.socket.connections import Connections
 logger = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 256
-MESSAGES_AT_ONCE, MESSAGES_PER_S = 400, 200  # an edge sends some 45 a second
+MESSAGES_AT_ONCE, MESSAGES_PER_S = 800, 200  # an edge sends some 45 a second, a window at once
 BYTES_AT_ONCE, BYTES_PER_S = 8 << 20, 4 << 20  # raw pictures are 2.4 MB a second
 LOOK_NS = 100 * NS_PER_MS
 TELL_NS = 60 * NS_PER_S

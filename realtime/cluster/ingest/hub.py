@@ -13,7 +13,7 @@ from pathlib import Path
 
 from realtime.clock import NS_PER_MS, Clock
 from realtime.cluster.ingest.edge_door import MAX_WAIT_MS, EdgeDoor, Entry, why_not
-from realtime.cluster.ingest.link import Link
+from realtime.cluster.ingest.link import MAX_WAITING, Link
 from realtime.cluster.wire.protocol import Answer, Bye, Hello, Refused, Welcome, Who, max_bytes
 from realtime.threads.worker import Worker
 
@@ -29,9 +29,13 @@ class Hub:
         endpoint: `tcp://HOST:PORT`; the port `*` is a free one.
         curve: Folder of the pool's keys; None only on loopback.
         clock: The run's clock, on which all is dated.
+        max_waiting: Messages that wait for a stream's reader.
     """
 
-    def __init__(self, endpoint: str, curve: Path | None, clock: Clock) -> None:
+    def __init__(
+        self, endpoint: str, curve: Path | None, clock: Clock, max_waiting: int = MAX_WAITING
+    ) -> None:
+        self._max_waiting = max_waiting
         self._door = EdgeDoor(endpoint, curve, clock)
         self._clock = clock
         self._links: dict[str, Link] = {}
@@ -55,7 +59,7 @@ class Hub:
 
     def link(self, name: str) -> Link:
         """Return the link of a stream, which is expected from now on; any thread."""
-        return self._links.setdefault(name, Link(name))
+        return self._links.setdefault(name, Link(name, self._max_waiting))
 
     def forget(self, name: str) -> None:
         """Expect a stream no more; its edge is told that it is not known. Any thread."""

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 SILENT_NS = 3 * NS_PER_S  # an edge answers twice a second
 MAX_WAITING = 128  # messages: three seconds of both senses; DROP_OLDEST
+WINDOW_WAITING = 640  # likewise, where an edge sends a window at once
 ASK_FIRST_NS, ASK_NS = 25 * NS_PER_MS, 500 * NS_PER_MS
 _MAX_ASKED = 16  # questions without an answer; the oldest is forgotten
 
@@ -51,10 +52,12 @@ class Link:
 
     Args:
         name: The stream's.
+        max_waiting: Messages that wait for the stream's reader.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, max_waiting: int = MAX_WAITING) -> None:
         self.name = name
+        self._max_waiting = max_waiting
         self.clock = EdgeClock()
         self.progress = Progress()
         self.news = DataSignal()
@@ -99,7 +102,7 @@ class Link:
             if self._owner is None:
                 return  # nobody waits for it
             self._waiting.append(Arrived(message=message, arrived_ns=now_ns))
-            while len(self._waiting) > MAX_WAITING:
+            while len(self._waiting) > self._max_waiting:
                 self._waiting.popleft()
                 self._n_dropped += 1
         self.news.notify()

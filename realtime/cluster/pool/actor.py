@@ -21,6 +21,7 @@ from pathlib import Path
 from realtime.clock import BootClock
 from realtime.cluster.ingest.edge_reader import edge_kind
 from realtime.cluster.ingest.hub import Hub
+from realtime.cluster.ingest.link import WINDOW_WAITING
 from realtime.cluster.ingest.welcome import SCHEME, welcome_of
 from realtime.cluster.pool.placement import Report
 from realtime.cluster.pool.stream_host import StreamHost
@@ -115,7 +116,7 @@ class PoolActor:
         self._stats = Stats()
         curve = None if spec.curve is None else Path(spec.curve).expanduser()
         self._hub = self._open_hub(host, curve)
-        register_source(SCHEME, edge_kind(self._hub, _RETRY_S))
+        register_source(SCHEME, edge_kind(self._hub, _RETRY_S, takes_window=True))
         self._mailbox: Mailbox[Message] = Mailbox(CAPACITY, Policy.DROP_OLDEST)
         self._host = StreamHost(spec.config, self._clock, self._stats, self._emit)
         self._publisher = self._open_publisher(host, curve)
@@ -183,7 +184,7 @@ class PoolActor:
     def _open_hub(self, host: str, curve: Path | None) -> Hub:
         welcome = welcome_of(self._spec.config)
         for port in self._ports():
-            hub = Hub(f"tcp://{_bracketed(host)}:{port}", curve, self._clock)
+            hub = Hub(f"tcp://{_bracketed(host)}:{port}", curve, self._clock, WINDOW_WAITING)
             try:
                 hub.open(welcome)
             except OutputError as error:

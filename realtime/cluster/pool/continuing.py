@@ -7,7 +7,8 @@ clock, whatever the clock of the actor's says.
 
 An event that goes on when its stream moves waits. If the new actor tells the same label within
 `PATIENCE_NS`, it is the same event, which goes on with its number and its onset. If not, it ends
-where the last decision of the old actor did, with the reason `recognizer lost`.
+where the last decision of the old actor did, with the reason `recognizer lost`. The new actor
+begins with the stream's past: what the old one had told of it is not told again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from realtime.clock import NS_PER_S, format_utc
 
 PATIENCE_NS = 8 * NS_PER_S  # a move takes up to 3 s, an onset's confirmation a few decisions
 REASON = "recognizer lost"
+_TOLD = 0  # in place of a number: an event that was told before; numbers begin at 1
 
 Body = dict[str, Any]
 
@@ -39,6 +41,7 @@ class _Known:
     ids: dict[str, int] = field(default_factory=dict)  # its actor's name of each event that goes on
     going_on: dict[int, _Open] = field(default_factory=dict)
     began: datetime | None = None  # stream time 0
+    ended: dict[str, tuple[float, str]] = field(default_factory=dict)  # by label: when, at whom
     ahead_s: float | None = None  # what the actor's stream time has to be put forward by
     end: Body | None = None  # of the last decision
     status: Body | None = None
@@ -82,6 +85,8 @@ class Continuing:
             return known.status
         told = self._dated(known, actor, dict(body))
         if body["type"] == "prediction":
+            if known.end is not None and told["end"]["t_s"] <= known.end["t_s"]:
+                return None  # another actor decided on that second before
             known.end = told["end"]
             return told
         return self._event(known, told)
@@ -117,8 +122,10 @@ class Continuing:
         if number is None:
             if body["phase"] == "offset":
                 return None  # nobody was told that it had begun
-            number = self._number_of(known, body)
+            number = _TOLD if _was_told(known, body) else self._number_of(known, body)
             known.ids[of_actor] = number
+        if number == _TOLD:
+            return None
         going_on = known.going_on.get(number)
         body["id"] = f"{self._run}-{body['source']}-{number}"
         if going_on is None:
@@ -131,6 +138,7 @@ class Continuing:
             body["duration_s"] = _duration_s(body)
             known.going_on.pop(number, None)
             del known.ids[of_actor]
+            known.ended[body["label"]] = (body["offset"]["t_s"], known.actor or "")
         else:
             known.going_on[number] = _Open(number=number, body=body)
         return body
@@ -182,6 +190,12 @@ def _moving(status: Body) -> Body:
         for name, sense in status["senses"].items()
     }
     return {**status, "senses": senses}
+
+
+def _was_told(known: _Known, event: Body) -> bool:
+    """Whether it is an event that another actor told to its end: this one began with the past."""
+    ended_t_s, actor = known.ended.get(event["label"], (0.0, known.actor))
+    return actor != known.actor and bool(event["onset"]["t_s"] < ended_t_s)
 
 
 def _duration_s(body: Body) -> float:

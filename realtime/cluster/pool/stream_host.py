@@ -194,7 +194,13 @@ class StreamHost:
 
         def admit() -> None:
             stream = make_stream(
-                self.run, config, rings=rings, opened=opened, recognizer=recognizer, stats=stats
+                self.run,
+                config,
+                rings=rings,
+                opened=opened,
+                recognizer=recognizer,
+                stats=stats,
+                catches_up=True,
             )
             made.append(stream)
             scheduler.admit(stream)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from realtime.clock import NS_PER_S, Timeline
-from realtime.cluster.edge.outlet import BLOCK, HELD, MAX_BEHIND, MAX_BEHIND_SLOTS, Outlet
+from realtime.cluster.edge import outlet
+from realtime.cluster.edge.outlet import BLOCK, HELD_NS, MAX_BEHIND_NS, WINDOW_NS, Outlet
 from realtime.cluster.wire.protocol import RAW, FromEdge, PictureSent, SoundSent, Start, from_edge
 from realtime.config import SourceConfig
 from realtime.packets import SAMPLE_RATE, SLOT_NS
@@ -13,6 +15,8 @@ from realtime.rings import Rings
 from realtime.stats import Stats
 
 SIZE = 4
+MAX_BEHIND_SLOTS = MAX_BEHIND_NS // SLOT_NS
+HELD_SLOTS = HELD_NS // SLOT_NS
 
 
 class Edge:
@@ -93,7 +97,7 @@ def test_newest_win_when_there_was_no_room() -> None:
     assert len(kept) <= MAX_BEHIND_SLOTS + 1
     assert edge.outlet.n_lost_pictures == 16 - len(kept)
     n_heard = sum(n for _, n in edge.blocks())
-    assert n_heard <= MAX_BEHIND
+    assert n_heard <= SAMPLE_RATE * MAX_BEHIND_NS // NS_PER_S + BLOCK
     assert edge.blocks()[0][0] == BLOCK + edge.outlet.n_lost_samples
 
 
@@ -135,7 +139,7 @@ def test_what_is_held_too_long_is_lost_and_counted_on() -> None:
     edge.sent.clear()
     edge.send()
 
-    first = 59 - HELD * MAX_BEHIND_SLOTS
+    first = 59 - HELD_SLOTS
     assert edge.pictures() == [(slot, slot) for slot in range(first, 60)]
     assert edge.outlet.n_lost_pictures == first - 1
 
@@ -154,6 +158,63 @@ def test_no_more_than_half_a_second_waits_once_all_that_was_held_has_gone() -> N
     edge.send()
 
     assert edge.pictures()[0] == (29 - MAX_BEHIND_SLOTS, 29 - MAX_BEHIND_SLOTS)
+
+
+def test_another_recognizer_gets_the_window_first_and_in_the_order_of_its_time() -> None:
+    edge = Edge()
+    edge.outlet.keep(WINDOW_NS)
+    for k in range(16 * 16):  # sixteen seconds
+        edge.see(k)
+        edge.hear(SAMPLE_RATE // 16)
+        edge.send()
+    before = [m for m in edge.sent if isinstance(m, PictureSent | SoundSent)]
+    edge.sent.clear()
+    edge.outlet.replay()
+    edge.room = 10
+    edge.send()
+    edge.room = 1000
+    edge.send()
+
+    again = [m for m in edge.sent if isinstance(m, PictureSent | SoundSent)]
+    newest_ns = before[-1].time_ns
+    wanted = [m.pack() for m in before if m.time_ns >= newest_ns - WINDOW_NS]
+    assert [m.pack() for m in again] == wanted
+    assert [m.time_ns for m in again] == sorted(m.time_ns for m in again)
+    assert edge.outlet.n_lost_pictures == edge.outlet.n_lost_samples == 0
+
+
+def test_what_was_passed_over_is_not_lost_when_it_is_sent_again() -> None:
+    edge = Edge()
+    edge.outlet.keep(WINDOW_NS)
+    edge.see(0)
+    edge.send()
+    edge.room = 0
+    for slot in range(1, 40):
+        edge.see(slot)
+        edge.send()
+    assert edge.outlet.n_lost_pictures == 39 - MAX_BEHIND_SLOTS - 1
+    edge.outlet.replay()
+    edge.room = 1000
+    edge.send()
+
+    assert edge.pictures()[1:] == [(slot, slot) for slot in range(40)]
+    assert edge.outlet.n_lost_pictures == 0
+
+
+def test_no_more_is_kept_than_a_hub_lets_in_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlet, "MAX_KEPT_BYTES", 1000)
+    edge = Edge()
+    edge.outlet.keep(WINDOW_NS)
+    for slot in range(100):
+        edge.see(slot)
+        edge.send()
+    edge.sent.clear()
+    edge.outlet.replay()
+    edge.send()
+
+    n_bytes = sum(len(m.pack()) for m in edge.sent)
+    assert 900 <= n_bytes <= 1000
+    assert edge.pictures()[-1] == (99, 99)
 
 
 def test_it_is_over_when_both_senses_have_ended_and_all_was_sent() -> None:

@@ -63,8 +63,8 @@ class Scene:
             )
             self.link.hear(self.now_ns)
 
-    def reader(self) -> EdgeReader:
-        reader = EdgeReader(self.config, self.stream.inlet, self.hub)
+    def reader(self, *, takes_window: bool = False) -> EdgeReader:
+        reader = EdgeReader(self.config, self.stream.inlet, self.hub, takes_window=takes_window)
         reader.open()
         self.link.attach(reader, lambda: None)
         reader._has_begun = True
@@ -192,18 +192,52 @@ def test_sense_that_was_not_announced_is_counted_and_goes_nowhere() -> None:
     assert scene.stream.count("edge_bad_messages") == 1
 
 
-def test_sound_that_goes_back_is_counted() -> None:
+def test_what_came_before_is_passed_over() -> None:
     scene = Scene()
     scene.connect()
     reader = scene.reader()
-    scene.sound()
-    scene.index = 0
+    for _ in range(2):
+        scene.index = scene.number = 0
+        scene.sound()
+        scene.picture()
+        reader.step()
+        reader.step()
+
+    assert scene.stream.count("frames") == 1
+    assert scene.stream.sounds.end_index == BLOCK
+
+
+@pytest.mark.parametrize("takes_window", [True, False])
+def test_stream_begins_with_its_window_where_another_recognizer_had_it(takes_window: bool) -> None:
+    scene = Scene()
+    scene.connect()
+    reader = scene.reader(takes_window=takes_window)
+    began_ns = scene.now_ns - 10 * NS_PER_S
+    for k in range(5 * 25):
+        scene.sound(lie_ns=began_ns + (k + 1) * BLOCK_NS - scene.now_ns)
+        reader.step()
+        if k % 25 == 0:
+            scene.picture(lie_ns=began_ns + k * BLOCK_NS - scene.now_ns)
+            reader.step()
+
+    n_late = scene.stream.count("edge_late_messages")
+    if takes_window:
+        assert (n_late, scene.stream.sounds.end_index) == (0, 5 * 25 * BLOCK)
+        assert scene.stream.timeline.epoch_ns == pytest.approx(began_ns, abs=NS_PER_MS)
+    else:
+        assert (n_late, scene.stream.sounds.end_index) == (5 * 25 + 5, 0)
+
+
+def test_old_samples_are_late_once_the_window_has_come() -> None:
+    scene = Scene()
+    scene.connect()
+    reader = scene.reader(takes_window=True)
     scene.sound()
     reader.step()
+    scene.sound(lie_ns=-2 * MAX_AGE_NS)
     reader.step()
 
-    assert scene.stream.count("edge_bad_messages") == 1
-    assert scene.stream.sounds.end_index == BLOCK
+    assert scene.stream.count("edge_late_messages") == 1
 
 
 def test_reader_fails_with_one_sentence_when_no_edge_is_there() -> None:

@@ -111,6 +111,31 @@ def test_event_ends_with_the_reason_when_nobody_tells_it_any_more() -> None:
     assert pool.due(2 * PATIENCE_NS) == []
 
 
+def test_past_that_was_decided_on_is_not_told_again() -> None:
+    pool = joined()
+    pool.take("a", decision(5.0))
+    pool.moved("door", "b", 0)
+    told = [pool.take("b", decision(end_s)) for end_s in (4.0, 5.0, 5.5)]
+
+    assert [None if body is None else body["end"]["t_s"] for body in told] == [None, None, 5.5]
+
+
+def test_event_that_had_ended_is_not_told_again_when_the_new_actor_sees_it_in_the_past() -> None:
+    pool = joined()
+    pool.take("a", event(1, "onset", 1.0))
+    pool.take("a", event(1, "offset", 1.0, 3.0))
+    pool.moved("door", "b", 0)
+    again = [pool.take("b", event(1, phase, 1.1)) for phase in ("onset", "update")]
+    again.append(pool.take("b", event(1, "offset", 1.1, 2.9)))
+    new = pool.take("b", event(2, "onset", 4.0))
+    other = pool.take("b", event(3, "onset", 2.0, label="Bark"))
+
+    assert again == [None, None, None]
+    assert new is not None
+    assert other is not None
+    assert (new["id"], other["id"]) == ("pool-door-2", "pool-door-3")
+
+
 def test_actor_that_has_a_stream_no_more_is_not_heeded() -> None:
     pool = joined()
     pool.moved("door", "b", 0)
