@@ -104,14 +104,30 @@ def network(pool: Pool, victim: str) -> float:
     return 30.0
 
 
-FAULTS: list[Callable[[Pool, str], float]] = [actor, registry, edge, network, cable, node]
+def front(pool: Pool, victim: str) -> float:
+    """Kill -9 of the pool's own, again after 1 s."""
+    pool.front.kill()
+    time.sleep(1.0)
+    pool.start_front()
+    return 30.0
+
+
+FAULTS: list[Callable[[Pool, str], float]] = [
+    actor,
+    registry,
+    edge,
+    network,
+    cable,
+    node,
+    front,
+]
 
 
 def faults(arguments: argparse.Namespace, folder: Path) -> None:
     """Do one fault after the other, each once all is well."""
     pool = Pool(folder, arguments.profile, dict.fromkeys(EDGES, DEMO))
     print(f"{'fault':36} {'no decision':>12} {'other':>8} {'not heard':>10} {'told lost':>10}"
-          f" {'back':>8} {'events':>28} {'ids':>8}", flush=True)  # fmt: skip
+          f" {'back':>8} {'clips':>6} {'events':>28} {'ids':>8}", flush=True)  # fmt: skip
     for fault in FAULTS:
         if arguments.only not in (None, fault.__name__):
             continue
@@ -126,10 +142,12 @@ def faults(arguments: argparse.Namespace, folder: Path) -> None:
         print(f"{fault.__doc__!s:36} {gap(pool.ear, victim, since, until):>10.1f} s"
               f" {gap(pool.ear, beside, since, until):>6.1f} s"
               f" {not_heard_s(pool.ear, victim, since, until):>8.1f} s {lost:>10} {back:>8}"
+              f" {fewest_clips(pool.ear, victim, since, until):>6}"
               f" {went_on(pool.ear, victim, since, until):>28} {ids(pool.ear, victim):>8}",
               flush=True)  # fmt: skip
     print("no decision: longest time without one that had both senses; other: of the other stream")
-    print("not heard: stream time that no decision's newest second had")
+    print("not heard: stream time that no decision's newest second had; clips: the fewest that a")
+    print("decision had before it")
     pool.close()
 
 
@@ -142,6 +160,12 @@ def not_heard_s(ear: Ear, name: str, since: float, until: float) -> float:
     ]
     jumps = [b - a for a, b in itertools.pairwise(ends)]
     return max(0.0, max(jumps, default=0.0) - 1.0)
+
+
+def fewest_clips(ear: Ear, name: str, since: float, until: float) -> int:
+    """Return of how many clips the decision was made that had the fewest."""
+    told = [body for at, body in ear.of("prediction", name) if since <= at <= until]
+    return min((len(b["evidence"]["clip_end_t_s"]) for b in told if b["evidence"]), default=0)
 
 
 def went_on(ear: Ear, name: str, since: float, until: float) -> str:

@@ -38,12 +38,17 @@ class Pool:
         words += [word for name in edges for word in ("--edge", name)]
         words += ["--", "--bind", f"tcp://{address}:{EVENT_PORT}", "--insecure", "--no-dashboard"]
         words += ["--profile", profile]
-        self.front = self.hosts.start(HEAD, "pool", words)
+        self._words = words
+        self.start_front()
         self.ear = Ear(f"tcp://{address}:{EVENT_PORT}")
         self.ear.wait_for(lambda: self.ear.of("heartbeat"))
         if waits:  # so that no stream moves any more
             self.ear.wait_for(lambda: {self.place(name)[0] for name in edges} == {HEAD, OTHER})
         self.edges = {name: self.edge(name) for name in edges}
+
+    def start_front(self) -> None:
+        """Start what edges and subscribers know."""
+        self.front = self.hosts.start(HEAD, f"pool-{time.monotonic_ns()}", self._words)
 
     def edge(self, name: str) -> Process:
         """Start an edge on its host."""

@@ -95,7 +95,7 @@ def test_faults_of_a_pool_of_several_hosts_cost_what_they_may() -> None:
     )
     assert result.returncode == 0, result.stderr
     rows = [line for line in result.stdout.splitlines() if line.endswith(("go on", "repeat"))]
-    assert len(rows) == 6, result.stdout
+    assert len(rows) == 7, result.stdout
     assert not [row for row in rows if row.endswith("repeat")], result.stdout
 
 
