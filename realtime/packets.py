@@ -73,6 +73,7 @@ class Clip:
             mean over the grid of frame time minus grid time, less the same for the sound; None
             unless both are there.
         gap_samples: Samples of the waveform that the device lost and that are zero-filled.
+        is_past: Whether it is of the past with which a stream began that another recognizer had.
     """
 
     index: int
@@ -84,6 +85,7 @@ class Clip:
     newest_ns: int
     av_skew_ms: float | None
     gap_samples: int = 0
+    is_past: bool = False
 
     @property
     def has_picture(self) -> bool:

@@ -88,7 +88,7 @@ class Scheduler:
             each()
         seen = self._signal.count
         work, wait_ns = self._collect()
-        if not any(stream.live for stream, _ in work):
+        if not any(stream.live and not clip.is_past for stream, clip in work):
             self._catch_up()
         if work:
             self._recognize(work)
@@ -169,7 +169,7 @@ class Scheduler:
         lag_ns = None
         for (stream, clip), prediction in zip(work, predictions, strict=True):
             stream.take(clip, prediction)
-            if stream.live and prediction is not None:
+            if stream.live and prediction is not None and not clip.is_past:
                 lag_ns = max(lag_ns or 0, self._lag_ns(stream, clip, now_ns))
         if lag_ns is not None:
             self._govern(self._governor.observe(lag_ns, now_ns))

@@ -140,7 +140,8 @@ class Stream:
             if not self._has_begun:
                 self._has_begun = True
                 self._detector.expect(self._report.expected())
-            self._stats.observe_step(prediction.compute_ms, prediction.latency_ms)
+            latency_ms = None if clip.is_past else prediction.latency_ms
+            self._stats.observe_step(prediction.compute_ms, latency_ms)
             if self.live and clip.has_sound:
                 self._stats.observe_drift(self._rings.sounds.clock.drift_ppm)
             if self._is_paused(prediction):

@@ -41,6 +41,7 @@ MIN_SHOWN_SLOTS = CLIP_SLOTS // 2  # with fewer pictures than this the picture i
 NO_PICTURE = (-1,) * CLIP_SLOTS
 MAX_BACKLOG_NS = NS_PER_S // 2  # a live stream further behind than this (or a hop) skips
 CATCH_UP_NS = 4 * NS_PER_S  # for so long a stream that was taken over may be behind
+NEAR_NS, SOON_NS = 2 * NS_PER_S, 600 * NS_PER_MS  # once so little behind, for so long
 RETOLD_NS = 5 * NS_PER_S  # of its past, is decided on anew: nobody may have decided on it
 _LOOK_NS = 20 * NS_PER_MS
 
@@ -99,6 +100,7 @@ class ClipAssembler:
         self._missing: set[Sense] = set()
         self._catches_up = catches_up
         self._began_ns: int | None = None  # when a stream that catches up began to come
+        self._near_ns: int | None = None  # when it was `NEAR_NS` behind
         self.finished = False
 
     @property
@@ -178,11 +180,14 @@ class ClipAssembler:
             self._began_ns = now_ns
         behind_ns = now_ns - self._timeline.time_ns(self._end_slot * SLOT_NS)
         is_late = now_ns - self._began_ns >= CATCH_UP_NS
+        if behind_ns <= NEAR_NS:  # and nearer it never gets, if a sense does not come at all
+            self._near_ns = now_ns if self._near_ns is None else self._near_ns
+            is_late = is_late or now_ns - self._near_ns >= SOON_NS
         self._catches_up = behind_ns > MAX_BACKLOG_NS and not is_late
         return self._catches_up
 
     def _has_come(self) -> bool:
-        """Whether a clip of the past is whole, or what it lacks will not come: they come alike."""
+        """Whether a clip of the past is whole, or one sense is so far ahead that no other comes."""
         is_whole, is_passed = self._patience.is_whole, self._patience.is_passed
         return is_whole(self._end_slot) or is_passed(self._end_slot + CLIP_SLOTS)
 
@@ -263,6 +268,7 @@ class ClipAssembler:
             newest_ns=newest_ns,
             av_skew_ms=skew_ms,
             gap_samples=heard.n_lost,
+            is_past=self._catches_up,
         )
 
     def _skip_backlog(self, now_ns: int) -> bool:

@@ -29,6 +29,7 @@ MAX_BEHIND_NS = NS_PER_S // 2
 HELD_NS = 5 * NS_PER_S // 2  # while nobody takes it
 WINDOW_NS = 13 * NS_PER_S  # for the next recognizer: ten clips, and three seconds for the move
 MAX_KEPT_BYTES = 7 << 20  # less than a hub lets in at once; three seconds of raw pictures
+CATCH_UP_NS = 4 * NS_PER_S  # for so long more than `MAX_BEHIND_NS` may wait, once some can go
 _FAR_SLOT = 1 << 61
 
 Send = Callable[[bytes], None]
@@ -42,6 +43,10 @@ class _Kept:
     n_pictures: int = 0
     n_samples: int = 0
     is_sent: bool = False
+
+    @property
+    def sense(self) -> str:
+        return "picture" if self.n_pictures else "sound"
 
 
 class Outlet:
@@ -71,6 +76,8 @@ class Outlet:
         self._n_due = 0  # of what is kept, the newest so many are to be sent
         self._keep_ns = HELD_NS
         self._behind_ns = MAX_BEHIND_NS
+        self._catch_up_until_ns: int | None = None  # by the newest message's time
+        self._newest_ns = {"picture": 0, "sound": 0}
         self._n_gone_pictures = self._n_gone_samples = 0  # that nobody keeps, and nobody was sent
 
     @property
@@ -104,7 +111,7 @@ class Outlet:
     def replay(self) -> None:
         """Send again what is kept: another recognizer has the stream."""
         self._n_due = len(self._kept)
-        self._behind_ns = max(self._behind_ns, self._keep_ns)
+        self._wait(self._keep_ns)
 
     def send(self, send: Send, has_room: Room) -> None:
         """Send what there is as long as there is room; pass over what waited too long."""
@@ -118,6 +125,8 @@ class Outlet:
             send(Start(epoch_ns=epoch_ns).pack())
             self._has_started = True
         self._collect()
+        if self._catch_up_until_ns is None and has_room():
+            self._catch_up_until_ns = max(self._newest_ns.values()) + CATCH_UP_NS
         while self._n_due and has_room():
             kept = self._kept[len(self._kept) - self._n_due]
             send(kept.message)
@@ -129,8 +138,13 @@ class Outlet:
 
     def hold(self) -> None:
         """Keep the newest two seconds and a half: nobody wants them now, but perhaps soon."""
-        self._behind_ns = max(self._behind_ns, HELD_NS)
+        self._wait(HELD_NS)
         self._collect()
+
+    def _wait(self, behind_ns: int) -> None:
+        """Let so much wait until all of it was sent, or `CATCH_UP_NS` have gone by."""
+        self._behind_ns = max(self._behind_ns, behind_ns)
+        self._catch_up_until_ns = None
 
     def _passed_over(self) -> list[_Kept]:
         n_done = len(self._kept) - self._n_due
@@ -155,9 +169,12 @@ class Outlet:
     def _forget(self) -> None:
         if not self._kept:
             return
-        newest_ns = self._kept[-1].time_ns
+        newest_ns = max(self._newest_ns.values())
+        if self._catch_up_until_ns is not None and newest_ns >= self._catch_up_until_ns:
+            self._behind_ns = MAX_BEHIND_NS
         while self._n_due:
-            if newest_ns - self._kept[-self._n_due].time_ns <= self._behind_ns:
+            oldest = self._kept[-self._n_due]  # of its own sense: one may be dated after the other
+            if self._newest_ns[oldest.sense] - oldest.time_ns <= self._behind_ns:
                 break
             self._n_due -= 1
         keep_ns = max(self._keep_ns, self._behind_ns)
@@ -171,6 +188,7 @@ class Outlet:
 
     def _append(self, kept: _Kept) -> None:
         self._kept.append(kept)
+        self._newest_ns[kept.sense] = kept.time_ns
         self._n_kept_bytes += len(kept.message)
         self._n_due += 1
 
@@ -179,8 +197,12 @@ class Outlet:
         ring = self._rings.sounds
         if not ring.clock.ready:
             return None
+        first_index = ring.first_index
         if self._next_index is None:
-            self._next_index = ring.first_index
+            self._next_index = first_index
+        if self._next_index < first_index:  # a gap may be longer than the ring
+            self._n_gone_samples += first_index - self._next_index
+            self._next_index = first_index
         n = ring.end_index - self._next_index
         is_there = n >= BLOCK or (n > 0 and ring.ended)
         return ring.clock.time_at(self._next_index) if is_there else None

@@ -243,5 +243,7 @@ class Uplink:
                 self._timeline.follow(message.edge_ns, message.t_ns, message.drift)
         elif isinstance(message, Welcome):
             self.welcome, self.refused = message, ""
-        elif isinstance(message, Who):
+        elif isinstance(message, Who):  # a recognizer may be another one at the same address
             self._asked_ns, self.wanted, self._hello_due_ns = None, False, now_ns
+            if self._outlet is not None and self._work is not self._home:
+                self._outlet.replay()

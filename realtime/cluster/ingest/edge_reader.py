@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 RETRY_S = (1.0,)  # asking costs nothing
 MAX_AGE_NS = 3 * NS_PER_S  # older samples fit no ring any more
 WINDOW_AGE_NS = 16 * NS_PER_S  # but for a window of a stream that another recognizer had
-_AHEAD_PICTURES, _AHEAD_SAMPLES = 16, 6 * SAMPLE_RATE  # of the rings', before the reader waits
-_MAX_REPLAY_NS = 5 * NS_PER_S
+MAX_AHEAD_PICTURES, MAX_AHEAD_SAMPLES = 48, 6 * SAMPLE_RATE  # in rings of 64 and 8 s
+MAX_REPLAY_NS = 5 * NS_PER_S
 _ROOM_S = 0.005
 MAX_EARLY_NS = 100 * NS_PER_MS  # beyond what the exchange of times may err
 _WAIT_S = 0.25
@@ -87,7 +87,7 @@ class EdgeReader:
         self._session: int | None = None
         self._has_begun = False
         self._takes_window = takes_window and inlet.timeline.epoch_ns is None
-        self._replay_until_ns: int | None = None
+        self._replay_until_ns: int | None = None  # from the first step on
         self._n_passed_over = 0  # samples since the last that were handed on
 
     @property
@@ -125,6 +125,9 @@ class EdgeReader:
         if not self._has_begun:
             self._has_begun = True
             self._link.attach(self, lambda: self._inlet.timeline.epoch_ns)
+        if self._takes_window and not self._has_room():
+            time.sleep(_ROOM_S)
+            return True
         seen = self._link.news.count
         arrived = self._link.take(self)
         if arrived is None:
@@ -189,7 +192,6 @@ class EdgeReader:
         time_ns = self._dated(picture.time_ns, arrived_ns)
         if time_ns is None:
             return
-        self._wait_for_room()
         try:
             image = decode(picture.body, picture.coding, self._hub.size)
         except ValueError:
@@ -214,7 +216,6 @@ class EdgeReader:
             self._n_passed_over = n_before + block.n_samples
             return
         self._n_passed_over = 0
-        self._wait_for_room()
         if n_before and self._audio.has_begun:
             if n_before > _MAX_GAP:
                 raise SourceError(f"edge {self._name} left out {n_before // SAMPLE_RATE} s")
@@ -234,23 +235,24 @@ class EdgeReader:
         if time_ns < arrived_ns - (WINDOW_AGE_NS if self._takes_window else MAX_AGE_NS):
             self._inlet.stats.count("edge_late_messages")
             return None
-        if self._takes_window and time_ns > arrived_ns - NS_PER_S:
+        if self._takes_window and time_ns > self._hub.now_ns() - NS_PER_S:
             self._takes_window = False  # from here on it is live
         return min(time_ns, arrived_ns)
 
-    def _wait_for_room(self) -> None:
-        """While a window comes at once, wait for recognition: the rings hold four seconds."""
-        if not self._takes_window:
-            return
-        frames, sounds = self._inlet.frames, self._inlet.sounds
+    def _has_room(self) -> bool:
+        """Whether the rings have room: a window comes at once, and faster than it is recognized.
+
+        A clip needs a second of both senses, and one of them may come a second after the other.
+        """
+        now_ns = self._hub.now_ns()
         if self._replay_until_ns is None:
-            self._replay_until_ns = self._hub.now_ns() + _MAX_REPLAY_NS
-        while self._hub.now_ns() < self._replay_until_ns:
-            n_samples = sounds.end_index - sounds.first_index
-            if len(frames) <= _AHEAD_PICTURES and n_samples <= _AHEAD_SAMPLES:
-                return
-            time.sleep(_ROOM_S)
-        self._takes_window = False
+            self._replay_until_ns = now_ns + MAX_REPLAY_NS
+        if now_ns >= self._replay_until_ns:
+            self._takes_window = False
+            return True
+        frames, sounds = self._inlet.frames, self._inlet.sounds
+        n_samples = sounds.end_index - sounds.first_index
+        return len(frames) < MAX_AHEAD_PICTURES and n_samples < MAX_AHEAD_SAMPLES
 
 
 def _as_it_is(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

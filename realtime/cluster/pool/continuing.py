@@ -21,6 +21,8 @@ from typing import Any
 from realtime.clock import NS_PER_S, format_utc
 
 PATIENCE_NS = 8 * NS_PER_S  # a move takes up to 3 s, an onset's confirmation a few decisions
+PAST_S = 15.0  # a new actor begins no further back
+RESUMED_S = 1.0  # after its end an event is told again that the new actor says goes on
 REASON = "recognizer lost"
 _TOLD = 0  # in place of a number: an event that was told before; numbers begin at 1
 
@@ -41,7 +43,8 @@ class _Known:
     ids: dict[str, int] = field(default_factory=dict)  # its actor's name of each event that goes on
     going_on: dict[int, _Open] = field(default_factory=dict)
     began: datetime | None = None  # stream time 0
-    ended: dict[str, tuple[float, str]] = field(default_factory=dict)  # by label: when, at whom
+    ended: dict[str, tuple[float, int]] = field(default_factory=dict)  # by label: when, which move
+    n_moves: int = 0
     ahead_s: float | None = None  # what the actor's stream time has to be put forward by
     end: Body | None = None  # of the last decision
     status: Body | None = None
@@ -70,6 +73,7 @@ class Continuing:
         if known.actor == actor:
             return None
         known.actor, known.ahead_s = actor, None
+        known.n_moves += 1
         known.ids.clear()
         for each in known.going_on.values():
             each.waits_until_ns = each.waits_until_ns or now_ns + PATIENCE_NS
@@ -85,7 +89,7 @@ class Continuing:
             return known.status
         told = self._dated(known, actor, dict(body))
         if body["type"] == "prediction":
-            if known.end is not None and told["end"]["t_s"] <= known.end["t_s"]:
+            if known.end is not None and _is_past(told["end"], known.end["t_s"]):
                 return None  # another actor decided on that second before
             known.end = told["end"]
             return told
@@ -124,6 +128,8 @@ class Continuing:
                 return None  # nobody was told that it had begun
             number = _TOLD if _was_told(known, body) else self._number_of(known, body)
             known.ids[of_actor] = number
+        if number == _TOLD and body["phase"] != "offset" and _goes_on(known, body):
+            number = known.ids[of_actor] = self._number_of(known, body)
         if number == _TOLD:
             return None
         going_on = known.going_on.get(number)
@@ -138,7 +144,7 @@ class Continuing:
             body["duration_s"] = _duration_s(body)
             known.going_on.pop(number, None)
             del known.ids[of_actor]
-            known.ended[body["label"]] = (body["offset"]["t_s"], known.actor or "")
+            known.ended[body["label"]] = (body["offset"]["t_s"], known.n_moves)
         else:
             known.going_on[number] = _Open(number=number, body=body)
         return body
@@ -194,8 +200,19 @@ def _moving(status: Body) -> Body:
 
 def _was_told(known: _Known, event: Body) -> bool:
     """Whether it is an event that another actor told to its end: this one began with the past."""
-    ended_t_s, actor = known.ended.get(event["label"], (0.0, known.actor))
-    return actor != known.actor and bool(event["onset"]["t_s"] < ended_t_s)
+    ended_t_s, n_moves = known.ended.get(event["label"], (0.0, known.n_moves))
+    return n_moves != known.n_moves and _is_past(event["onset"], ended_t_s)
+
+
+def _goes_on(known: _Known, event: Body) -> bool:
+    """Whether an event that was told to its end goes on after all, by decisions made since."""
+    ended_t_s, _ = known.ended[event["label"]]
+    return known.end is not None and known.end["t_s"] > ended_t_s + RESUMED_S
+
+
+def _is_past(moment: Body, told_t_s: float) -> bool:
+    """Whether a moment lies before one that was told, and is no error of a clock."""
+    return bool(told_t_s - PAST_S < moment["t_s"] <= told_t_s)
 
 
 def _duration_s(body: Body) -> float:

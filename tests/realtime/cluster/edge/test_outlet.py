@@ -201,6 +201,45 @@ def test_what_was_passed_over_is_not_lost_when_it_is_sent_again() -> None:
     assert edge.outlet.n_lost_pictures == 0
 
 
+def test_window_that_a_slow_network_does_not_take_is_passed_over() -> None:
+    edge = Edge()
+    edge.outlet.keep(WINDOW_NS)
+    for slot in range(13 * 16):
+        edge.see(slot)
+        edge.send()
+    edge.outlet.replay()
+    for slot in range(13 * 16, 20 * 16):
+        edge.see(slot)
+        edge.room = slot % 2  # half of what comes
+        edge.send()
+
+    newest = edge.pictures()[-1][1]
+    assert newest > 20 * 16 - MAX_BEHIND_SLOTS - 4
+
+
+def test_sense_that_is_dated_after_the_other_is_sent() -> None:
+    edge = Edge()
+    for k in range(16, 16 * 4):
+        edge.hear(SAMPLE_RATE // 16)
+        edge.see(k - 16)
+        edge.send()
+
+    assert len(edge.pictures()) == 16 * 3
+    assert edge.outlet.n_lost_pictures == 0
+
+
+def test_long_gap_is_passed_over_at_once() -> None:
+    edge = Edge()
+    edge.hear(BLOCK)
+    edge.send()
+    edge.hear(8 * BLOCK, gap=3600 * SAMPLE_RATE)
+    edge.send()
+
+    assert edge.blocks()[-1][0] == 3600 * SAMPLE_RATE + 8 * BLOCK
+    n_sent = sum(n for _, n in edge.blocks())
+    assert edge.outlet.n_lost_samples == 3600 * SAMPLE_RATE + 9 * BLOCK - n_sent
+
+
 def test_no_more_is_kept_than_a_hub_lets_in_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outlet, "MAX_KEPT_BYTES", 1000)
     edge = Edge()

@@ -136,6 +136,43 @@ def test_event_that_had_ended_is_not_told_again_when_the_new_actor_sees_it_in_th
     assert (new["id"], other["id"]) == ("pool-door-2", "pool-door-3")
 
 
+def test_event_that_had_ended_is_told_again_when_it_goes_on_after_all() -> None:
+    pool = joined()
+    pool.take("a", event(1, "onset", 1.0))
+    pool.take("a", event(1, "offset", 1.0, 3.0))
+    pool.take("a", event(2, "onset", 3.6))
+    pool.moved("door", "b", 0)
+    assert pool.take("b", event(1, "onset", 1.1)) is None
+    pool.take("b", decision(5.0))
+    told = pool.take("b", event(1, "update", 1.1))
+    ended = pool.take("b", event(1, "offset", 1.1, 7.0))
+
+    assert told is not None
+    assert ended is not None
+    assert (told["id"], told["phase"], told["onset"]) == ("pool-door-2", "update", moment(3.6))
+    assert (ended["id"], ended["offset"]) == ("pool-door-2", moment(7.0))
+
+
+def test_actor_that_has_a_stream_again_tells_nothing_twice() -> None:
+    pool = joined()
+    pool.take("a", event(1, "onset", 1.0))
+    pool.take("a", event(1, "offset", 1.0, 3.0))
+    pool.take("a", decision(4.0))
+    pool.moved("door", "b", 0)
+    pool.moved("door", "a", 0)
+
+    assert pool.take("a", event(1, "onset", 1.1)) is None
+    assert pool.take("a", decision(3.5)) is None
+
+
+def test_node_whose_clock_is_not_known_yet_is_heard_all_the_same() -> None:
+    pool = joined()
+    pool.take("a", decision(60.0))
+    pool.moved("door", "b", 0)
+
+    assert pool.take("b", decision(1.0, began_s=20.0)) is not None
+
+
 def test_actor_that_has_a_stream_no_more_is_not_heeded() -> None:
     pool = joined()
     pool.moved("door", "b", 0)
