@@ -94,6 +94,7 @@ class Scene:
         fps: Of live pictures; None for one in each place of the grid.
         delay_s: How late all that is live comes.
         lump_s: Live sound comes in lumps so long.
+        taken: Streams that begin with their past, which comes as fast as it is taken.
         waits: Whether a round that finds nothing to do waits, as the thread does, until something
             comes or its time is over; else time goes on between the rounds.
     """
@@ -107,8 +108,10 @@ class Scene:
         fps: float | None = None,
         delay_s: float = 0.0,
         lump_s: float = 0.0,
+        taken: Sequence[str] = (),
         waits: bool = False,
     ) -> None:
+        self._taken = frozenset(taken)
         self._lag_ns = round(lag_s * NS_PER_S)
         self.clock = ManualClock()
         self.stats = Stats()
@@ -138,6 +141,7 @@ class Scene:
                 self.clock,
                 stats,
                 rings.lag,
+                catches_up=config.name in self._taken,
             )
             run = RunContext(
                 config=RunConfig(source=config, window=WindowConfig(hop_s=hop_s)),
@@ -193,6 +197,9 @@ class Scene:
             if not config.live:
                 self._feed_file(rings)
                 continue
+            if config.name in self._taken:
+                self._feed_taken(rings, n_slots)
+                continue
             for slot in range(self._n_slots, n_slots):
                 if not self._has_frame(slot):
                     continue
@@ -210,6 +217,14 @@ class Scene:
 
     def _has_frame(self, slot: int) -> bool:
         return self._fps is None or int(slot * self._fps / 16) > int((slot - 1) * self._fps / 16)
+
+    def _feed_taken(self, rings: Rings, n_slots: int) -> None:
+        slot = rings.frames.final_slot + 1
+        while slot < n_slots and len(rings.frames) < 48:
+            rings.frames.append(slot, slot * SLOT_NS, np.zeros((SIZE, SIZE, 3), np.uint8))
+            rings.frames.mark(slot)
+            rings.sounds.append(np.zeros(SAMPLES_PER_SLOT, np.float32))
+            slot += 1
 
     def _feed_file(self, rings: Rings) -> None:
         slot = rings.frames.final_slot + 1

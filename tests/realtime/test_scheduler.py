@@ -124,3 +124,25 @@ def test_drift_of_a_sound_devices_clock_is_a_figure_and_a_file_has_none() -> Non
 
     assert device.stats.snapshot().drift_ppm == 0.0  # of a clock that is exact
     assert recording.stats.snapshot().drift_ppm is None
+
+
+@pytest.mark.parametrize("n_others", [0, 4])
+def test_past_of_a_stream_that_was_taken_over_is_no_load(
+    n_others: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [f"s{k}" for k in range(n_others)]
+    scene = Scene(*map(live, (*names, "taken")), taken=("taken",))
+    scene.recognizer.clip_ns = 10 * NS_PER_MS
+    scene.clock.advance(12 * NS_PER_S)
+    scene.run(6.0)
+
+    assert scene.scheduler.load_level == 0
+    assert "does not keep up" not in caplog.text
+    decided = [d for d in scene.recognizer.decisions if d.source == "taken"]
+    assert decided[0].end_t_ns < 8 * NS_PER_S
+    assert decided[-1].lag_ns < NS_PER_S // 4
+    for name in names:
+        assert max(scene.lags_ns(name, since_s=13.0)) < NS_PER_S // 2
+    latency_ms = scene.stats.snapshot().latency_p95_ms
+    assert latency_ms is not None
+    assert latency_ms < 500
