@@ -254,10 +254,7 @@ class ClipAssembler:
         self._end_slot += self._step_slots
         self._index += 1
         self._stats.count("clips")
-        if self._pictures is not None:
-            self._pictures.release()
-        if self._sound is not None:
-            self._sound.release(self._timeline.time_ns(self._end_slot * SLOT_NS))
+        self._release()
         return Clip(
             index=index,
             end_t_ns=end_t_ns,
@@ -270,6 +267,13 @@ class ClipAssembler:
             gap_samples=heard.n_lost,
             is_past=self._catches_up,
         )
+
+    def _release(self, before_slot: int = 0) -> None:
+        """Let the rings forget what no clip shows or hears any more."""
+        if self._pictures is not None:
+            self._pictures.release(before_slot)
+        if self._sound is not None:
+            self._sound.release(self._timeline.time_ns(self._end_slot * SLOT_NS))
 
     def _skip_backlog(self, now_ns: int) -> bool:
         """Move on to the newest hop whose second is over if the backlog is too long; say whether.
@@ -287,6 +291,7 @@ class ClipAssembler:
         n_skipped = (target - self._end_slot) // self._step_slots
         self._end_slot = target
         self._index += n_skipped
+        self._release(target - CLIP_SLOTS)
         self._stats.count("skipped_clips", n_skipped)
         return True
 

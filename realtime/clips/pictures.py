@@ -117,6 +117,6 @@ class ClipPictures:
         """Return when the newest frame before `end_slot` was taken; there is one."""
         return max(f.time_ns for f in self._shown if f.slot < end_slot)
 
-    def release(self) -> None:
-        """Let the ring forget what was handed out."""
-        self._frames.release(self._handed_slot + 1)
+    def release(self, before_slot: int = 0) -> None:
+        """Let the ring forget what was handed out, and what lies before a slot."""
+        self._frames.release(max(self._handed_slot + 1, before_slot))

@@ -167,8 +167,6 @@ class Outlet:
         self._forget()
 
     def _forget(self) -> None:
-        if not self._kept:
-            return
         newest_ns = max(self._newest_ns.values())
         if self._catch_up_until_ns is not None and newest_ns >= self._catch_up_until_ns:
             self._behind_ns = MAX_BEHIND_NS
@@ -178,7 +176,10 @@ class Outlet:
                 break
             self._n_due -= 1
         keep_ns = max(self._keep_ns, self._behind_ns)
-        while newest_ns - self._kept[0].time_ns > keep_ns or self._n_kept_bytes > MAX_KEPT_BYTES:
+        while self._kept:
+            is_old = newest_ns - self._kept[0].time_ns > keep_ns
+            if not is_old and self._n_kept_bytes <= MAX_KEPT_BYTES:
+                break
             kept = self._kept.popleft()
             self._n_kept_bytes -= len(kept.message)
             self._n_due = min(self._n_due, len(self._kept))

@@ -211,7 +211,6 @@ class Uplink:
         self._hello_due_ns, self._home_due_ns = now_ns, now_ns + TOLD_NS
         if self._outlet is not None:
             self._outlet.keep(WINDOW_NS)
-            self._outlet.replay()
 
     def _hear(self, line: Line, frames: list[bytes], now_ns: int) -> None:
         try:
@@ -237,13 +236,15 @@ class Uplink:
                 line.send(answer.pack())
             if self._asked_ns is None:
                 logger.info("the pool at %s is there", line.endpoint)
-            self._asked_ns, self.wanted = now_ns, message.wanted
+            self._asked_ns = now_ns
+            is_new = message.wanted and not self.wanted and message.t_ns < 0
+            if is_new and self._outlet is not None and self._work is not self._home:
+                self._outlet.replay()  # a recognizer that has nothing of this stream
+            self.wanted = message.wanted
             is_begun = self._timeline is not None and self._timeline.epoch_ns is not None
             if is_begun and self._timeline is not None and message.t_ns >= 0:
                 self._timeline.follow(message.edge_ns, message.t_ns, message.drift)
         elif isinstance(message, Welcome):
             self.welcome, self.refused = message, ""
-        elif isinstance(message, Who):  # a recognizer may be another one at the same address
+        elif isinstance(message, Who):
             self._asked_ns, self.wanted, self._hello_due_ns = None, False, now_ns
-            if self._outlet is not None and self._work is not self._home:
-                self._outlet.replay()

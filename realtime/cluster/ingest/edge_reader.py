@@ -87,7 +87,7 @@ class EdgeReader:
         self._session: int | None = None
         self._has_begun = False
         self._takes_window = takes_window and inlet.timeline.epoch_ns is None
-        self._replay_until_ns: int | None = None  # from the first step on
+        self._replay_until_ns: int | None = None  # from its first sample on
         self._n_passed_over = 0  # samples since the last that were handed on
 
     @property
@@ -235,6 +235,8 @@ class EdgeReader:
         if time_ns < arrived_ns - (WINDOW_AGE_NS if self._takes_window else MAX_AGE_NS):
             self._inlet.stats.count("edge_late_messages")
             return None
+        if self._takes_window and self._replay_until_ns is None:
+            self._replay_until_ns = self._hub.now_ns() + MAX_REPLAY_NS
         if self._takes_window and time_ns > self._hub.now_ns() - NS_PER_S:
             self._takes_window = False  # from here on it is live
         return min(time_ns, arrived_ns)
@@ -244,10 +246,9 @@ class EdgeReader:
 
         A clip needs a second of both senses, and one of them may come a second after the other.
         """
-        now_ns = self._hub.now_ns()
         if self._replay_until_ns is None:
-            self._replay_until_ns = now_ns + MAX_REPLAY_NS
-        if now_ns >= self._replay_until_ns:
+            return True
+        if self._hub.now_ns() >= self._replay_until_ns:
             self._takes_window = False
             return True
         frames, sounds = self._inlet.frames, self._inlet.sounds

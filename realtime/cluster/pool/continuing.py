@@ -34,6 +34,13 @@ class _Open:
     number: int
     body: Body  # the newest of its messages, as it was told
     waits_until_ns: int | None = None  # its actor has gone
+    end: Body | None = None  # that actor's last decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    offset: Body
+    n_moves: int  # of the stream, up to whoever told it
 
 
 @dataclass(slots=True)
@@ -43,8 +50,9 @@ class _Known:
     ids: dict[str, int] = field(default_factory=dict)  # its actor's name of each event that goes on
     going_on: dict[int, _Open] = field(default_factory=dict)
     began: datetime | None = None  # stream time 0
-    ended: dict[str, tuple[float, int]] = field(default_factory=dict)  # by label: when, which move
+    ended: dict[str, _Ended] = field(default_factory=dict)  # by label, the newest
     n_moves: int = 0
+    newest_s: float | None = None  # end of the newest decision of its actor, told or not
     ahead_s: float | None = None  # what the actor's stream time has to be put forward by
     end: Body | None = None  # of the last decision
     status: Body | None = None
@@ -73,10 +81,11 @@ class Continuing:
         if known.actor == actor:
             return None
         known.actor, known.ahead_s = actor, None
-        known.n_moves += 1
+        known.n_moves, known.newest_s = known.n_moves + 1, None
         known.ids.clear()
         for each in known.going_on.values():
-            each.waits_until_ns = each.waits_until_ns or now_ns + PATIENCE_NS
+            if each.waits_until_ns is None:
+                each.waits_until_ns, each.end = now_ns + PATIENCE_NS, known.end
         return None if known.status is None else _moving(known.status)
 
     def take(self, actor: str, body: Mapping[str, Any]) -> Body | None:
@@ -89,7 +98,8 @@ class Continuing:
             return known.status
         told = self._dated(known, actor, dict(body))
         if body["type"] == "prediction":
-            if known.end is not None and _is_past(told["end"], known.end["t_s"]):
+            known.newest_s = told["end"]["t_s"]
+            if known.end is not None and _is_past(told["end"], known.end):
                 return None  # another actor decided on that second before
             known.end = told["end"]
             return told
@@ -128,8 +138,9 @@ class Continuing:
                 return None  # nobody was told that it had begun
             number = _TOLD if _was_told(known, body) else self._number_of(known, body)
             known.ids[of_actor] = number
-        if number == _TOLD and body["phase"] != "offset" and _goes_on(known, body):
+        if number == _TOLD and _goes_on(known, body):
             number = known.ids[of_actor] = self._number_of(known, body)
+            body["onset"] = known.ended[body["label"]].offset
         if number == _TOLD:
             return None
         going_on = known.going_on.get(number)
@@ -144,7 +155,7 @@ class Continuing:
             body["duration_s"] = _duration_s(body)
             known.going_on.pop(number, None)
             del known.ids[of_actor]
-            known.ended[body["label"]] = (body["offset"]["t_s"], known.n_moves)
+            known.ended[body["label"]] = _Ended(offset=body["offset"], n_moves=known.n_moves)
         else:
             known.going_on[number] = _Open(number=number, body=body)
         return body
@@ -159,8 +170,10 @@ class Continuing:
 
     def _ended(self, known: _Known, event: _Open) -> Body:
         body = {**event.body, "phase": "offset", "reason": REASON}
-        onset, end = body["onset"], known.end
+        onset, end = body["onset"], known.end if event.waits_until_ns is None else event.end
         body["offset"] = onset if end is None or end["t_s"] < onset["t_s"] else end
+        n_moves = known.n_moves - (event.waits_until_ns is not None)
+        known.ended[body["label"]] = _Ended(offset=body["offset"], n_moves=n_moves)
         body["duration_s"] = _duration_s(body)
         body["quality"] = {**body["quality"], "latency_ms": None}
         return body
@@ -199,20 +212,22 @@ def _moving(status: Body) -> Body:
 
 
 def _was_told(known: _Known, event: Body) -> bool:
-    """Whether it is an event that another actor told to its end: this one began with the past."""
-    ended_t_s, n_moves = known.ended.get(event["label"], (0.0, known.n_moves))
-    return n_moves != known.n_moves and _is_past(event["onset"], ended_t_s)
+    """Whether it is an event that was told to its end before: a new actor begins with the past."""
+    ended = known.ended.get(event["label"])
+    is_other = ended is not None and ended.n_moves != known.n_moves
+    return ended is not None and is_other and _is_past(event["onset"], ended.offset)
 
 
 def _goes_on(known: _Known, event: Body) -> bool:
-    """Whether an event that was told to its end goes on after all, by decisions made since."""
-    ended_t_s, _ = known.ended[event["label"]]
-    return known.end is not None and known.end["t_s"] > ended_t_s + RESUMED_S
+    """Whether an event that was told to its end goes on after all, as its actor decided."""
+    since_s = known.ended[event["label"]].offset["t_s"] + RESUMED_S
+    newest_s = known.newest_s if event["phase"] != "offset" else event["offset"]["t_s"]
+    return newest_s is not None and bool(newest_s > since_s)
 
 
-def _is_past(moment: Body, told_t_s: float) -> bool:
+def _is_past(moment: Body, told: Body) -> bool:
     """Whether a moment lies before one that was told, and is no error of a clock."""
-    return bool(told_t_s - PAST_S < moment["t_s"] <= told_t_s)
+    return bool(told["t_s"] - PAST_S < moment["t_s"] <= told["t_s"])
 
 
 def _duration_s(body: Body) -> float:

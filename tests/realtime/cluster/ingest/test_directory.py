@@ -6,15 +6,31 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zmq
 
+from realtime.buffers.audio_clock import AudioClock
 from realtime.client.keys import main as keys_main
-from realtime.clock import BootClock
+from realtime.clock import BootClock, Timeline
+from realtime.cluster.edge.outlet import BLOCK, Outlet
 from realtime.cluster.edge.uplink import Uplink
 from realtime.cluster.ingest.directory import Directory
-from realtime.cluster.wire.protocol import At, Hello, Refused, SoundSent, from_pool
+from realtime.cluster.ingest.hub import Hub
+from realtime.cluster.ingest.link import WINDOW_WAITING
+from realtime.cluster.wire.protocol import (
+    RAW,
+    At,
+    Hello,
+    Refused,
+    SoundSent,
+    Welcome,
+    from_pool,
+)
+from realtime.config import SourceConfig
 from realtime.errors import OutputError, UsageError
+from realtime.rings import Rings
+from realtime.stats import Stats
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -142,3 +158,79 @@ def test_address_that_is_taken_is_said(directory: Directory) -> None:
     other = Directory(directory.endpoint, None, ["door"], BootClock())
     with pytest.raises(OutputError, match="it is taken by another program"):
         other.open()
+
+
+class Recognizer:
+    """A hub whose stream is wanted, and what comes of it."""
+
+    def __init__(self, endpoint: str = "tcp://127.0.0.1:*") -> None:
+        self.hub = Hub(endpoint, None, BootClock(), WINDOW_WAITING)
+        self.hub.open(
+            Welcome(resize_to=4, size=4, crop="none", interpolation="nearest", grid_hz=16)
+        )
+        self.link = self.hub.link("door")
+        self.epoch_ns: int | None = None
+        self.link.attach(self, lambda: self.epoch_ns)
+        self.hub.start()
+
+    def indices(self) -> list[int]:
+        """Return where the blocks of sound begin that came since this was asked last."""
+        found = []
+        while (arrived := self.link.take(self)) is not None:
+            if isinstance(arrived.message, SoundSent):
+                found.append(arrived.message.index)
+        return found
+
+
+def test_recognizer_gets_the_past_of_a_stream_if_it_has_nothing_of_it(
+    directory: Directory,
+) -> None:
+    first, second = Recognizer(), Recognizer()
+    directory.tell({"door": first.hub.endpoint})
+    uplink = Uplink(
+        directory.endpoint, "door", picture=False, sound=True, curve=None, clock=BootClock()
+    )
+    rings = Rings(SourceConfig(name="door", kind="demo"), 4, Timeline(), Stats())
+    rings.timeline.start(0)
+    rings.sounds.clock = AudioClock.exact(0)
+    step_until(uplink, lambda: uplink.wanted)
+    uplink.serve(Outlet(rings, RAW, 90), None)
+    sent: list[int] = []
+    heard: dict[Recognizer, list[int]] = {first: [], second: []}
+
+    def hear_until(who: Recognizer, index: int) -> list[int]:
+        def has_come() -> bool:
+            heard[who] += who.indices()
+            return index in heard[who]
+
+        step_until(uplink, has_come)
+        return heard[who]
+
+    for k in range(50):
+        rings.sounds.append(np.zeros(BLOCK, np.float32))
+        sent.append(k * BLOCK)
+        uplink.step()
+    assert hear_until(first, sent[-1]) == sent
+    first.epoch_ns = 0
+
+    first.hub.close()
+    again = Recognizer(first.hub.endpoint)  # another one, at the same address
+    heard[again] = []
+    rings.sounds.append(np.zeros(BLOCK, np.float32))
+    sent.append(50 * BLOCK)
+    assert hear_until(again, sent[-1]) == sent
+    again.epoch_ns = 0
+
+    directory.tell({"door": second.hub.endpoint})
+    assert hear_until(second, sent[-1]) == sent
+
+    again.indices()
+    directory.tell({"door": again.hub.endpoint})  # it has the stream still, and gets what is new
+    step_until(uplink, lambda: uplink.place == again.hub.endpoint and uplink.wanted)
+    rings.sounds.append(np.zeros(BLOCK, np.float32))
+    sent.append(51 * BLOCK)
+    heard[again] = []
+    assert hear_until(again, sent[-1]) == sent[-1:]
+    uplink.close()
+    for each in (again, second):
+        each.hub.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from realtime.clock import NS_PER_S, format_utc
 from realtime.cluster.pool.continuing import PATIENCE_NS, REASON, Continuing
 
@@ -124,7 +126,9 @@ def test_event_that_had_ended_is_not_told_again_when_the_new_actor_sees_it_in_th
     pool = joined()
     pool.take("a", event(1, "onset", 1.0))
     pool.take("a", event(1, "offset", 1.0, 3.0))
+    pool.take("a", decision(5.5))
     pool.moved("door", "b", 0)
+    pool.take("b", decision(3.0))
     again = [pool.take("b", event(1, phase, 1.1)) for phase in ("onset", "update")]
     again.append(pool.take("b", event(1, "offset", 1.1, 2.9)))
     new = pool.take("b", event(2, "onset", 4.0))
@@ -151,6 +155,33 @@ def test_event_that_had_ended_is_told_again_when_it_goes_on_after_all() -> None:
     assert ended is not None
     assert (told["id"], told["phase"], told["onset"]) == ("pool-door-2", "update", moment(3.6))
     assert (ended["id"], ended["offset"]) == ("pool-door-2", moment(7.0))
+
+
+def test_end_of_an_event_that_went_on_after_all_is_told() -> None:
+    pool = joined()
+    pool.take("a", event(1, "onset", 1.0))
+    pool.take("a", event(1, "offset", 1.0, 3.0))
+    pool.moved("door", "b", 0)
+    assert pool.take("b", event(1, "onset", 1.1)) is None
+    told = pool.take("b", event(1, "offset", 1.1, 4.9))
+
+    assert told is not None
+    assert (told["id"], told["phase"], told["onset"]) == ("pool-door-2", "offset", moment(3.0))
+    assert told["duration_s"] == pytest.approx(1.9)
+
+
+def test_event_of_a_lost_recognizer_ends_with_its_last_decision_and_goes_on_from_there() -> None:
+    pool = joined()
+    pool.take("a", event(1, "onset", 1.0))
+    pool.take("a", decision(4.0))
+    pool.moved("door", "b", 0)
+    pool.take("b", decision(9.0))
+    (ended,) = pool.due(PATIENCE_NS)
+
+    assert ended["offset"] == moment(4.0)
+    again = pool.take("b", event(1, "onset", 1.1))
+    assert again is not None
+    assert (again["id"], again["onset"]) == ("pool-door-2", moment(4.0))
 
 
 def test_actor_that_has_a_stream_again_tells_nothing_twice() -> None:
