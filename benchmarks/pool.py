@@ -183,10 +183,14 @@ def went_on(ear: Ear, name: str, since: float, until: float) -> str:
 
 
 def ids(ear: Ear, name: str) -> str:
-    """Return whether the numbers of a stream's events go on."""
-    told = [body["id"] for _, body in ear.of("event", name) if body["phase"] == "onset"]
-    numbers = [int(text.rpartition("-")[2]) for text in told]
-    return "go on" if numbers == sorted(set(numbers)) else "repeat"
+    """Return whether the numbers of a stream's events go on, in each run of the pool's own."""
+    of_run: dict[str, list[int]] = {}
+    for _, body in ear.of("event", name):
+        if body["phase"] == "onset":
+            run, _, number = body["id"].rpartition("-")
+            of_run.setdefault(run, []).append(int(number))
+    is_well = all(numbers == sorted(set(numbers)) for numbers in of_run.values())
+    return "go on" if is_well else "repeat"
 
 
 def cost(arguments: argparse.Namespace, folder: Path) -> None:
