@@ -38,6 +38,7 @@ class DueClip:
 
     end_t_ns: int
     n_new: int
+    is_past: bool = False  # no stream here begins with its past
 
 
 class SimulatedStream:
