@@ -41,7 +41,7 @@ again: $(VENV)/.installed-dev  ## what failed last of the tests MARK: work of ot
 	$(BIN)/python -m pytest -m "$(MARK)" --last-failed --last-failed-no-failures none
 
 fuzz: $(VENV)/.installed-dev  ## bad input of all kinds: it works or is one sentence
-	$(BIN)/python -m pytest -m fuzz tests/fuzz
+	$(BIN)/python -m pytest -m fuzz -n $(WORKERS) --dist loadfile tests/fuzz
 
 faults: $(VENV)/.installed-dev  ## break a live stream in all ways; writes the table of docs/reference/faults.md
 	$(BIN)/python -m pytest tests/faults --reliability docs/reference/faults.md

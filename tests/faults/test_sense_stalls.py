@@ -23,7 +23,7 @@ from realtime.packets import GRID_HZ, SAMPLE_RATE
 from realtime.recognition.models import Models
 from realtime.sources.demo_scene import SCRIPT
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
 
 LENGTH_S = 23.0
 REAL_LENGTH_S = 24.0

@@ -13,7 +13,7 @@ import pytest
 
 from integration.processes import ROOT, TIMEOUT_S, command, environment
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.device, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize("screen", ["dashboard", "plain"])

@@ -43,6 +43,7 @@ def test_openvino_reports_to_nobody_when_it_is_imported(fresh: FreshHome, consen
     assert "CPU" in visit.said
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("backend", ["torch", "openvino", "auto"])
 def test_run_of_a_file_stays_at_home_when_proxies_listen(
     fresh: FreshHome, clip: Path, random_bundle: Path, backend: str
@@ -58,6 +59,7 @@ def test_run_of_a_file_stays_at_home_when_proxies_listen(
     _assert_stayed(visit)
 
 
+@pytest.mark.soak
 def test_features_tests_and_reports_stay_at_home_when_proxies_listen(
     fresh: FreshHome, clip: Path, random_bundle: Path
 ) -> None:

@@ -44,6 +44,7 @@ def test_real_clip_is_named_from_its_start(clip: str, label: str) -> None:
     assert events[-1]["phase"] == "offset"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("clip", ["other_makeup.avi", "other_tennis.mp4", "other_pancake.mkv"])
 def test_any_real_file_runs_to_its_end(clip: str) -> None:
     if not (CLIPS / clip).exists():

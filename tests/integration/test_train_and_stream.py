@@ -51,6 +51,7 @@ def test_sounds_and_pictures_become_a_bundle_that_a_stream_loads(
     assert {message["label"] for message in json_lines(stream.stdout)} <= {"Bark", "Siren"}
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_the_shipped_trunks_are_what_a_user_trains_on_who_names_none(tmp_path: Path) -> None:
     tables, features = write_tables(tmp_path), tmp_path / "features"

@@ -192,6 +192,7 @@ def test_missing_library_is_one_sentence(stats: Stats, monkeypatch: pytest.Monke
         make_page(stats)
 
 
+@pytest.mark.device  # real time
 def test_idle_connections_cost_little_and_end(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics_server._Handler, "timeout", 0.5)
     n_before = threading.active_count()

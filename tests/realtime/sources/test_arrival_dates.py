@@ -89,7 +89,8 @@ def test_burst_after_a_long_pause_lies_at_its_end() -> None:
 
 def test_lumps_of_pictures_are_played_as_evenly_as_they_were_taken() -> None:
     arrivals = [FIRST_NS + n // 10 * 10 * INTERVAL_NS + n % 10 * NS_PER_MS for n in range(400)]
-    dates = np.array([played(arrivals)[number][0] for number in range(400)])
+    taken = played(arrivals)
+    dates = np.array([taken[number][0] for number in range(400)])
     gaps = np.diff(dates[100:])
     assert gaps.min() > 30 * NS_PER_MS
     assert gaps.max() < 100 * NS_PER_MS

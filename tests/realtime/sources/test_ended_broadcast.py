@@ -80,6 +80,7 @@ def test_an_ended_broadcast_is_not_replayed_as_a_stream(server: WebServer) -> No
     reader.close()
 
 
+@pytest.mark.device  # real time
 def test_a_stream_whose_broadcast_ends_is_looked_for_and_goes_on_with_the_next(
     server: WebServer,
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from realtime.clips.assembler import ClipAssembler
 from realtime.clock import NS_PER_MS, NS_PER_S, ManualClock
 from realtime.cluster.edge.outlet import WINDOW_NS
+from realtime.cluster.ingest import edge_reader
 from realtime.cluster.ingest.edge_reader import EdgeReader
 from realtime.cluster.ingest.hub import Hub
 from realtime.cluster.ingest.link import WINDOW_WAITING, Link
@@ -33,6 +34,11 @@ class Sends:
     picture_late_ms: float = 0.0
     sound: bool = True
     sound_late_ms: float = 0.0
+
+
+@pytest.fixture(autouse=True)
+def reader_never_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge_reader, "_ROOM_S", 0.0)
 
 
 class Taken:

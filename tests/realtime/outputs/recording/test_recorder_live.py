@@ -65,6 +65,7 @@ def test_sidecar_and_counters_and_the_file_itself_agree_when_pictures_were_lost(
     assert told["picture"]["longest_s"] == pytest.approx(longest_hole_s(file), abs=0.001)
 
 
+@pytest.mark.device  # real time
 def test_pictures_are_thinned_and_no_stretch_is_lost_when_memory_is_short(tmp_path: Path) -> None:
     scene = LiveScene(tmp_path, memory_mib=8, size=(240, 320))
     scene.play_to(3.0)
