@@ -191,6 +191,7 @@ def test_trunk_is_extracted_with_trained_on_and_recognized_with(
     assert {line.split()[0] for line in result.stdout.splitlines()} <= {"Bark", "Siren"}
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_announced_trunk_is_known_to_every_command(programs: Path, tmp_path: Path) -> None:
     text = (programs / "my_ears.py").read_text(encoding="utf-8")

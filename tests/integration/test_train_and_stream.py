@@ -74,6 +74,7 @@ def test_the_shipped_trunks_are_what_a_user_trains_on_who_names_none(tmp_path: P
         _run("mafnet", "predict", "--features", one, "--bundle", bundle, "--to", one + ".said.npz")
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_aves_layout_is_extracted_trained_on_and_tested(
     random_bundle: Path, tmp_path: Path

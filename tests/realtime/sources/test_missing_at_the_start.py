@@ -112,6 +112,7 @@ def test_a_camera_that_comes_later_is_found_where_the_microphone_is_there(folder
             wait_long(lambda: stream.count("frames") > 0)
 
 
+@pytest.mark.device  # real time
 @pytest.mark.parametrize("asked", [False, True], ids=["first look", "was asked what it gives"])
 def test_a_stream_that_was_not_there_is_found_when_it_comes(folder: Path, asked: bool) -> None:
     port = free_port()
