@@ -107,6 +107,7 @@ class Uplink:
         self._hello = Hello(name=name, session=session, picture=picture, sound=sound)
         self._hello_due_ns = clock.now_ns()
         self._asked_ns: int | None = None
+        self._unanswered_ns: int | None = clock.now_ns()  # since when; None once somebody answered
         self.refused = ""
         self._outlet: Outlet | None = None
         self._timeline: GridTimeline | None = None
@@ -173,6 +174,13 @@ class Uplink:
         return line
 
     def _look_for_pool(self, now_ns: int) -> None:
+        if self._unanswered_ns is not None and now_ns - self._unanswered_ns >= SILENT_NS:
+            self._unanswered_ns = None
+            logger.warning(
+                "no pool answers at %s; is it started there, and does it know this edge's key? "
+                "It is looked for",
+                self._endpoint,
+            )
         if self._asked_ns is not None and now_ns - self._asked_ns >= SILENT_NS:
             logger.warning("the pool at %s is silent; it is looked for", self._work.endpoint)
             self._asked_ns, self.wanted = None, False
@@ -220,6 +228,7 @@ class Uplink:
         except ValueError as error:
             logger.debug("a broken message of the pool was passed over: %s", error)
             return
+        self._unanswered_ns = None
         if isinstance(message, At):
             if line is self._home:
                 self._go_to(message.endpoint, now_ns)

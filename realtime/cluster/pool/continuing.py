@@ -23,7 +23,7 @@ from realtime.clock import NS_PER_S, format_utc
 PATIENCE_NS = 8 * NS_PER_S  # a move takes up to 3 s, an onset's confirmation a few decisions
 PAST_S = 15.0  # a new actor begins no further back
 RESUMED_S = 1.0  # after its end an event is told again that the new actor says goes on
-REASON = "recognizer lost"
+REASON, OVER = "recognizer lost", "stream ended"
 _TOLD = 0  # in place of a number: an event that was told before; numbers begin at 1
 
 Body = dict[str, Any]
@@ -108,7 +108,7 @@ class Continuing:
     def due(self, now_ns: int) -> list[Body]:
         """Return the ends of the events that waited long enough for another actor."""
         return [
-            self._ended(known, known.going_on.pop(each.number))
+            self._ended(known, known.going_on.pop(each.number), REASON)
             for known in self._streams.values()
             for each in list(known.going_on.values())
             if each.waits_until_ns is not None and now_ns >= each.waits_until_ns
@@ -117,7 +117,7 @@ class Continuing:
     def finish(self) -> list[Body]:
         """Return the ends of all events: the pool ends."""
         return [
-            self._ended(known, known.going_on.pop(number))
+            self._ended(known, known.going_on.pop(number), OVER)
             for known in self._streams.values()
             for number in list(known.going_on)
         ]
@@ -158,6 +158,8 @@ class Continuing:
             known.ended[body["label"]] = _Ended(offset=body["offset"], n_moves=known.n_moves)
         else:
             known.going_on[number] = _Open(number=number, body=body)
+            if body["phase"] == "update" and _is_redone(known):
+                return None  # its past says nothing new
         return body
 
     def _number_of(self, known: _Known, body: Body) -> int:
@@ -168,8 +170,8 @@ class Continuing:
         known.n_events += 1
         return known.n_events
 
-    def _ended(self, known: _Known, event: _Open) -> Body:
-        body = {**event.body, "phase": "offset", "reason": REASON}
+    def _ended(self, known: _Known, event: _Open, reason: str) -> Body:
+        body = {**event.body, "phase": "offset", "reason": reason}
         onset, end = body["onset"], known.end if event.waits_until_ns is None else event.end
         body["offset"] = onset if end is None or end["t_s"] < onset["t_s"] else end
         n_moves = known.n_moves - (event.waits_until_ns is not None)
@@ -216,6 +218,12 @@ def _was_told(known: _Known, event: Body) -> bool:
     ended = known.ended.get(event["label"])
     is_other = ended is not None and ended.n_moves != known.n_moves
     return ended is not None and is_other and _is_past(event["onset"], ended.offset)
+
+
+def _is_redone(known: _Known) -> bool:
+    """Whether the stream's actor decides on what another one decided on before."""
+    told_s = None if known.end is None else known.end["t_s"]
+    return told_s is not None and (known.newest_s is None or known.newest_s < told_s)
 
 
 def _goes_on(known: _Known, event: Body) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from realtime.clock import NS_PER_S, format_utc
-from realtime.cluster.pool.continuing import PATIENCE_NS, REASON, Continuing
+from realtime.cluster.pool.continuing import OVER, PATIENCE_NS, REASON, Continuing
 
 BEGAN = datetime(2026, 12, 1, 12, tzinfo=UTC)
 
@@ -184,6 +184,23 @@ def test_event_of_a_lost_recognizer_ends_with_its_last_decision_and_goes_on_from
     assert (again["id"], again["onset"]) == ("pool-door-2", moment(4.0))
 
 
+def test_event_that_is_carried_on_is_not_told_anew_of_the_past() -> None:
+    pool = joined()
+    pool.take("a", event(1, "onset", 1.0))
+    pool.take("a", decision(6.0))
+    pool.moved("door", "b", 0)
+    past = []
+    for end_s in (4.0, 5.0, 6.0):
+        past.append(pool.take("b", event(1, "onset" if end_s == 4.0 else "update", 1.1)))
+        pool.take("b", decision(end_s))
+    told = pool.take("b", event(1, "update", 1.1))
+
+    assert past == [None, None, None]
+    assert told is not None
+    assert (told["id"], told["phase"], told["onset"]) == ("pool-door-1", "update", moment(1.0))
+    assert pool.due(10 * PATIENCE_NS) == []
+
+
 def test_actor_that_has_a_stream_again_tells_nothing_twice() -> None:
     pool = joined()
     pool.take("a", event(1, "onset", 1.0))
@@ -240,5 +257,5 @@ def test_all_ends_when_the_pool_does() -> None:
     pool = joined()
     pool.take("a", event(1, "onset", 1.0))
 
-    assert [body["phase"] for body in pool.finish()] == ["offset"]
+    assert [(body["phase"], body["reason"]) for body in pool.finish()] == [("offset", OVER)]
     assert pool.finish() == []
