@@ -17,13 +17,9 @@ RING_S = 4  # a reader may run this far ahead of recognition; a held frame may b
 
 
 def _sound_ring_s(source: SourceConfig) -> int:
-    """How much sound is kept: a microphone's waits where the camera beside it lags behind.
-
-    An edge may send a window at once, of which recognition keeps three seconds that it has heard.
-    """
+    """How much sound is kept: a microphone's waits where the camera beside it lags behind."""
     lags = source.camera is not None and is_network(source.camera)
-    is_edge = source.media is not None and source.media.startswith("edge://")
-    return RING_S + (MAX_LAG_NS // NS_PER_S if lags else 0) + (RING_S if is_edge else 0)
+    return RING_S + (MAX_LAG_NS // NS_PER_S if lags else 0)
 
 
 class Rings:
@@ -37,14 +33,22 @@ class Rings:
         stats: Stats,
         all_streams: DataSignal | None = None,
         grid_hz: int = GRID_HZ,
+        *,
+        catches_up: bool = False,
     ) -> None:
+        """Make them.
+
+        A stream that `catches_up` (`realtime.clips.assembler`) gets its past at once, of which
+        recognition keeps three seconds of sound that it has heard: twice as much has room.
+        """
         policy = Policy.DROP_OLDEST if source.live else Policy.WAIT
         self.timeline = timeline
         self.signal = DataSignal(all_streams)
         self.frames = FrameRing(
             RING_S * CLIP_SLOTS, size, policy, self.signal, stats, GRID_HZ // grid_hz
         )
-        self.sounds = AudioRing(_sound_ring_s(source) * CLIP_SAMPLES, policy, self.signal, stats)
+        sound_s = _sound_ring_s(source) + (RING_S if catches_up else 0)
+        self.sounds = AudioRing(sound_s * CLIP_SAMPLES, policy, self.signal, stats)
         self.lag = Lag()
 
     def end(self, sense: Sense) -> None:

@@ -176,7 +176,15 @@ class StreamHost:
         config = inquire(source, self._clock, stats).config
         timeline = Timeline(self._wall)
         grid_hz = grid_hz_of(self._bundle, self._config.window.grid_hz)
-        rings = Rings(config, self._transform.size, timeline, stats, self._signal, grid_hz)
+        rings = Rings(
+            config,
+            self._transform.size,
+            timeline,
+            stats,
+            self._signal,
+            grid_hz,
+            catches_up=True,
+        )
         opened = open_readers(
             config,
             timeline,
