@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from realtime.errors import UsageError
+from realtime.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,5 +70,10 @@ def open_asked_page(
         take_bundle=take_bundle,
         clock=clock,
     )
-    logger.info("page on http://%s:%d/", config.web.bind.rpartition(":")[0], page.open())
+    try:
+        port = page.open()
+    except OutputError:
+        page.close(0.0)
+        raise
+    logger.info("page on http://%s:%d/", config.web.bind.rpartition(":")[0], port)
     return page
